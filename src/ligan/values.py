@@ -1,0 +1,91 @@
+"""Immutable value types that cost nothing to import.
+
+`dataclasses` and `typing.NamedTuple` are the usual choice; importing either
+takes longer than `ligan images` has in all (docs/decisions/0002-start-up.md).
+Type checkers see `Value` as a frozen dataclass.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self, dataclass_transform
+else:
+
+    def dataclass_transform(**_options):
+        return lambda cls: cls
+
+
+class _ValueType(type):
+    """Turns the annotations of a class body into slots and positional fields."""
+
+    _fields: tuple[str, ...]
+    _defaults: dict[str, Any]
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> _ValueType:
+        own = tuple(namespace.get("__annotations__", ()))
+        fields: tuple[str, ...] = ()
+        defaults: dict[str, Any] = {}
+        for base in bases:
+            fields += getattr(base, "_fields", ())
+            defaults |= getattr(base, "_defaults", {})
+        fields += own
+        defaults |= {field: namespace.pop(field) for field in own if field in namespace}
+        namespace |= {
+            "__slots__": own,
+            "__match_args__": fields,
+            "_fields": fields,
+            "_defaults": defaults,
+        }
+        return super().__new__(mcs, name, bases, namespace)
+
+
+@dataclass_transform(frozen_default=True)
+class Value(metaclass=_ValueType):
+    """Base of immutable records: compared, hashed and shown by their fields."""
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, *args, **kwargs):
+            assign = object.__setattr__
+            fields = self._fields
+            for field, value in zip(fields, args, strict=False):
+                assign(self, field, value)
+            if len(args) == len(fields) and not kwargs:
+                return
+            if len(args) > len(fields):
+                raise TypeError(f"{type(self).__name__} takes {len(fields)} fields, got {len(args)}")
+            for field in fields[len(args) :]:
+                if field in kwargs:
+                    assign(self, field, kwargs.pop(field))
+                elif field in self._defaults:
+                    assign(self, field, self._defaults[field])
+                else:
+                    raise TypeError(f"{type(self).__name__} lacks the field {field!r}")
+            if kwargs:
+                raise TypeError(f"{type(self).__name__} has no field {next(iter(kwargs))!r}, or it came twice")
+
+        def __setattr__(self, name, _value):
+            raise AttributeError(f"{type(self).__name__}.{name} cannot be changed: values are immutable")
+
+        __delattr__ = __setattr__  # same message, same reason
+
+    def _astuple(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, field) for field in type(self)._fields])
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy in which the named fields differ."""
+        return type(self)(**dict(zip(type(self)._fields, self._astuple(), strict=True)) | changes)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self._astuple() == other._astuple()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._astuple()))
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{field}={getattr(self, field)!r}" for field in type(self)._fields)
+        return f"{type(self).__name__}({fields})"
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), self._astuple()
