@@ -1,0 +1,81 @@
+"""What the whole suite shares: what a test needs, a real dockerd, a store that is checked after each test."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import dockerd as real_dockerd
+from tests.support.stores import check_store
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+HERE = os.path.dirname(__file__)
+STRICT = os.environ.get("LIGAN_TEST_STRICT") == "1"
+"""In CI a skip is a failure: there, everything that a test needs is installed."""
+
+
+def _missing(need: str) -> str | None:
+    """Say why a test marked `need` cannot run here, or None."""
+    if need == "root" and os.geteuid() != 0:
+        return "needs root"
+    if need == "dockerd":
+        return real_dockerd.missing()
+    if need == "skopeo" and shutil.which("skopeo") is None:
+        return "needs skopeo (Debian package skopeo)"
+    return None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers():
+        if reason := _missing(mark.name):
+            pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if STRICT and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{reason} (LIGAN_TEST_STRICT=1: a skip is a failure)"
+    return report
+
+
+@pytest.fixture(scope="session")
+def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The DOCKER_HOST of a real dockerd, one for each worker whose tests ask for it."""
+    folder = str(tmp_path_factory.mktemp("dockerd"))
+    try:
+        host = real_dockerd.start(folder)
+    except subprocess.CalledProcessError as failure:
+        pytest.skip(f"dockerd does not start here: {failure.stderr.strip()}")
+    try:
+        yield host
+    finally:
+        real_dockerd.stop(folder)
+
+
+@pytest.fixture(scope="session")
+def base_images(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of the docker-archive that every golden scenario starts from: seven names, six images."""
+    path = str(tmp_path_factory.mktemp("base") / "base_images.tar")
+    packed = os.path.join(HERE, "golden", "data", "base_images.tar.xz")
+    with lzma.open(packed) as source, open(path, "wb") as target:
+        shutil.copyfileobj(source, target)
+    return path
+
+
+@pytest.fixture
+def store_root(tmp_path: os.PathLike[str]) -> Iterator[str]:
+    """The path of a store yet to be made. When the test is over, what it made there must be sound."""
+    root = os.path.join(tmp_path, "root")
+    yield root
+    if os.path.exists(root):
+        check_store(root)
