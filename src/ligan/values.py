@@ -63,7 +63,9 @@ class Value(metaclass=_ValueType):
                 else:
                     raise TypeError(f"{type(self).__name__} lacks the field {field!r}")
             if kwargs:
-                raise TypeError(f"{type(self).__name__} has no field {next(iter(kwargs))!r}, or it came twice")
+                raise TypeError(
+                    f"{type(self).__name__} has no field {next(iter(kwargs))!r}, or it came twice"
+                )
 
         def __setattr__(self, name, _value):
             raise AttributeError(f"{type(self).__name__}.{name} cannot be changed: values are immutable")

@@ -1,0 +1,1 @@
+"""The engine: one method a verb."""

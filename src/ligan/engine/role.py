@@ -1,0 +1,114 @@
+"""The Engine role: what the command line and the API ask of an engine.
+
+The embedded engine (`ligan.engine.embedded`) implements it on a local store.
+Names of images are what a person typed; every method raises the kinds of
+`ligan.errors` and nothing else. Times are nanoseconds since 1970, sizes bytes.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, BinaryIO, Protocol
+
+    from ligan.images.importing import ImportRequest
+    from ligan.images.listing import HistoryEntry, ImageSummary
+    from ligan.images.load import LoadProgress
+    from ligan.images.usage import DiskUsage
+    from ligan.insight.outcome import PruneOutcome, RemovalOutcome, UndoOutcome
+    from ligan.insight.plan import Plan
+    from ligan.insight.undo import UndoEntry
+    from ligan.insight.why import Why
+    from ligan.store.fsck import Fault
+    from ligan.images.pins import Pin
+
+    Filters = Mapping[str, Sequence[str]]
+    """Docker's filters: name -> values, as given by `--filter name=value`."""
+
+    class Engine(Protocol):
+        """Everything about images."""
+
+        def list_images(self, filters: Filters, *, show_all: bool = False) -> list[ImageSummary]:
+            """Newest first. Intermediate images only with `show_all`."""
+
+        def inspect_image(self, name: str) -> dict[str, Any]:
+            """Return the document of `GET /images/{name}/json`, API 1.41, its keys in Docker's order."""
+
+        def inspect_raw_config(self, name: str) -> bytes:
+            """Return the exact bytes of the image's config."""
+
+        def history(self, name: str) -> list[HistoryEntry]:
+            """Newest step first."""
+
+        def tag_image(self, source: str, target: str) -> None:
+            """Give an image one more name; the name silently leaves the image that had it."""
+
+        def remove_images(
+            self, names: Sequence[str], *, force: bool = False, prune_parents: bool = True, now: bool = False
+        ) -> RemovalOutcome:
+            """Delete each argument in turn, under one undo entry. A refused argument is part of the outcome.
+
+            `now` frees the bytes at once instead of keeping them for undo.
+            """
+
+        def prune_images(self, filters: Filters, *, now: bool = False) -> PruneOutcome:
+            """Delete dangling images, or with the filter dangling=false every unused one."""
+
+        def plan_removal(
+            self, names: Sequence[str], *, force: bool = False, prune_parents: bool = True, now: bool = False
+        ) -> Plan:
+            """Return what remove_images would do. Nothing changes."""
+
+        def plan_prune(self, filters: Filters, *, now: bool = False) -> Plan:
+            """Return what prune_images would do. Nothing changes."""
+
+        def apply_plan(self, plan: Plan) -> RemovalOutcome:
+            """Do exactly what the plan says, or raise PlanOutdated and do nothing."""
+
+        def why(self, name: str) -> Why:
+            """Return everything that holds an image, layer or blob."""
+
+        def load(
+            self, source: BinaryIO, progress: Callable[[LoadProgress], None] = ..., *, command: str = ...
+        ) -> list[str]:
+            """Load an archive; returns Docker's messages, one a line without its newline.
+
+            On return every image and name of the archive is stored. On an error
+            nothing of the archive's unfinished images is.
+            """
+
+        def save(self, names: Sequence[str], target: BinaryIO, *, layout: str = "docker") -> None:
+            """Write an archive. `layout` is docker (20.10), docker-25 or oci. Equal stores give equal bytes."""
+
+        def check_save(self, names: Sequence[str]) -> None:
+            """Raise what save would raise for these names, before anything is written."""
+
+        def import_image(self, source: BinaryIO, request: ImportRequest) -> str:
+            """Make an image of one layer from a tar; returns its ID."""
+
+        def disk_usage(self) -> DiskUsage: ...
+
+        def undo(self, key: int | None = None, *, force: bool = False) -> UndoOutcome:
+            """Bring back what an undo entry holds; the newest entry if no key is given."""
+
+        def undo_entries(self) -> list[UndoEntry]:
+            """Newest first."""
+
+        def reclaim(self, keys: Sequence[int] | None = None, *, drop_all: bool = False) -> int:
+            """Drop undo entries: the due ones, the named ones, or all. Returns the bytes freed."""
+
+        def pin(self, target: str, reason: str = "") -> str:
+            """Protect a name, a glob over names, or an image by ID. Returns the pin's pattern."""
+
+        def unpin(self, pattern: str) -> None: ...
+
+        def pins(self) -> list[Pin]: ...
+
+        def fsck(self, *, repair: bool = False, read_data: bool = True) -> list[Fault]:
+            """Return the faults that are left."""
+
+        def info(self) -> dict[str, Any]:
+            """Return the facts that `ligan info` shows."""
+
+        def close(self) -> None: ...

@@ -1,0 +1,316 @@
+"""Deciding a delete. PURE: facts and a request in, a plan or a Conflict out.
+
+Follows engine 20.10's image_delete.go and image_prune.go, row by row. Two
+deliberate differences (docs/compatibility.md): pins, and a prune that judges
+an image as a whole before it takes a name from it.
+"""
+
+from __future__ import annotations
+
+from ligan.errors import Conflict
+from ligan.oci.digest import ChainID, ImageID
+from ligan.oci.reference import familiar, is_digest_reference, repository_of
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class ContainerFacts(Value):
+    """A container that uses an image. Paused and restarting containers count as running."""
+
+    id: str
+    running: bool
+
+
+class ImageFacts(Value):
+    """What a decision must know of an image. `references` are canonical, in canonical order."""
+
+    id: ImageID
+    parent: ImageID | None
+    references: tuple[str, ...]
+    children: int
+    containers: tuple[ContainerFacts, ...]
+    layer: int | None
+    pins: tuple[str, ...] = ()
+
+
+class LayerFacts(Value):
+    """A live layer: `holders` counts its live children, images and containers; `size` is DiffSize."""
+
+    key: int
+    chain_id: ChainID
+    parent: int | None
+    holders: int
+    size: int
+
+
+class RemovalFacts(Value):
+    """The part of the store that a decision can reach: images by ID, layers by key."""
+
+    images: Mapping[ImageID, ImageFacts]
+    layers: Mapping[int, LayerFacts]
+
+
+class RemovalRequest(Value):
+    """One argument of a delete: by `reference` (canonical) if there is one, else by ID."""
+
+    argument: str
+    image: ImageID
+    reference: str = ""
+    force: bool = False
+    prune_parents: bool = True
+
+
+class Row(Value):
+    """One row of Docker's answer. `name` is a familiar reference, an image ID or a chain ID."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.name}"
+
+
+UNTAGGED = "Untagged"
+DELETED = "Deleted"
+
+
+class RemovalPlan(Value):
+    """What a delete does, complete: applying it takes no further decision.
+
+    `rows` is Docker's answer, in order. `references` are canonical names with
+    the image each pointed at; `announced` are those of them that get an event.
+    `images` and `layers` stop living, in this order. `diff_size` is Docker's
+    SpaceReclaimed, in bytes.
+    """
+
+    rows: tuple[Row, ...]
+    references: tuple[tuple[str, ImageID], ...]
+    announced: tuple[tuple[str, ImageID], ...]
+    images: tuple[ImageID, ...]
+    layers: tuple[int, ...]
+    diff_size: int
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+
+class ImageInUse(Conflict):
+    """An image cannot be deleted. `forceable` tells whether `-f` would do it."""
+
+    def __init__(self, image: ImageID, reason: str, *, forceable: bool) -> None:
+        how = "must be forced" if forceable else "cannot be forced"
+        super().__init__(f"conflict: unable to delete {image.short} ({how}) - {reason}")
+        self.image = image
+        self.forceable = forceable
+
+
+class ReferenceInUse(Conflict):
+    """A container uses the only name of an image."""
+
+    def __init__(self, argument: str, container: str, image: ImageID) -> None:
+        super().__init__(
+            f'conflict: unable to remove repository reference "{argument}" (must force) - '
+            f"container {container[:12]} is using its referenced image {image.short}"
+        )
+        self.image = image
+        self.forceable = True
+
+
+def decide(facts: RemovalFacts, request: RemovalRequest) -> RemovalPlan:
+    """Return what deleting one argument does, or raise ImageInUse or ReferenceInUse."""
+    world = _World(facts)
+    world.remove(request)
+    return world.plan()
+
+
+def decide_prune(facts: RemovalFacts, candidates: Iterable[ImageID], *, dangling_only: bool) -> RemovalPlan:
+    """Return what a prune of these candidates does; what is in use stays whole.
+
+    Candidates come in the order in which they are tried; descendants are tried
+    before their ancestors whatever that order.
+    """
+    world = _World(facts)
+    for image in sorted(candidates, key=world.generation, reverse=True):
+        world.prune(image, dangling_only=dangling_only)
+    return world.plan()
+
+
+class _World:
+    """The facts, changed step by step as the delete would change them."""
+
+    def __init__(self, facts: RemovalFacts) -> None:
+        self._facts = facts
+        self._references: dict[ImageID, list[str]] = {}
+        self._children: dict[ImageID, int] = {}
+        self._holders: dict[int, int] = {}
+        self._rows: list[Row] = []
+        self._removed: list[tuple[str, ImageID]] = []
+        self._announced: list[tuple[str, ImageID]] = []
+        self._images: dict[ImageID, None] = {}
+        self._layers: list[int] = []
+        self._generations: dict[ImageID, int] = {}
+
+    def plan(self) -> RemovalPlan:
+        layers = self._facts.layers
+        return RemovalPlan(
+            rows=tuple(self._rows),
+            references=tuple(self._removed),
+            announced=tuple(self._announced),
+            images=tuple(self._images),
+            layers=tuple(self._layers),
+            diff_size=sum(layers[key].size for key in self._layers),
+        )
+
+    def generation(self, image: ImageID) -> int:
+        """Count the ancestors of an image, within the facts."""
+        chain = []
+        node: ImageID | None = image
+        while node in self._facts.images and node not in self._generations:
+            chain.append(node)
+            node = self._facts.images[node].parent
+        count = self._generations[node] if node in self._generations else -1
+        for member in reversed(chain):
+            count += 1
+            self._generations[member] = count
+        return self._generations[image]
+
+    def references(self, image: ImageID) -> list[str]:
+        if image not in self._references:
+            self._references[image] = list(self._facts.images[image].references)
+        return self._references[image]
+
+    def children(self, image: ImageID) -> int:
+        return self._children.get(image, self._facts.images[image].children)
+
+    def remove(self, request: RemovalRequest) -> None:
+        image, force = request.image, request.force
+        facts = self._facts.images[image]
+        if not request.reference:
+            self._check_pins(facts, facts.references)
+            if self._has_single_name(image):
+                self._check(image, referenced=False, stopped=not force)
+                self._untag_all(image)
+            self._delete(image, force=force, prune=request.prune_parents)
+            return
+        self._check_pins(facts, [request.reference])
+        if not force and self._has_single_name(image) and facts.containers:
+            raise ReferenceInUse(request.argument, facts.containers[0].id, image)
+        self._untag(image, request.reference)
+        if not self.references(image):
+            self._delete_quietly(image, force=force, prune=request.prune_parents)
+
+    def prune(self, image: ImageID, *, dangling_only: bool) -> None:
+        facts = self._facts.images[image]
+        # Docker would first take all names but the last from an image in use (moby #36295, #42761).
+        if image in self._images or facts.containers or facts.pins or self.children(image):
+            return
+        names = self.references(image)
+        if dangling_only and not all(is_digest_reference(name) for name in names):
+            return
+        for name in list(names):
+            if name in names:
+                self._untag(image, name)
+        self._delete_quietly(image, force=False, prune=True)
+
+    def _check_pins(self, facts: ImageFacts, names: Iterable[str]) -> None:
+        """A pinned image keeps all its names; a pinned name stays, whatever other names the image has."""
+        for pin in facts.pins:
+            if pin == facts.id or any(matches_pin(pin, name) for name in names):
+                raise ImageInUse(facts.id, f'image is pinned by "{pin}"', forceable=False)
+
+    def _has_single_name(self, image: ImageID) -> bool:
+        """Docker's isSingleReference: at most one tag, and all names in one repository."""
+        names = self.references(image)
+        tags = [name for name in names if not is_digest_reference(name)]
+        return len(names) == 1 or (
+            bool(names) and len(tags) <= 1 and len({repository_of(name) for name in names}) == 1
+        )
+
+    def _untag(self, image: ImageID, name: str) -> None:
+        """Remove a name; with the last tag of a repository go its digests, of which no event tells."""
+        self._drop_name(image, name)
+        self._announced.append((name, image))
+        repository = repository_of(name)
+        siblings = [other for other in self.references(image) if repository_of(other) == repository]
+        if is_digest_reference(name) or not all(is_digest_reference(other) for other in siblings):
+            return
+        for other in siblings:
+            self._drop_name(image, other)
+
+    def _untag_all(self, image: ImageID) -> None:
+        for name in list(self.references(image)):
+            self._drop_name(image, name)
+            self._announced.append((name, image))
+
+    def _drop_name(self, image: ImageID, name: str) -> None:
+        self.references(image).remove(name)
+        self._removed.append((name, image))
+        self._rows.append(Row(UNTAGGED, familiar(name)))
+
+    def _check(self, image: ImageID, *, referenced: bool, stopped: bool) -> None:
+        """Raise the first conflict in Docker's order; the soft ones only if asked for."""
+        facts = self._facts.images[image]
+        if self.children(image):
+            raise ImageInUse(image, "image has dependent child images", forceable=False)
+        for container in facts.containers:
+            if container.running:
+                reason = f"image is being used by running container {container.id[:12]}"
+                raise ImageInUse(image, reason, forceable=False)
+        if facts.pins:
+            raise ImageInUse(image, f'image is pinned by "{facts.pins[0]}"', forceable=False)
+        if referenced and self.references(image):
+            raise ImageInUse(image, "image is referenced in multiple repositories", forceable=True)
+        if stopped and facts.containers:
+            reason = f"image is being used by stopped container {facts.containers[0].id[:12]}"
+            raise ImageInUse(image, reason, forceable=True)
+
+    def _delete_quietly(self, image: ImageID, *, force: bool, prune: bool) -> None:
+        """Delete the image unless something holds it."""
+        if self._is_free(image, force=force):
+            self._delete(image, force=force, prune=prune)
+
+    def _is_free(self, image: ImageID, *, force: bool) -> bool:
+        try:
+            self._check(image, referenced=not force, stopped=not force)
+        except ImageInUse:
+            return False
+        return True
+
+    def _delete(self, image: ImageID, *, force: bool, prune: bool) -> None:
+        """Delete the image, then each parent that nothing else holds."""
+        self._check(image, referenced=not force, stopped=not force)
+        self._delete_one(image)
+        parent = self._facts.images[image].parent
+        while prune and parent is not None and self._is_free(parent, force=False):
+            self._delete_one(parent)
+            parent = self._facts.images[parent].parent
+
+    def _delete_one(self, image: ImageID) -> None:
+        self._untag_all(image)
+        facts = self._facts.images[image]
+        self._images[image] = None
+        self._rows.append(Row(DELETED, image))
+        self._release(facts.layer)
+        if facts.parent is not None:
+            self._children[facts.parent] = self.children(facts.parent) - 1
+
+    def _release(self, key: int | None) -> None:
+        """Take one holder from the layer; without any it stops living, and so on downward."""
+        while key is not None:
+            layer = self._facts.layers[key]
+            self._holders[key] = self._holders.get(key, layer.holders) - 1
+            if self._holders[key]:
+                return
+            self._layers.append(key)
+            self._rows.append(Row(DELETED, layer.chain_id))
+            key = layer.parent
+
+
+def matches_pin(pattern: str, name: str) -> bool:
+    """Return whether a pin's glob covers a canonical name, by its familiar form or its repository."""
+    from fnmatch import fnmatchcase
+
+    return fnmatchcase(familiar(name), pattern) or fnmatchcase(familiar(repository_of(name)), pattern)

@@ -1,0 +1,1 @@
+"""Formats only: no I/O, no clock, no environment."""

@@ -1,0 +1,222 @@
+"""Documents that are named by the digest of their bytes; each keeps those bytes.
+
+Sources: OCI image-spec (descriptor.md, manifest.md, image-index.md, config.md)
+and Docker's image specification v1.2. Whatever a document holds beyond the
+fields read here stays in `raw`: nothing is ever re-encoded.
+"""
+
+from __future__ import annotations
+
+import json
+
+from ligan.errors import Invalid
+from ligan.oci.digest import DiffID, Digest, ImageID, sha256
+from ligan.oci.platform import Platform, normalise
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER_TAR = "application/vnd.docker.image.rootfs.diff.tar"
+
+MANIFEST_TYPES = (OCI_MANIFEST, DOCKER_MANIFEST)
+INDEX_TYPES = (OCI_INDEX, DOCKER_LIST)
+
+MAX_DOCUMENT_SIZE = 4 << 20
+"""Bytes: larger manifests are refused by registries and engines alike (distribution-spec)."""
+
+
+def parse_json(raw: bytes, what: str) -> Any:
+    """Return the JSON value of the bytes. Raises Invalid, naming `what`, for anything else."""
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise Invalid(f"invalid {what}: {reason}") from None
+
+
+def typed(document: dict[str, Any], key: str, kind: type, what: str) -> Any:
+    """Return document[key], or an empty `kind` where it is absent or null. Raises Invalid for others."""
+    value = document.get(key)
+    if value is None:
+        return kind()
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise Invalid(f"invalid {what}: {key} is not a {_KINDS[kind]}")
+    return value
+
+
+_KINDS: dict[type, str] = {dict: "object", list: "list", str: "string", int: "whole number"}
+
+
+class HistoryRow(Value):
+    """One step of a build, oldest first in a config."""
+
+    created: str = ""
+    created_by: str = ""
+    author: str = ""
+    comment: str = ""
+    empty_layer: bool = False
+
+
+class ImageConfig(Value):
+    """An image's config: what it runs, its history and the diff IDs of its layers, bottom first."""
+
+    raw: bytes
+    id: ImageID
+    document: dict[str, Any]
+    created: str
+    platform: Platform
+    diff_ids: tuple[DiffID, ...]
+    history: tuple[HistoryRow, ...]
+
+    @classmethod
+    def parse(cls, raw: bytes) -> ImageConfig:
+        """Raises Invalid with Docker's words for a config that no image can have."""
+        what = "image JSON"
+        document = parse_json(raw, what)
+        if not isinstance(document, dict):
+            raise Invalid(f"invalid {what}: not an object")
+        if "rootfs" not in document or document["rootfs"] is None:
+            raise Invalid("invalid image JSON, no RootFS key")
+        rootfs = typed(document, "rootfs", dict, what)
+        diff_ids = tuple(DiffID.parse(_text(item, what)) for item in typed(rootfs, "diff_ids", list, what))
+        history = tuple(_history_row(item) for item in typed(document, "history", list, what))
+        if sum(not row.empty_layer for row in history) > len(diff_ids):
+            raise Invalid("too many non-empty layers in History section")
+        return cls(
+            raw=raw,
+            id=ImageID(sha256(raw)),
+            document=document,
+            created=typed(document, "created", str, what),
+            platform=normalise(
+                typed(document, "os", str, what),
+                typed(document, "architecture", str, what),
+                typed(document, "variant", str, what),
+            ),
+            diff_ids=diff_ids,
+            history=history,
+        )
+
+    @property
+    def labels(self) -> dict[str, str] | None:
+        """The labels, or None where the config has no map of them."""
+        run = self.document.get("config")
+        labels = run.get("Labels") if isinstance(run, dict) else None
+        if not isinstance(labels, dict):
+            return None
+        return {str(key): str(value) for key, value in labels.items()}
+
+    def is_child_of(self, parent: ImageConfig) -> bool:
+        """Return whether this image is the parent plus one step.
+
+        Docker's rule for a parent link out of an archive (engine 20.10, image/tarexport, checkValidParent).
+        """
+        steps = len(parent.history)
+        return len(self.history) == steps + 1 and self.history[:steps] == parent.history
+
+
+def _history_row(item: Any) -> HistoryRow:
+    what = "image JSON"
+    if not isinstance(item, dict):
+        raise Invalid(f"invalid {what}: a row of history is not an object")
+    return HistoryRow(
+        created=typed(item, "created", str, what),
+        created_by=typed(item, "created_by", str, what),
+        author=typed(item, "author", str, what),
+        comment=typed(item, "comment", str, what),
+        empty_layer=item.get("empty_layer") is True,
+    )
+
+
+def _text(item: Any, what: str) -> str:
+    if not isinstance(item, str):
+        raise Invalid(f"invalid {what}: {item!r:.80} is not a string")
+    return item
+
+
+class Descriptor(Value):
+    """What a document says of another: media type, digest and size in bytes."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    platform: Platform | None
+    annotations: dict[str, str]
+
+    @classmethod
+    def of(cls, item: Any) -> Descriptor:
+        """Raises Invalid for anything but a descriptor's JSON."""
+        what = "descriptor"
+        if not isinstance(item, dict):
+            raise Invalid(f"invalid {what}: not an object")
+        size = typed(item, "size", int, what)
+        if size < 0:
+            raise Invalid(f"invalid {what}: size {size} is negative")
+        platform = typed(item, "platform", dict, what)
+        annotations = typed(item, "annotations", dict, what)
+        return cls(
+            media_type=typed(item, "mediaType", str, what),
+            digest=Digest.parse(typed(item, "digest", str, what)),
+            size=size,
+            platform=normalise(
+                typed(platform, "os", str, what),
+                typed(platform, "architecture", str, what),
+                typed(platform, "variant", str, what),
+            )
+            if platform
+            else None,
+            annotations={str(key): str(value) for key, value in annotations.items()},
+        )
+
+
+class Manifest(Value):
+    """A config and its layers, bottom first."""
+
+    raw: bytes
+    media_type: str
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+
+    @classmethod
+    def parse(cls, raw: bytes, media_type: str = "") -> Manifest:
+        document = _versioned(raw, "manifest")
+        return cls(
+            raw=raw,
+            media_type=media_type or typed(document, "mediaType", str, "manifest"),
+            config=Descriptor.of(document.get("config")),
+            layers=tuple(Descriptor.of(item) for item in typed(document, "layers", list, "manifest")),
+        )
+
+
+class Index(Value):
+    """Manifests, usually one a platform."""
+
+    raw: bytes
+    media_type: str
+    manifests: tuple[Descriptor, ...]
+
+    @classmethod
+    def parse(cls, raw: bytes, media_type: str = "") -> Index:
+        document = _versioned(raw, "index")
+        return cls(
+            raw=raw,
+            media_type=media_type or typed(document, "mediaType", str, "index"),
+            manifests=tuple(Descriptor.of(item) for item in typed(document, "manifests", list, "index")),
+        )
+
+
+def _versioned(raw: bytes, what: str) -> dict[str, Any]:
+    document = parse_json(raw, what)
+    if not isinstance(document, dict):
+        raise Invalid(f"invalid {what}: not an object")
+    if document.get("schemaVersion") != 2:
+        raise Invalid(f"invalid {what}: schemaVersion {document.get('schemaVersion')!r:.20} is not 2")
+    return document

@@ -1,0 +1,235 @@
+"""Blobs: ingest -> verify -> fsync -> link -> commit.
+
+Order of writes, by which a row implies a durable, verified file:
+
+1. bytes go to a file of this process's lease and are hashed, outside any lock;
+2. the file is fsynced;
+3. under the write transaction it is linked to its final name, the folder is
+   fsynced, and the row is inserted;
+4. after the commit the lease's name goes.
+
+A process that dies in between leaves a lease that nobody locks; recovery finds
+there every file whose row never came.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+
+from ligan.errors import NoSpace
+from ligan.oci.digest import Digest
+from ligan.store import failpoints
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Self
+
+    from ligan.store.db import ReadTransaction, WriteTransaction
+    from ligan.store.layout import Layout
+
+CHUNK = 1 << 20
+"""Bytes read, written and hashed at a time: large enough to be fast, small enough to stay in the cache."""
+
+
+class Staged(Value):
+    """Verified and durable bytes that are not yet a blob."""
+
+    digest: Digest
+    size: int
+    path: str
+
+
+class Lease:
+    """A folder for unfinished writes, released by the kernel when the process dies.
+
+    `make_room(bytes)` is asked for when the disk is full: it frees what undo
+    entries hold and returns whether trying again makes sense.
+    """
+
+    def __init__(self, layout: Layout, make_room: Callable[[int], bool]) -> None:
+        self._layout = layout
+        self._make_room = make_room
+        self._files = 0
+        self.path, self._lock = _make_lease(layout)
+        failpoints.hit("ingest.opened")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        remove_lease(self.path)
+        os.close(self._lock)
+
+    def new_path(self) -> str:
+        """Return a fresh path inside the lease."""
+        self._files += 1
+        return f"{self.path}/unnamed-{self._files}"
+
+    def _stage(self, path: str, hexadecimal: str, size: int) -> Staged:
+        """Name a finished file by its digest: recovery goes by that name."""
+        named = f"{self.path}/{hexadecimal}"
+        os.rename(path, named)
+        failpoints.hit("ingest.synced")
+        return Staged(Digest("sha256:" + hexadecimal), size, named)
+
+    def write(self, data: bytes) -> Staged:
+        """On return the bytes are durable in the lease."""
+        return self.write_chunks([data])
+
+    def write_chunks(self, chunks: Iterable[bytes | memoryview]) -> Staged:
+        """Write, hash and fsync a stream."""
+        hasher = hashlib.sha256()
+        size = 0
+        path = self.new_path()
+        with open(path, "xb", buffering=0) as file:
+            for chunk in chunks:
+                hasher.update(chunk)
+                self._write_all(file.fileno(), chunk)
+                size += len(chunk)
+            failpoints.hit("ingest.written")
+            os.fsync(file.fileno())
+        return self._stage(path, hasher.hexdigest(), size)
+
+    def copy_range(
+        self, source: int, offset: int, size: int, progress: Callable[[int], None] = lambda _count: None
+    ) -> Staged:
+        """Copy bytes of an open file inside the kernel, hash the copy while it is cached, and fsync it.
+
+        `progress` is told the count of bytes after each chunk.
+        """
+        hasher = hashlib.sha256()
+        path = self.new_path()
+        buffer = memoryview(bytearray(CHUNK))
+        with open(path, "x+b", buffering=0) as file:
+            target = file.fileno()
+            done = 0
+            while done < size:
+                count = self._copy_chunk(source, target, offset + done, done, min(CHUNK, size - done))
+                if not count:
+                    raise EOFError
+                view = buffer[:count]
+                read = os.preadv(target, [view], done)
+                hasher.update(view[:read])
+                done += read
+                progress(read)
+            failpoints.hit("ingest.written")
+            os.fsync(target)
+        return self._stage(path, hasher.hexdigest(), size)
+
+    def _copy_chunk(
+        self, source: int, target: int, source_offset: int, target_offset: int, count: int
+    ) -> int:
+        while True:
+            try:
+                return os.copy_file_range(source, target, count, source_offset, target_offset)
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    self._no_space(count, error)
+                elif error.errno in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+                    data = os.pread(source, count, source_offset)
+                    os.lseek(target, target_offset, os.SEEK_SET)
+                    self._write_all(target, data)
+                    return len(data)
+                else:
+                    raise
+
+    def _write_all(self, file: int, data: bytes | memoryview) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(file, view) :]
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                self._no_space(len(view), error)
+
+    def _no_space(self, wanted: int, error: OSError) -> None:
+        if not self._make_room(wanted):
+            raise NoSpace(
+                f"write {self.path}: no space left on device",
+                "Nothing was stored. Free space with `ligan image prune` or `ligan rmi`, then try again.",
+            ) from error
+
+    def commit(self, tx: WriteTransaction, staged: Iterable[Staged]) -> dict[Digest, int]:
+        """Make staged bytes blobs; returns the key of each.
+
+        On return every digest has a row and a file, whoever stored it; they are
+        durable when the transaction commits. The caller makes something hold
+        each key within the same transaction.
+        """
+        keys: dict[Digest, int] = {}
+        linked = False
+        for item in staged:
+            if item.digest in keys:
+                continue
+            key = find(tx, item.digest)
+            if key is None:
+                self._link(tx, item)
+                linked = True
+                key = tx.insert("INSERT INTO blob (digest, size) VALUES (?, ?)", (item.digest, item.size))
+            keys[item.digest] = key
+        if linked:
+            failpoints.hit("commit.linked")
+            sync_folder(self._layout.blobs)
+        return keys
+
+    def _link(self, tx: WriteTransaction, item: Staged) -> None:
+        final = self._layout.blob(item.digest)
+        try:
+            os.link(item.path, final)
+        except FileExistsError:
+            # No row names it: an older delete or a crash left it. Ours is verified; it is not.
+            os.unlink(final)
+            os.link(item.path, final)
+        tx.execute("DELETE FROM outbox WHERE name = ?", (self._layout.blob_name(item.digest),))
+
+
+def _make_lease(layout: Layout) -> tuple[str, int]:
+    """Return a new folder and the descriptor of its held lock."""
+    while True:
+        path = layout.lease(f"{os.getpid()}-{os.urandom(6).hex()}")
+        os.mkdir(path, 0o700)
+        try:
+            lock = os.open(f"{path}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            continue  # recovery saw the folder before its lock, and removed it
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue  # recovery is just removing it
+        if os.path.exists(path):
+            return path, lock
+        os.close(lock)
+
+
+def find(tx: ReadTransaction, digest: Digest) -> int | None:
+    """Return the key of a committed blob, or None."""
+    key: int | None = tx.value("SELECT key FROM blob WHERE digest = ?", (digest,))
+    return key
+
+
+def sync_folder(path: str) -> None:
+    """On return the folder's names are durable."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def remove_lease(path: str) -> None:
+    """Remove a lease's folder; the lock goes last, so that a half-removed one is found again."""
+    try:
+        for name in os.listdir(path):
+            if name != "lock":
+                os.unlink(f"{path}/{name}")
+        os.unlink(f"{path}/lock")
+        os.rmdir(path)
+    except FileNotFoundError:
+        pass  # another process's recovery saw us die; it removes the same names

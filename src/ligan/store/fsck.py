@@ -1,0 +1,170 @@
+"""fsck: every invariant of the store, checked against the bytes.
+
+Each fault names what it is about, what is wrong, and whether `--repair` mends
+it. Repairing never removes an image or a name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from ligan.oci.digest import Digest
+from ligan.store.blobs import CHUNK
+from ligan.store.recover import abandoned_leases, recover
+from ligan.store.reclaim import release_blob, release_layer, sweep
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ligan.store.db import Database, ReadTransaction
+    from ligan.store.layout import Layout
+
+
+class Fault(Value):
+    """One violated invariant."""
+
+    subject: str
+    problem: str
+    repairable: bool
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.problem}"
+
+
+def check(database: Database, layout: Layout, *, read_data: bool = True) -> list[Fault]:
+    """Return every fault, none for a sound store. `read_data` reads and hashes all blobs."""
+    with database.read() as tx:
+        faults = [Fault("database", row, False) for row in tx.column("PRAGMA integrity_check") if row != "ok"]
+        faults += [
+            Fault(f"table {row[0]}", f"row {row[1]} names a missing {row[2]}", False)
+            for row in tx.all("PRAGMA foreign_key_check")
+        ]
+        faults += _blob_files(tx, layout, read_data)
+        faults += _layer_rows(tx)
+        faults += _image_rows(tx)
+        faults += _unheld(tx)
+        faults += _leftovers(tx, layout)
+    return faults
+
+
+def repair(database: Database, layout: Layout) -> None:
+    """Mend what can be mended without losing an image: liveness, rows and files that nothing holds."""
+    recover(database, layout)
+    with database.write() as tx:
+        tx.execute(f"UPDATE layer SET live = key IN ({_LIVE})")
+        for key in tx.column("SELECT key FROM layer ORDER BY depth DESC"):
+            if tx.value("SELECT 1 FROM layer WHERE key = ?", (key,)):
+                release_layer(tx, layout, key)
+        for key in tx.column("SELECT key FROM blob"):
+            release_blob(tx, layout, key)
+        for name in _unknown_files(tx, layout):
+            tx.execute("INSERT OR IGNORE INTO outbox (name) VALUES (?)", (f"blobs/sha256/{name}",))
+    sweep(database, layout)
+
+
+_LIVE = """
+    WITH RECURSIVE up (key) AS (
+        SELECT layer FROM image WHERE layer IS NOT NULL
+        UNION SELECT layer FROM container WHERE layer IS NOT NULL
+        UNION SELECT layer.parent FROM layer JOIN up USING (key) WHERE layer.parent IS NOT NULL
+    ) SELECT key FROM up
+"""
+
+
+def _blob_files(tx: ReadTransaction, layout: Layout, read_data: bool) -> list[Fault]:
+    faults = []
+    for name, size in tx.all("SELECT digest, size FROM blob ORDER BY key"):
+        digest = Digest(name)
+        try:
+            found = os.stat(layout.blob(digest)).st_size
+            if found != size:
+                faults.append(Fault(f"blob {name}", f"{found} bytes on disk, {size} in the books", False))
+            elif read_data and (actual := _hash(layout.blob(digest))) != digest.hex:
+                faults.append(Fault(f"blob {name}", f"its bytes hash to sha256:{actual}", False))
+        except OSError as error:
+            faults.append(Fault(f"blob {name}", str(error.strerror).lower(), False))
+    return faults
+
+
+def _hash(path: str) -> str:
+    hasher = hashlib.sha256()
+    buffer = bytearray(CHUNK)
+    with open(path, "rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            hasher.update(memoryview(buffer)[:count])
+    return hasher.hexdigest()
+
+
+def _layer_rows(tx: ReadTransaction) -> list[Fault]:
+    faults = [
+        Fault(f"layer {chain}", "live without a holder" if live else "held, but not live", True)
+        for chain, live in tx.all(f"SELECT chain_id, live FROM layer WHERE live <> (key IN ({_LIVE}))")
+    ]
+    rows = tx.all(
+        """SELECT layer.chain_id, layer.diff_id, layer.depth, layer.chain_size - layer.size, blob.digest,
+                  parent.chain_id, parent.depth, parent.chain_size
+           FROM layer JOIN blob ON blob.key = layer.blob
+                LEFT JOIN layer parent ON parent.key = layer.parent"""
+    )
+    for chain, diff, depth, below, blob, parent, parent_depth, parent_size in rows:
+        expected = (
+            diff if parent is None else "sha256:" + hashlib.sha256(f"{parent} {diff}".encode()).hexdigest()
+        )
+        if chain != expected:
+            faults.append(Fault(f"layer {chain}", f"its chain ID should be {expected}", False))
+        if (depth, below) != ((parent_depth or 0) + 1, parent_size or 0):
+            faults.append(Fault(f"layer {chain}", "depth or size differs from its parent's", False))
+        if blob != diff:
+            faults.append(Fault(f"layer {chain}", f"its tar is {blob}, its diff ID {diff}", False))
+    return faults
+
+
+def _image_rows(tx: ReadTransaction) -> list[Fault]:
+    rows = tx.column(
+        "SELECT image.id FROM image JOIN blob ON blob.key = image.config WHERE blob.digest <> image.id"
+    )
+    faults = [Fault(f"image {name}", "its config is another blob", False) for name in rows]
+    rows = tx.column(
+        """SELECT reference.name FROM reference
+           WHERE is_digest <> (instr(name, '@') > 0)
+              OR substr(name, 1, length(repository) + 1) NOT IN (repository || ':', repository || '@')"""
+    )
+    return faults + [
+        Fault(f"reference {name}", "differs from its repository or kind", False) for name in rows
+    ]
+
+
+def _unheld(tx: ReadTransaction) -> list[Fault]:
+    layers = tx.column(
+        """SELECT chain_id FROM layer WHERE NOT live
+           AND NOT EXISTS (SELECT 1 FROM layer child WHERE child.parent = layer.key)
+           AND NOT EXISTS (SELECT 1 FROM deletion_image WHERE deletion_image.layer = layer.key)"""
+    )
+    blobs = tx.column(
+        """SELECT digest FROM blob WHERE key NOT IN (
+               SELECT blob FROM layer UNION SELECT blob FROM layer_blob
+               UNION SELECT config FROM image UNION SELECT config FROM deletion_image)"""
+    )
+    return [Fault(f"layer {name}", "nothing holds it", True) for name in layers] + [
+        Fault(f"blob {name}", "nothing holds it", True) for name in blobs
+    ]
+
+
+def _unknown_files(tx: ReadTransaction, layout: Layout) -> list[str]:
+    known = {Digest(digest).hex for digest in tx.column("SELECT digest FROM blob")}
+    return sorted(set(os.listdir(layout.blobs)) - known)
+
+
+def _leftovers(tx: ReadTransaction, layout: Layout) -> list[Fault]:
+    waiting = set(tx.column("SELECT name FROM outbox"))
+    faults = [
+        Fault(f"file blobs/sha256/{name}", "no row names it", True)
+        for name in _unknown_files(tx, layout)
+        if f"blobs/sha256/{name}" not in waiting
+    ]
+    faults += [Fault(f"outbox {name}", "waits to be removed", True) for name in sorted(waiting)]
+    faults += [
+        Fault(f"trash/{name}", "waits to be unlinked", True) for name in sorted(os.listdir(layout.trash))
+    ]
+    return faults + [Fault(path, "left by a process that died", True) for path in abandoned_leases(layout)]

@@ -1,0 +1,72 @@
+"""Every path below a store's root; nobody else joins paths.
+
+ROOT/ligan.db             the database (and its -wal and -shm)
+ROOT/schema.lock          shared by every process, exclusive for a migration
+ROOT/daemon.lock          held by the one daemon
+ROOT/blobs/sha256/<hex>   committed blobs
+ROOT/layers/              what snapshot drivers make of layers
+ROOT/containers/          writable layers and state of containers
+ROOT/ingest/<lease>/      unfinished writes of one process, and their `lock`
+ROOT/trash/<id>           what the sweep took away and is being unlinked
+"""
+
+from __future__ import annotations
+
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ligan.oci.digest import Digest
+
+
+class Layout(Value):
+    """Paths of one store. `root` is absolute, without a trailing slash."""
+
+    root: str
+
+    @property
+    def database(self) -> str:
+        return f"{self.root}/ligan.db"
+
+    @property
+    def schema_lock(self) -> str:
+        return f"{self.root}/schema.lock"
+
+    @property
+    def daemon_lock(self) -> str:
+        return f"{self.root}/daemon.lock"
+
+    @property
+    def blobs(self) -> str:
+        return f"{self.root}/blobs/sha256"
+
+    @property
+    def ingest(self) -> str:
+        return f"{self.root}/ingest"
+
+    @property
+    def trash(self) -> str:
+        return f"{self.root}/trash"
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Every folder that a store has, parents first."""
+        names = ("blobs", "blobs/sha256", "layers", "containers", "ingest", "trash")
+        return (self.root, *[f"{self.root}/{name}" for name in names])
+
+    def blob(self, digest: Digest) -> str:
+        return f"{self.root}/{self.blob_name(digest)}"
+
+    def blob_name(self, digest: Digest) -> str:
+        """The blob's path below the root, as the outbox keeps it."""
+        return f"blobs/sha256/{digest.hex}"
+
+    def lease(self, lease: str) -> str:
+        return f"{self.root}/ingest/{lease}"
+
+    def absolute(self, name: str) -> str:
+        """Turn a name of the outbox into a path."""
+        return f"{self.root}/{name}"
+
+    def trashed(self, key: int) -> str:
+        return f"{self.root}/trash/{key}"

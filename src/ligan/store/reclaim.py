@@ -1,0 +1,169 @@
+"""Reclaim: rows without a holder go, and then their bytes.
+
+`release_*` remove rows inside the caller's transaction and put paths into the
+outbox. `sweep` takes those paths away after the commit: it renames them into
+the trash under the write lock, where an ingest of the same digest cannot race
+it, and unlinks them without any lock.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ligan.oci.digest import Digest
+from ligan.store import failpoints
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ligan.store.db import Database, ReadTransaction, WriteTransaction
+    from ligan.store.layout import Layout
+
+
+class Deletion(Value):
+    """An undo entry. Times are nanoseconds since 1970."""
+
+    key: int
+    command: str
+    at: int
+    until: int
+
+
+_HELD_BLOB = """
+    SELECT EXISTS (SELECT 1 FROM layer WHERE blob = :key)
+        OR EXISTS (SELECT 1 FROM layer_blob WHERE blob = :key)
+        OR EXISTS (SELECT 1 FROM image WHERE config = :key)
+        OR EXISTS (SELECT 1 FROM deletion_image WHERE config = :key)
+"""
+
+_HELD_LAYER = """
+    SELECT live
+        OR EXISTS (SELECT 1 FROM layer child WHERE child.parent = layer.key)
+        OR EXISTS (SELECT 1 FROM deletion_image WHERE layer = layer.key)
+    FROM layer WHERE key = ?
+"""
+
+
+def release_blob(tx: WriteTransaction, layout: Layout, key: int) -> int:
+    """Remove the blob's row unless something holds it. Returns the bytes that thereby go."""
+    if tx.one(_HELD_BLOB.replace(":key", "?1"), (key,))[0]:
+        return 0
+    digest, size = tx.one("SELECT digest, size FROM blob WHERE key = ?", (key,))
+    tx.execute("DELETE FROM blob WHERE key = ?", (key,))
+    tx.execute("INSERT INTO outbox (name) VALUES (?)", (layout.blob_name(Digest(digest)),))
+    return int(size)
+
+
+def release_layer(tx: WriteTransaction, layout: Layout, key: int | None) -> int:
+    """Remove the layer's row unless something holds it, then try its parent. Returns the bytes that go."""
+    freed = 0
+    while key is not None and not tx.value(_HELD_LAYER, (key,)):
+        parent, blob, diff_id = tx.one("SELECT parent, blob, diff_id FROM layer WHERE key = ?", (key,))
+        tx.execute("DELETE FROM layer WHERE key = ?", (key,))
+        freed += release_blob(tx, layout, blob)
+        freed += _release_compressed(tx, layout, diff_id)
+        key = parent
+    return freed
+
+
+def _release_compressed(tx: WriteTransaction, layout: Layout, diff_id: str) -> int:
+    if tx.value("SELECT 1 FROM layer WHERE diff_id = ?", (diff_id,)):
+        return 0
+    blobs = tx.column("SELECT blob FROM layer_blob WHERE diff_id = ?", (diff_id,))
+    tx.execute("DELETE FROM layer_blob WHERE diff_id = ?", (diff_id,))
+    return sum(release_blob(tx, layout, blob) for blob in blobs)
+
+
+def drop_deletion(tx: WriteTransaction, layout: Layout, key: int) -> int:
+    """Forget an undo entry; what only it held goes. Returns the bytes that go."""
+    images = tx.all("SELECT id, config, layer FROM deletion_image WHERE deletion = ?", (key,))
+    for table in ("deletion_image", "deletion_reference"):
+        tx.execute(f"DELETE FROM {table} WHERE deletion = ?", (key,))
+    tx.execute("DELETE FROM deletion WHERE key = ?", (key,))
+    freed = 0
+    for image, config, layer in images:
+        freed += release_blob(tx, layout, config)
+        freed += release_layer(tx, layout, layer)
+        forget_names(tx, image)
+    failpoints.hit("drop.rows")
+    return freed
+
+
+def forget_names(tx: WriteTransaction, image: str) -> None:
+    """Forget the former names of an image that is neither there nor in an undo entry."""
+    tx.execute(
+        """DELETE FROM name_history WHERE image = ?1
+           AND NOT EXISTS (SELECT 1 FROM image WHERE id = ?1)
+           AND NOT EXISTS (SELECT 1 FROM deletion_image WHERE id = ?1)""",
+        (image,),
+    )
+
+
+def deletions(tx: ReadTransaction) -> list[Deletion]:
+    """Return every undo entry, oldest first."""
+    return [Deletion(*row) for row in tx.all("SELECT key, command, at, until FROM deletion ORDER BY key")]
+
+
+def due_deletions(tx: ReadTransaction, now: int) -> list[int]:
+    """Return the keys of the undo entries whose time is over."""
+    return tx.column("SELECT key FROM deletion WHERE until <= ?", (now,))
+
+
+def held_by_undo(tx: ReadTransaction) -> int:
+    """Return the bytes on disk that only undo entries hold: what dropping all of them would free."""
+    return int(
+        tx.value(
+            """SELECT COALESCE(SUM(size), 0) FROM blob WHERE key IN (
+                   SELECT blob FROM layer WHERE NOT live UNION SELECT config FROM deletion_image
+               ) AND NOT EXISTS (SELECT 1 FROM layer WHERE layer.blob = blob.key AND live)
+                 AND NOT EXISTS (SELECT 1 FROM image WHERE image.config = blob.key)"""
+        )
+    )
+
+
+def sweep(database: Database, layout: Layout) -> None:
+    """On return nothing is left of the outbox as it was, and of the trash that this call filled."""
+    with database.read() as tx:
+        if not tx.one("SELECT 1 FROM outbox"):
+            return
+    with database.write() as tx:
+        trashed = _to_trash(tx, layout)
+        failpoints.hit("sweep.renamed")
+    failpoints.hit("sweep.committed")
+    for path in trashed:
+        _unlink(path)
+    failpoints.hit("sweep.unlinked")
+
+
+def _to_trash(tx: WriteTransaction, layout: Layout) -> list[str]:
+    rows = tx.all("SELECT key, name FROM outbox")
+    trashed = []
+    for key, name in rows:
+        path = layout.trashed(key)
+        try:
+            os.rename(layout.absolute(name), path)
+        except FileNotFoundError:
+            continue  # a sweep before this one died between its renames and its commit
+        trashed.append(path)
+    tx.execute_many("DELETE FROM outbox WHERE key = ?", [(key,) for key, _name in rows])
+    return trashed
+
+
+def empty_trash(layout: Layout) -> None:
+    """Unlink what sweeps left in the trash when they were killed."""
+    for name in os.listdir(layout.trash):
+        _unlink(f"{layout.trash}/{name}")
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass  # another process empties the same trash
+
+
+def blob_bytes(tx: ReadTransaction, keys: Iterable[int]) -> int:
+    """Return the bytes on disk of the blobs, each counted once."""
+    return sum(tx.value("SELECT size FROM blob WHERE key = ?", (key,)) for key in set(keys))
