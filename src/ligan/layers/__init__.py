@@ -1,0 +1,1 @@
+"""A layer as a tar file: reading, checking, writing and decompressing it."""
