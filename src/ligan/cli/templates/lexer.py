@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ligan.cli.templates.gofmt import quote
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -34,15 +35,13 @@ class Token(Value):
             return self.text
         if self.type in KEYWORDS or self.type == "dot":
             return f"<{self.text}>"
-        from ligan.cli.templates.gofmt import quote
-
         if len(self.text.encode("utf-8", "replace")) > 10:
             return quote(self.text[:10]) + "..."
         return quote(self.text)
 
 
-class _Fault(Exception):  # noqa: N818 - carries a message to the end of `tokenize`, and no further
-    pass
+class _Fault(Exception):
+    """Carries a message to the end of `tokenize`, and no further."""
 
 
 class Lexer:
@@ -72,9 +71,9 @@ class Lexer:
         self.line += self.text.count("\n", self.counted, end)
         self.counted = max(self.counted, end)
 
-    def _emit(self, token_type: str) -> None:
+    def _emit(self, kind: str) -> None:
         self._count_lines(self.start)
-        self.tokens.append(Token(token_type, self.start, self.text[self.start : self.position], self.line))
+        self.tokens.append(Token(kind, self.start, self.text[self.start : self.position], self.line))
         self.start = self.position
 
     def _skip_to(self, position: int) -> None:
@@ -178,9 +177,9 @@ class Lexer:
         if self.position > begin:
             self._emit("space")
 
-    def _one(self, token_type: str) -> None:
+    def _one(self, kind: str) -> None:
         self.position += 1
-        self._emit(token_type)
+        self._emit(kind)
 
     def _declare(self) -> None:
         if self._peek(1) != "=":
@@ -198,7 +197,7 @@ class Lexer:
         self.depth -= 1
         self._one(")")
 
-    def _quoted(self, end: str, token_type: str, fault: str) -> None:
+    def _quoted(self, end: str, kind: str, fault: str) -> None:
         self.position += 1
         while (char := self._peek()) != end:
             if char == "\\":
@@ -207,7 +206,7 @@ class Lexer:
             if char in ("", "\n"):
                 raise _Fault(fault)
             self.position += 1
-        self._one(token_type)
+        self._one(kind)
 
     def _raw_quoted(self) -> None:
         end = self.text.find("`", self.position + 1)
@@ -216,14 +215,14 @@ class Lexer:
         self.position = end + 1
         self._emit("raw string")
 
-    def _name(self, token_type: str) -> None:
+    def _name(self, kind: str) -> None:
         """Take `.Field` or `$variable`; the mark alone is the dot or the root variable."""
         self.position += 1
-        if token_type == "field" and self._at_terminator():
+        if kind == "field" and self._at_terminator():
             self._emit("dot")
             return
         self._run_word()
-        self._emit(token_type)
+        self._emit(kind)
 
     def _word(self) -> None:
         self._run_word()
@@ -248,8 +247,6 @@ class Lexer:
         if good and self._peek() in ("+", "-"):
             good = self._scan_number() and self.text[self.position - 1] == "i"
         if not good:
-            from ligan.cli.templates.gofmt import quote
-
             raise _Fault(f"bad number syntax: {quote(self.text[self.start : self.position])}")
         self._emit("number")
 

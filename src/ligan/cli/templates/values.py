@@ -12,7 +12,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
     from typing import Any
 
 
@@ -20,14 +20,24 @@ class Struct(dict[str, object]):
     """A Go struct: fields keep their order, and naming an unknown one is an error.
 
     A field that is `None` is a nil pointer. A field may be a function without
-    arguments; it is then called when it is named, as Go calls a method.
+    arguments; it is then called when it is named, as Go calls a method. In JSON
+    the fields of `renamed` have another name, and those of `optional` are left
+    out when they are empty.
     """
 
-    __slots__ = ("go_type",)
+    __slots__ = ("go_type", "optional", "renamed")
 
-    def __init__(self, fields: Mapping[str, Any] | Iterable[tuple[str, Any]], go_type: str = "struct {}") -> None:
+    def __init__(
+        self,
+        fields: Mapping[str, Any],
+        go_type: str = "struct {}",
+        optional: Container[str] = (),
+        renamed: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(fields)
         self.go_type = go_type
+        self.optional = optional
+        self.renamed = renamed or {}
 
 
 class Row(Struct):
@@ -158,7 +168,11 @@ def kind(value: object) -> str:
 
 def zero_element(container: dict[str, object]) -> object:
     """Return what Go's `index` answers for a key that the map lacks."""
-    return "" if _element_type(container.values()) == "string" and type(container) is not RawMap else None
+    if type(container) is RawMap:
+        return None
+    if container and all(isinstance(element, Struct) for element in container.values()):
+        return Struct({})
+    return "" if _element_type(container.values()) == "string" else None
 
 
 def is_true(value: object) -> bool:
