@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO, Protocol
 
     from ligan.images.importing import ImportRequest
-    from ligan.images.listing import HistoryEntry, ImageSummary
-    from ligan.images.load import LoadProgress
-    from ligan.images.usage import DiskUsage
+    from ligan.images.inspect import HistoryEntry
+    from ligan.images.listing import ImageSummary
+    from ligan.images.load import LoadOutcome, LoadProgress
+    from ligan.images.pins import Pin
+    from ligan.images.usage import DiskUsage, ImageUsage
     from ligan.insight.outcome import PruneOutcome, RemovalOutcome, UndoOutcome
     from ligan.insight.plan import Plan
     from ligan.insight.undo import UndoEntry
     from ligan.insight.why import Why
     from ligan.store.fsck import Fault
-    from ligan.images.pins import Pin
 
     Filters = Mapping[str, Sequence[str]]
     """Docker's filters: name -> values, as given by `--filter name=value`."""
@@ -69,17 +70,15 @@ if TYPE_CHECKING:
         def why(self, name: str) -> Why:
             """Return everything that holds an image, layer or blob."""
 
-        def load(
-            self, source: BinaryIO, progress: Callable[[LoadProgress], None] = ..., *, command: str = ...
-        ) -> list[str]:
-            """Load an archive; returns Docker's messages, one a line without its newline.
+        def load(self, source: BinaryIO | str, progress: Callable[[LoadProgress], None]) -> LoadOutcome:
+            """Load an archive, or the folder of an OCI layout by its path.
 
             On return every image and name of the archive is stored. On an error
             nothing of the archive's unfinished images is.
             """
 
         def save(self, names: Sequence[str], target: BinaryIO, *, layout: str = "docker") -> None:
-            """Write an archive. `layout` is docker (20.10), docker-25 or oci. Equal stores give equal bytes."""
+            """Write an archive of layout docker (20.10), docker-25 or oci. Equal stores give equal bytes."""
 
         def check_save(self, names: Sequence[str]) -> None:
             """Raise what save would raise for these names, before anything is written."""
@@ -87,7 +86,11 @@ if TYPE_CHECKING:
         def import_image(self, source: BinaryIO, request: ImportRequest) -> str:
             """Make an image of one layer from a tar; returns its ID."""
 
-        def disk_usage(self) -> DiskUsage: ...
+        def disk_usage(self) -> DiskUsage:
+            """Return the sums of `system df`."""
+
+        def image_usage(self) -> list[ImageUsage]:
+            """Return what each listed image shares, newest first."""
 
         def undo(self, key: int | None = None, *, force: bool = False) -> UndoOutcome:
             """Bring back what an undo entry holds; the newest entry if no key is given."""
@@ -95,7 +98,7 @@ if TYPE_CHECKING:
         def undo_entries(self) -> list[UndoEntry]:
             """Newest first."""
 
-        def reclaim(self, keys: Sequence[int] | None = None, *, drop_all: bool = False) -> int:
+        def reclaim(self, keys: Sequence[int] = (), *, drop_all: bool = False) -> int:
             """Drop undo entries: the due ones, the named ones, or all. Returns the bytes freed."""
 
         def pin(self, target: str, reason: str = "") -> str:

@@ -1,21 +1,28 @@
-"""What exists, as people ask for it: listing, filters, history and inspect."""
+"""What exists, as people ask for it: listing, and its filters."""
 
 from __future__ import annotations
 
+from ligan.errors import Invalid
+from ligan.images.catalog import former_names, resolve
 from ligan.oci.digest import ImageID
+from ligan.oci.reference import familiar, repository_of
 from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ligan.store.db import ReadTransaction
+
+    Filters = Mapping[str, Sequence[str]]
 
 
 class ImageSummary(Value):
     """One image of a listing. Names are familiar, in canonical order.
 
-    `shared_size` and `containers` are -1 where they were not computed.
-    `labels` is a JSON object as text, or None. `former_names` are what an image
-    without names was called last, newest first.
+    `created_s` is in seconds since 1970, `size` in bytes (DiffSize of all layers).
+    `labels` is a JSON object as text, or None. `former_name` is what an image
+    without names was called last, or empty.
     """
 
     id: ImageID
@@ -25,17 +32,130 @@ class ImageSummary(Value):
     created_s: int
     size: int
     labels: str | None
-    shared_size: int = -1
-    containers: int = -1
-    former_names: tuple[str, ...] = ()
+    former_name: str = ""
 
 
-class HistoryEntry(Value):
-    """One step. `id` is `<missing>` where no image of the step is here; `size` is DiffSize in bytes."""
+_LIST_FILTERS = ("dangling", "label", "before", "since", "reference", "until")
 
-    id: str
-    created_s: int
-    created_by: str
-    size: int
-    comment: str
-    tags: tuple[str, ...]
+_ROWS = """
+    SELECT image.key, image.id, COALESCE(parent.id, ''), image.created_s, COALESCE(layer.chain_size, 0),
+           image.labels
+    FROM image LEFT JOIN image parent ON parent.key = image.parent
+               LEFT JOIN layer ON layer.key = image.layer
+"""
+_ORDER = "ORDER BY image.created_s DESC, image.created_ns DESC, image.id"
+
+
+def list_images(tx: ReadTransaction, filters: Filters, *, show_all: bool, now: int) -> list[ImageSummary]:
+    """Return the images that Docker lists for these filters, newest first, then by ID.
+
+    An image without names is listed if it has no children, or with `show_all`.
+    `now` (nanoseconds since 1970) is what the durations of `until` are counted from.
+    """
+    conditions, parameters = _conditions(tx, filters, show_all=show_all, now=now)
+    names = _names(tx)
+    rows = tx.all(
+        f"{_ROWS} WHERE {' AND '.join(conditions)} {_ORDER}",
+        parameters,
+    )
+    wanted_labels = list(filters.get("label", ()))
+    patterns = list(filters.get("reference", ()))
+    summaries = []
+    for key, image, parent, created, size, labels in rows:
+        own = names.get(key, [])
+        if patterns:
+            own = [name for name in own if _matches_any(patterns, name)]
+            if not own:
+                continue
+        if wanted_labels and not matches_labels(labels, wanted_labels):
+            continue
+        former = "" if own else _former_name(tx, image)
+        summaries.append(
+            ImageSummary(
+                ImageID(image),
+                parent,
+                tuple([familiar(name) for name in own if "@" not in name]),
+                tuple([familiar(name) for name in own if "@" in name]),
+                created,
+                size,
+                labels,
+                former,
+            )
+        )
+    return summaries
+
+
+def _former_name(tx: ReadTransaction, image: str) -> str:
+    names = former_names(tx, image)
+    return familiar(names[0][0]) if names else ""
+
+
+def _names(tx: ReadTransaction) -> dict[int, list[str]]:
+    names: dict[int, list[str]] = {}
+    for name, image in tx.all("SELECT name, image FROM reference ORDER BY name"):
+        names.setdefault(image, []).append(name)
+    return names
+
+
+def _conditions(
+    tx: ReadTransaction, filters: Filters, *, show_all: bool, now: int
+) -> tuple[list[str], list[int]]:
+    """Return SQL conditions and their parameters. Raises Invalid in Docker's order and words."""
+    for name in filters:
+        if name not in _LIST_FILTERS:
+            raise Invalid(f"Invalid filter '{name}'")
+    parameters: list[int] = []
+    conditions = ["TRUE"]
+    named = "EXISTS (SELECT 1 FROM reference WHERE reference.image = image.key)"
+    childless = "NOT EXISTS (SELECT 1 FROM image child WHERE child.parent = image.key)"
+    dangling = _dangling(filters)
+    if dangling is True:
+        tagged = "EXISTS (SELECT 1 FROM reference WHERE reference.image = image.key AND NOT is_digest)"
+        conditions += [childless, f"NOT {tagged}"]
+    elif dangling is False:
+        conditions.append(named)
+    elif not show_all:
+        conditions.append(f"({named} OR {childless})")
+    for name, operator in (("before", "<"), ("since", ">")):
+        for value in filters.get(name, ()):
+            # 20.10 takes the last of several; 25 and Ligan take all.
+            created = tx.one(
+                "SELECT created_s, created_ns FROM image WHERE key = ?", (resolve(tx, value).image.key,)
+            )
+            conditions.append(f"(image.created_s, image.created_ns) {operator} (?, ?)")
+            parameters += created
+    for value in filters.get("until", ()):
+        conditions.append("(image.created_s, image.created_ns) < (?, ?)")
+        from ligan.images.times import until_time
+
+        parameters += divmod(until_time(value, now), 10**9)
+    return conditions, parameters
+
+
+def _dangling(filters: Filters) -> bool | None:
+    values = filters.get("dangling", ())
+    if "true" in values:
+        return True
+    if values and set(values) != {"false"}:
+        raise Invalid(f"Invalid filter 'dangling=[{' '.join(values)}]'")
+    return False if values else None
+
+
+def matches_labels(labels: str | None, wanted: Iterable[str]) -> bool:
+    """Return whether labels (a JSON object as text) have every wanted `key` or `key=value`."""
+    import json
+
+    have: dict[str, str] = json.loads(labels) if labels else {}
+    for item in wanted:
+        key, equals, value = item.partition("=")
+        if key not in have or (equals and have[key] != value):
+            return False
+    return True
+
+
+def _matches_any(patterns: Iterable[str], name: str) -> bool:
+    """Return whether a canonical name matches: its familiar form, or its familiar repository."""
+    from ligan.images.pattern import matches
+
+    whole, repository = familiar(name), familiar(repository_of(name))
+    return any(matches(pattern, whole) or matches(pattern, repository) for pattern in patterns)

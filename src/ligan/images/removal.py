@@ -7,7 +7,7 @@ an image as a whole before it takes a name from it.
 
 from __future__ import annotations
 
-from ligan.errors import Conflict
+from ligan.errors import Conflict, LiganError, NotFound
 from ligan.oci.digest import ChainID, ImageID
 from ligan.oci.reference import familiar, is_digest_reference, repository_of
 from ligan.values import Value
@@ -97,6 +97,13 @@ class RemovalPlan(Value):
         return bool(self.rows)
 
 
+class NoSuchImage(NotFound):
+    """Nothing has this name or ID, or several images share the prefix."""
+
+    def __init__(self, name: str, hint: str = "") -> None:
+        super().__init__(f"No such image: {name}", hint)
+
+
 class ImageInUse(Conflict):
     """An image cannot be deleted. `forceable` tells whether `-f` would do it."""
 
@@ -126,6 +133,45 @@ def decide(facts: RemovalFacts, request: RemovalRequest) -> RemovalPlan:
     return world.plan()
 
 
+class Decision(Value):
+    """One argument's rows, or the error that refuses it."""
+
+    rows: tuple[Row, ...]
+    error: LiganError | None
+
+
+def decide_each(
+    facts: RemovalFacts, requests: Iterable[RemovalRequest | LiganError]
+) -> tuple[tuple[Decision, ...], RemovalPlan]:
+    """Decide several arguments one after the other, each on what the ones before it leave.
+
+    Returns a decision for each, and the one plan that does them all. An argument
+    that already is an error (a name that nothing has) stays refused.
+    """
+    world = _World(facts)
+    decisions = []
+    for request in requests:
+        before = len(world.rows)
+        error: LiganError | None = None
+        if isinstance(request, LiganError):
+            error = request
+        else:
+            try:
+                world.remove(request)
+            except LiganError as conflict:
+                error = conflict
+        decisions.append(Decision(tuple(world.rows[before:]), error))
+    return tuple(decisions), world.plan()
+
+
+def layers_without(facts: RemovalFacts, images: Iterable[ImageID]) -> tuple[int, ...]:
+    """Return the layers that stop living if all these images go, whatever else they hold."""
+    world = _World(facts)
+    for image in images:
+        world.release(facts.images[image].layer)
+    return world.plan().layers
+
+
 def decide_prune(facts: RemovalFacts, candidates: Iterable[ImageID], *, dangling_only: bool) -> RemovalPlan:
     """Return what a prune of these candidates does; what is in use stays whole.
 
@@ -146,7 +192,7 @@ class _World:
         self._references: dict[ImageID, list[str]] = {}
         self._children: dict[ImageID, int] = {}
         self._holders: dict[int, int] = {}
-        self._rows: list[Row] = []
+        self.rows: list[Row] = []
         self._removed: list[tuple[str, ImageID]] = []
         self._announced: list[tuple[str, ImageID]] = []
         self._images: dict[ImageID, None] = {}
@@ -156,7 +202,7 @@ class _World:
     def plan(self) -> RemovalPlan:
         layers = self._facts.layers
         return RemovalPlan(
-            rows=tuple(self._rows),
+            rows=tuple(self.rows),
             references=tuple(self._removed),
             announced=tuple(self._announced),
             images=tuple(self._images),
@@ -166,12 +212,12 @@ class _World:
 
     def generation(self, image: ImageID) -> int:
         """Count the ancestors of an image, within the facts."""
-        chain = []
+        chain: list[ImageID] = []
         node: ImageID | None = image
-        while node in self._facts.images and node not in self._generations:
+        while node is not None and node in self._facts.images and node not in self._generations:
             chain.append(node)
             node = self._facts.images[node].parent
-        count = self._generations[node] if node in self._generations else -1
+        count = -1 if node is None else self._generations.get(node, -1)
         for member in reversed(chain):
             count += 1
             self._generations[member] = count
@@ -188,6 +234,9 @@ class _World:
     def remove(self, request: RemovalRequest) -> None:
         image, force = request.image, request.force
         facts = self._facts.images[image]
+        gone = request.reference and request.reference not in self.references(image)
+        if gone or image in self._images:  # an argument before this one took it
+            raise NoSuchImage(familiar(request.reference) or request.argument)
         if not request.reference:
             self._check_pins(facts, facts.references)
             if self._has_single_name(image):
@@ -248,7 +297,7 @@ class _World:
     def _drop_name(self, image: ImageID, name: str) -> None:
         self.references(image).remove(name)
         self._removed.append((name, image))
-        self._rows.append(Row(UNTAGGED, familiar(name)))
+        self.rows.append(Row(UNTAGGED, familiar(name)))
 
     def _check(self, image: ImageID, *, referenced: bool, stopped: bool) -> None:
         """Raise the first conflict in Docker's order; the soft ones only if asked for."""
@@ -292,12 +341,12 @@ class _World:
         self._untag_all(image)
         facts = self._facts.images[image]
         self._images[image] = None
-        self._rows.append(Row(DELETED, image))
-        self._release(facts.layer)
+        self.rows.append(Row(DELETED, image))
+        self.release(facts.layer)
         if facts.parent is not None:
             self._children[facts.parent] = self.children(facts.parent) - 1
 
-    def _release(self, key: int | None) -> None:
+    def release(self, key: int | None) -> None:
         """Take one holder from the layer; without any it stops living, and so on downward."""
         while key is not None:
             layer = self._facts.layers[key]
@@ -305,7 +354,7 @@ class _World:
             if self._holders[key]:
                 return
             self._layers.append(key)
-            self._rows.append(Row(DELETED, layer.chain_id))
+            self.rows.append(Row(DELETED, layer.chain_id))
             key = layer.parent
 
 

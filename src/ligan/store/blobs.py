@@ -18,6 +18,7 @@ import errno
 import fcntl
 import hashlib
 import os
+from itertools import count
 
 from ligan.errors import NoSpace
 from ligan.oci.digest import Digest
@@ -54,7 +55,7 @@ class Lease:
     def __init__(self, layout: Layout, make_room: Callable[[int], bool]) -> None:
         self._layout = layout
         self._make_room = make_room
-        self._files = 0
+        self._numbers = count(1)  # taken by several threads at once: next() is one step, += is not
         self.path, self._lock = _make_lease(layout)
         failpoints.hit("ingest.opened")
 
@@ -67,8 +68,7 @@ class Lease:
 
     def new_path(self) -> str:
         """Return a fresh path inside the lease."""
-        self._files += 1
-        return f"{self.path}/unnamed-{self._files}"
+        return f"{self.path}/unnamed-{next(self._numbers)}"
 
     def _stage(self, path: str, hexadecimal: str, size: int) -> Staged:
         """Name a finished file by its digest: recovery goes by that name."""
@@ -94,6 +94,14 @@ class Lease:
             failpoints.hit("ingest.written")
             os.fsync(file.fileno())
         return self._stage(path, hasher.hexdigest(), size)
+
+    def spool(self, chunks: Iterable[bytes | memoryview]) -> str:
+        """Write a stream to a file that goes with the lease, neither hashed nor durable; returns its path."""
+        path = self.new_path()
+        with open(path, "xb", buffering=0) as file:
+            for chunk in chunks:
+                self._write_all(file.fileno(), chunk)
+        return path
 
     def copy_range(
         self, source: int, offset: int, size: int, progress: Callable[[int], None] = lambda _count: None

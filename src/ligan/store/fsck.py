@@ -11,8 +11,8 @@ import os
 
 from ligan.oci.digest import Digest
 from ligan.store.blobs import CHUNK
-from ligan.store.recover import abandoned_leases, recover
 from ligan.store.reclaim import release_blob, release_layer, sweep
+from ligan.store.recover import abandoned_leases, recover
 from ligan.values import Value
 
 TYPE_CHECKING = False

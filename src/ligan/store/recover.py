@@ -38,6 +38,19 @@ def abandoned_leases(layout: Layout) -> list[str]:
     return abandoned
 
 
+def leases_on(layout: Layout, prefix: str) -> list[str]:
+    """Return the names of the leases in which a living process has staged a blob of this hex prefix."""
+    found = []
+    for lease in os.listdir(layout.ingest):
+        try:
+            names = os.listdir(layout.lease(lease))
+        except FileNotFoundError:
+            continue
+        if any(name.startswith(prefix) and len(name) == 64 for name in names):
+            found.append(lease)
+    return [lease for lease in found if layout.lease(lease) not in abandoned_leases(layout)]
+
+
 def _recover_lease(database: Database, layout: Layout, path: str) -> None:
     lock = _try_lock(path)
     if lock < 0:

@@ -1,0 +1,268 @@
+"""Delete, plan, undo and reclaim: one transaction each.
+
+A dry run and the act share `_prepare` and `_prepare_prune`: what differs is the
+kind of transaction, so that a plan cannot differ from the act.
+"""
+
+from __future__ import annotations
+
+from ligan.errors import Invalid, LiganError
+from ligan.images.catalog import is_id_argument, resolve
+from ligan.images.events import record
+from ligan.images.facts import all_facts, apply, removal_facts
+from ligan.images.removal import (
+    Decision,
+    RemovalPlan,
+    RemovalRequest,
+    decide_each,
+    decide_prune,
+)
+from ligan.images.selection import prune_candidates
+from ligan.insight import outcome, undo
+from ligan.insight.bytes import Physical, physical
+from ligan.insight.outcome import ArgumentOutcome, PruneOutcome, RemovalOutcome, Report, UndoOutcome
+from ligan.insight.plan import Plan, PlanOutdated, Refused, changes_between
+from ligan.oci.reference import familiar
+from ligan.store import failpoints
+from ligan.store.reclaim import due_deletions, held_by_undo
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ligan.store.db import ReadTransaction, WriteTransaction
+    from ligan.store.store import Store
+
+    Filters = Mapping[str, Sequence[str]]
+
+
+class _Prepared(Value):
+    """All that a delete needs to be shown, compared or applied."""
+
+    decisions: tuple[Decision, ...]
+    removal: RemovalPlan
+    bytes: Physical
+    reason: str
+
+
+def remove(
+    store: Store, names: Sequence[str], command: str, *, force: bool, prune_parents: bool, now: bool
+) -> RemovalOutcome:
+    """Delete each argument in turn; what is refused is part of the outcome."""
+    with store.database.write() as tx:
+        prepared = _prepare(tx, store, names, force=force, prune_parents=prune_parents, now=now)
+        report = _apply(tx, store, prepared, command)
+    _finish(store, report)
+    return RemovalOutcome(_arguments(names, prepared.decisions), report)
+
+
+def prune(store: Store, filters: Filters, command: str, *, now: bool) -> PruneOutcome:
+    """Delete what nothing uses."""
+    with store.database.write() as tx:
+        prepared = _prepare_prune(tx, store, filters, now=now)
+        report = _apply(tx, store, prepared, command)
+        if prepared.removal:
+            reclaimed = {"reclaimed": str(prepared.removal.diff_size)}
+            record(tx, store.now(), "prune", "", reclaimed)
+    _finish(store, report)
+    return PruneOutcome(prepared.removal.rows, prepared.removal.diff_size, report)
+
+
+def plan_removal(store: Store, names: Sequence[str], *, force: bool, prune_parents: bool, now: bool) -> Plan:
+    with store.database.read() as tx:
+        prepared = _prepare(tx, store, names, force=force, prune_parents=prune_parents, now=now)
+    return _plan("rmi", names, {}, prepared, force=force, prune_parents=prune_parents, now=now)
+
+
+def plan_prune(store: Store, filters: Filters, *, now: bool) -> Plan:
+    with store.database.read() as tx:
+        prepared = _prepare_prune(tx, store, filters, now=now)
+    return _plan("prune", (), filters, prepared, force=False, prune_parents=True, now=now)
+
+
+def apply_plan(store: Store, plan: Plan, command: str) -> RemovalOutcome:
+    """Do exactly what the plan says. Raises PlanOutdated, and does nothing, where the store moved on."""
+    with store.database.write() as tx:
+        if plan.verb == "prune":
+            prepared = _prepare_prune(tx, store, plan.filters, now=plan.now)
+        else:
+            prepared = _prepare(
+                tx, store, plan.arguments, force=plan.force, prune_parents=plan.prune_parents, now=plan.now
+            )
+        today = _plan(
+            plan.verb,
+            plan.arguments,
+            plan.filters,
+            prepared,
+            force=plan.force,
+            prune_parents=plan.prune_parents,
+            now=plan.now,
+        )
+        changes = changes_between(plan, today)
+        if changes:
+            raise PlanOutdated(changes)
+        report = _apply(tx, store, prepared, command)
+    _finish(store, report)
+    if plan.verb == "prune":
+        return RemovalOutcome((ArgumentOutcome("", prepared.removal.rows, None),), report)
+    return RemovalOutcome(_arguments(plan.arguments, prepared.decisions), report)
+
+
+def _prepare(
+    tx: ReadTransaction, store: Store, names: Sequence[str], *, force: bool, prune_parents: bool, now: bool
+) -> _Prepared:
+    requests: list[RemovalRequest | LiganError] = []
+    targets = []
+    for name in names:
+        try:
+            found = resolve(tx, name)
+        except LiganError as error:
+            requests.append(error)
+            continue
+        # A name that is also a prefix of its image's ID is taken for the ID (engine 20.10, isImageIDPrefix).
+        reference = "" if is_id_argument(name, found.image.id) else found.reference
+        requests.append(RemovalRequest(name, found.image.id, reference, force, prune_parents))
+        targets.append(found.image.key)
+    decisions, removal = decide_each(removal_facts(tx, targets), requests)
+    return _prepared(tx, store, decisions, removal, now=now)
+
+
+def _prepare_prune(tx: ReadTransaction, store: Store, filters: Filters, *, now: bool) -> _Prepared:
+    candidates, dangling_only = prune_candidates(tx, filters, store.now())
+    removal = decide_prune(all_facts(tx), candidates, dangling_only=dangling_only)
+    return _prepared(tx, store, (), removal, now=now)
+
+
+def _prepared(
+    tx: ReadTransaction, store: Store, decisions: tuple[Decision, ...], removal: RemovalPlan, *, now: bool
+) -> _Prepared:
+    size = physical(tx, removal)
+    return _Prepared(decisions, removal, size, _reason(tx, store, size, now=now))
+
+
+def _reason(tx: ReadTransaction, store: Store, size: Physical, *, now: bool) -> str:
+    """Say why nothing is kept for undo, or return KEPT."""
+    policy = store.policy
+    if now:
+        return outcome.NOW
+    if not policy.window:
+        return outcome.NO_WINDOW
+    if store.used_share() > policy.disk_limit:
+        return outcome.DISK_FULL
+    if policy.budget is not None and held_by_undo(tx) + size.held > policy.budget:
+        return outcome.BUDGET
+    return outcome.KEPT
+
+
+def _apply(tx: WriteTransaction, store: Store, prepared: _Prepared, command: str) -> Report:
+    """Write the rows of a delete: with its undo entry, or with its paths in the outbox."""
+    now = store.now()
+    if not prepared.removal:
+        return Report(0, 0, None, None, outcome.KEPT)
+    if prepared.reason:
+        apply(tx, store.layout, prepared.removal, now, None)
+        return Report(prepared.bytes.freed, 0, None, None, prepared.reason)
+    until = now + store.policy.window
+    deletion = tx.insert("INSERT INTO deletion (command, at, until) VALUES (?, ?, ?)", (command, now, until))
+    apply(tx, store.layout, prepared.removal, now, deletion)
+    return Report(0, prepared.bytes.held, deletion, until, outcome.KEPT)
+
+
+def _finish(store: Store, report: Report) -> None:
+    failpoints.hit("removal.done")
+    if report.freed:
+        store.sweep()
+
+
+def _arguments(names: Sequence[str], decisions: Sequence[Decision]) -> tuple[ArgumentOutcome, ...]:
+    return tuple(
+        ArgumentOutcome(name, decision.rows, decision.error)
+        for name, decision in zip(names, decisions, strict=True)
+    )
+
+
+def _plan(
+    verb: str,
+    names: Sequence[str],
+    filters: Filters,
+    prepared: _Prepared,
+    *,
+    force: bool,
+    prune_parents: bool,
+    now: bool,
+) -> Plan:
+    refused = [
+        Refused(name, decision.error.message)
+        for name, decision in zip(names, prepared.decisions, strict=False)
+        if decision.error
+    ]
+    return Plan(
+        verb=verb,
+        arguments=tuple(names),
+        filters={key: list(values) for key, values in filters.items()},
+        force=force,
+        prune_parents=prune_parents,
+        now=now,
+        rows=prepared.removal.rows,
+        refused=tuple(refused),
+        diff_size=prepared.removal.diff_size,
+        freed=prepared.bytes.freed if prepared.reason else 0,
+        recoverable=0 if prepared.reason else prepared.bytes.held,
+        reason=prepared.reason,
+    )
+
+
+def undo_deletion(store: Store, key: int | None, command: str, *, force: bool) -> UndoOutcome:
+    """Bring back an undo entry, the newest if no key is given.
+
+    With `force` names are taken back from the images that have them now, under an entry of their own.
+    """
+    now = store.now()
+    with store.database.write() as tx:
+        if key is None:
+            key = undo.newest(tx)
+        if key is None:
+            raise undo.NoSuchEntry(None)
+        said = tx.value("SELECT command FROM deletion WHERE key = ?", (key,)) or ""
+        restored = undo.restore(tx, store.layout, key, now, force=force)
+        report = _entry_of_moved_names(tx, store, restored, command) if restored.moved else None
+    failpoints.hit("undo.done")
+    store.sweep()
+    return UndoOutcome(
+        entry=key,
+        command=said,
+        images=restored.images,
+        merged=restored.merged,
+        references=tuple(map(familiar, restored.names)),
+        moved=tuple(familiar(name) for name, _image in restored.moved),
+        report=report,
+    )
+
+
+def _entry_of_moved_names(
+    tx: WriteTransaction, store: Store, restored: undo.Restored, command: str
+) -> Report:
+    now = store.now()
+    until = now + store.policy.window
+    deletion = tx.insert("INSERT INTO deletion (command, at, until) VALUES (?, ?, ?)", (command, now, until))
+    for name, image in restored.moved:
+        tx.execute(
+            "INSERT INTO deletion_reference (deletion, name, image, since) VALUES (?, ?, ?, ?)",
+            (deletion, name, image, now),
+        )
+        tx.execute("INSERT INTO name_history (name, image, until) VALUES (?, ?, ?)", (name, image, now))
+    return Report(0, 0, deletion, until, outcome.KEPT)
+
+
+def reclaim(store: Store, keys: Sequence[int], *, drop_all: bool) -> int:
+    """Drop the named undo entries, or all, or those whose time is over. Returns the bytes freed."""
+    if keys and drop_all:
+        raise Invalid("name undo entries, or give --all, not both")
+    with store.database.read() as tx:
+        known = tx.column("SELECT key FROM deletion ORDER BY key")
+        due = due_deletions(tx, store.now())
+    for key in keys:
+        if key not in known:
+            raise undo.NoSuchEntry(key)
+    return store.drop(list(dict.fromkeys(keys)) if keys else known if drop_all else due)

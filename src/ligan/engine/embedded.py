@@ -1,0 +1,198 @@
+"""The embedded engine: the Engine role on a local store, without a daemon.
+
+One method a verb. What a verb needs is imported when it is called: `images`
+must not pay for `load`.
+"""
+
+from __future__ import annotations
+
+from ligan.store.layout import Layout
+from ligan.store.store import Policy, Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, BinaryIO
+
+    from ligan.engine.role import Filters
+    from ligan.images.importing import ImportRequest
+    from ligan.images.inspect import HistoryEntry
+    from ligan.images.listing import ImageSummary
+    from ligan.images.load import LoadOutcome, LoadProgress
+    from ligan.images.pins import Pin
+    from ligan.images.usage import DiskUsage, ImageUsage
+    from ligan.insight.outcome import PruneOutcome, RemovalOutcome, UndoOutcome
+    from ligan.insight.plan import Plan
+    from ligan.insight.undo import UndoEntry
+    from ligan.insight.why import Why
+    from ligan.store.fsck import Fault
+
+
+def open_engine(root: str, policy: Policy | None = None, *, command: str = "") -> EmbeddedEngine:
+    """Open the store at `root`, making it where there is none.
+
+    `command` is what undo entries will say did it. Raises Unavailable,
+    Unsupported or Busy where the store cannot be used.
+    """
+    return EmbeddedEngine(Store(Layout(root.rstrip("/") or "/"), policy or Policy()), command)
+
+
+class EmbeddedEngine:
+    """See `ligan.engine.role.Engine` for what each method promises."""
+
+    def __init__(self, store: Store, command: str) -> None:
+        self.store = store
+        self._command = command
+
+    def close(self) -> None:
+        self.store.close()
+
+    def list_images(self, filters: Filters, *, show_all: bool = False) -> list[ImageSummary]:
+        from ligan.images.listing import list_images
+
+        with self.store.database.read() as tx:
+            return list_images(tx, filters, show_all=show_all, now=self.store.now())
+
+    def inspect_image(self, name: str) -> dict[str, Any]:
+        from ligan.images.inspect import inspect
+
+        with self.store.database.read() as tx:
+            return inspect(tx, self.store.layout, name)
+
+    def inspect_raw_config(self, name: str) -> bytes:
+        from ligan.images.catalog import resolve
+        from ligan.images.inspect import read_config
+
+        with self.store.database.read() as tx:
+            return read_config(self.store.layout, resolve(tx, name).image.id).raw
+
+    def history(self, name: str) -> list[HistoryEntry]:
+        from ligan.images.inspect import history
+
+        with self.store.database.read() as tx:
+            return history(tx, self.store.layout, name)
+
+    def tag_image(self, source: str, target: str) -> None:
+        from ligan.images.tagging import tag_image
+
+        tag_image(self.store, source, target)
+
+    def remove_images(
+        self, names: Sequence[str], *, force: bool = False, prune_parents: bool = True, now: bool = False
+    ) -> RemovalOutcome:
+        from ligan.engine.deletes import remove
+
+        self.store.recover()
+        return remove(self.store, names, self._command, force=force, prune_parents=prune_parents, now=now)
+
+    def prune_images(self, filters: Filters, *, now: bool = False) -> PruneOutcome:
+        from ligan.engine.deletes import prune
+
+        self.store.recover()
+        return prune(self.store, filters, self._command, now=now)
+
+    def plan_removal(
+        self, names: Sequence[str], *, force: bool = False, prune_parents: bool = True, now: bool = False
+    ) -> Plan:
+        from ligan.engine.deletes import plan_removal
+
+        return plan_removal(self.store, names, force=force, prune_parents=prune_parents, now=now)
+
+    def plan_prune(self, filters: Filters, *, now: bool = False) -> Plan:
+        from ligan.engine.deletes import plan_prune
+
+        return plan_prune(self.store, filters, now=now)
+
+    def apply_plan(self, plan: Plan) -> RemovalOutcome:
+        from ligan.engine.deletes import apply_plan
+
+        self.store.recover()
+        return apply_plan(self.store, plan, self._command)
+
+    def why(self, name: str) -> Why:
+        from ligan.insight.why import why
+
+        with self.store.database.read() as tx:
+            return why(tx, self.store.layout, name)
+
+    def load(self, source: BinaryIO | str, progress: Callable[[LoadProgress], None]) -> LoadOutcome:
+        from ligan.images.load import load
+
+        self.store.recover()
+        return load(self.store, source, progress)
+
+    def save(self, names: Sequence[str], target: BinaryIO, *, layout: str = "docker") -> None:
+        from ligan.images.save import save
+
+        save(self.store, names, target, layout=layout)
+
+    def check_save(self, names: Sequence[str]) -> None:
+        from ligan.images.save import plan_save
+
+        with self.store.database.read() as tx:
+            plan_save(tx, self.store.layout, names)
+
+    def import_image(self, source: BinaryIO, request: ImportRequest) -> str:
+        from ligan.images.importing import import_image
+
+        self.store.recover()
+        return import_image(self.store, source, request)
+
+    def disk_usage(self) -> DiskUsage:
+        from ligan.images.usage import disk_usage
+
+        with self.store.database.read() as tx:
+            return disk_usage(tx)
+
+    def image_usage(self) -> list[ImageUsage]:
+        from ligan.images.usage import image_usage
+
+        with self.store.database.read() as tx:
+            return image_usage(tx)
+
+    def undo(self, key: int | None = None, *, force: bool = False) -> UndoOutcome:
+        from ligan.engine.deletes import undo_deletion
+
+        self.store.recover()
+        return undo_deletion(self.store, key, self._command, force=force)
+
+    def undo_entries(self) -> list[UndoEntry]:
+        from ligan.insight.undo import entries
+
+        with self.store.database.read() as tx:
+            return entries(tx)
+
+    def reclaim(self, keys: Sequence[int] = (), *, drop_all: bool = False) -> int:
+        from ligan.engine.deletes import reclaim
+
+        return reclaim(self.store, keys, drop_all=drop_all)
+
+    def pin(self, target: str, reason: str = "") -> str:
+        from ligan.images import pins
+
+        with self.store.database.write() as tx:
+            return pins.add(tx, target, reason, self.store.now())
+
+    def unpin(self, pattern: str) -> None:
+        from ligan.images import pins
+
+        with self.store.database.write() as tx:
+            pins.remove(tx, pattern)
+
+    def pins(self) -> list[Pin]:
+        from ligan.images import pins
+
+        with self.store.database.read() as tx:
+            return pins.all_pins(tx)
+
+    def fsck(self, *, repair: bool = False, read_data: bool = True) -> list[Fault]:
+        from ligan.store import fsck
+
+        if repair:
+            fsck.repair(self.store.database, self.store.layout)
+        return fsck.check(self.store.database, self.store.layout, read_data=read_data)
+
+    def info(self) -> dict[str, Any]:
+        from ligan.engine.info import info
+
+        return info(self.store)

@@ -1,0 +1,49 @@
+"""What `ligan info` tells of an engine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ligan.store.store import Store
+
+
+def info(store: Store) -> dict[str, Any]:
+    """Return facts by name: counts as Docker's info names them, then Ligan's own."""
+    with store.database.read() as tx:
+        images = tx.value("SELECT count(*) FROM image")
+        states = dict(tx.all("SELECT state, count(*) FROM container GROUP BY state"))
+        blobs, blob_bytes = tx.one("SELECT count(*), COALESCE(SUM(size), 0) FROM blob")
+        entries = tx.value("SELECT count(*) FROM deletion")
+    running, paused = states.get("running", 0), states.get("paused", 0)
+    kernel = platform.uname()
+    return {
+        "Containers": sum(states.values()),
+        "ContainersRunning": running,
+        "ContainersPaused": paused,
+        "ContainersStopped": sum(states.values()) - running - paused,
+        "Images": images,
+        "Driver": "tar",
+        "KernelVersion": kernel.release,
+        "OSType": kernel.system.lower(),
+        "Architecture": kernel.machine,
+        "NCPU": os.cpu_count() or 1,
+        "DockerRootDir": store.layout.root,
+        "Name": kernel.node,
+        "Ligan": {
+            "Blobs": blobs,
+            "BlobBytes": blob_bytes,
+            "FreeBytes": store.free_bytes(),
+            "UndoEntries": entries,
+            "UndoBytes": store.held_by_undo(),
+            "UndoWindow": store.policy.window,
+            "UndoDiskLimit": store.policy.disk_limit,
+            "UndoBudget": store.policy.budget,
+            "SQLite": sqlite3.sqlite_version,
+        },
+    }

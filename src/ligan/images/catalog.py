@@ -1,0 +1,269 @@
+"""Image, reference and layer rows <-> values; resolving a name or ID.
+
+Every function takes the transaction it works in. Writing functions leave the
+rows as they must be at commit; nothing here touches files.
+"""
+
+from __future__ import annotations
+
+from ligan.errors import Conflict, Invalid
+from ligan.images.removal import NoSuchImage
+from ligan.oci.digest import ChainID, DiffID, ImageID, is_hex
+from ligan.oci.reference import Reference, familiar, parse
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ligan.oci.documents import ImageConfig
+    from ligan.store.db import ReadTransaction, WriteTransaction
+
+
+class ImageRow(Value):
+    """An image as the database knows it; `layer`, `parent` and `config` are keys."""
+
+    key: int
+    id: ImageID
+    config: int
+    parent: int | None
+    layer: int | None
+
+
+_IMAGE = "SELECT key, id, config, parent, layer FROM image"
+
+
+def _image(row: tuple[int, str, int, int | None, int | None]) -> ImageRow:
+    key, image_id, config, parent, layer = row
+    return ImageRow(key, ImageID(image_id), config, parent, layer)
+
+
+def find_by_id(tx: ReadTransaction, image_id: str) -> ImageRow | None:
+    row = tx.one(f"{_IMAGE} WHERE id = ?", (image_id,))
+    return row and _image(row)
+
+
+def find_by_reference(tx: ReadTransaction, canonical: str) -> ImageRow | None:
+    row = tx.one(f"{_IMAGE} WHERE key = (SELECT image FROM reference WHERE name = ?)", (canonical,))
+    return row and _image(row)
+
+
+def find_by_prefix(tx: ReadTransaction, text: str) -> list[ImageRow]:
+    """Return the images whose ID starts with the text, given with or without `sha256:`; two at most."""
+    prefix = text.removeprefix("sha256:")
+    if not is_hex(prefix) or len(prefix) > 64:
+        return []
+    low = f"sha256:{prefix}"
+    return [_image(row) for row in tx.all(f"{_IMAGE} WHERE id >= ? AND id < ? LIMIT 2", (low, low + "g"))]
+
+
+class Resolved(Value):
+    """An image, and the canonical reference by which it was found; empty if by ID."""
+
+    image: ImageRow
+    reference: str
+
+
+def resolve(tx: ReadTransaction, name: str) -> Resolved:
+    """Find an image by name or ID: a whole ID, else a name, else the prefix of one ID.
+
+    Raises NoSuchImage with Docker's words, InvalidReference for what cannot be
+    a name. Docker reports an ambiguous prefix as absence; the hint tells.
+    """
+    whole = _whole_id(name)
+    if whole:
+        image = find_by_id(tx, whole)
+        if image is None:
+            raise NoSuchImage(whole)
+        return Resolved(image, "")
+    reference = parse(name).with_default_tag()
+    image = find_by_reference(tx, reference.canonical)
+    if image is not None:
+        return Resolved(image, reference.canonical)
+    matches = find_by_prefix(tx, name)
+    if len(matches) == 1:
+        return Resolved(matches[0], "")
+    raise NoSuchImage(reference.familiar, _absence_hint(tx, name, reference, len(matches)))
+
+
+def _whole_id(name: str) -> str:
+    hexadecimal = name.removeprefix("sha256:")
+    return f"sha256:{hexadecimal}" if len(hexadecimal) == 64 and is_hex(hexadecimal) else ""
+
+
+def _absence_hint(tx: ReadTransaction, name: str, reference: Reference, matches: int) -> str:
+    if matches:
+        return f"Several images have an ID that starts with {name}: give more digits."
+    entry = tx.value("SELECT max(deletion) FROM deletion_reference WHERE name = ?", (reference.canonical,))
+    return f"It was deleted, and can be brought back: ligan undo {entry}" if entry else ""
+
+
+def is_id_argument(name: str, image_id: ImageID) -> bool:
+    """Return whether Docker takes the argument of a delete for an ID: a prefix of it, in either form."""
+    return image_id.startswith(name) or image_id.hex.startswith(name)
+
+
+def references_of(tx: ReadTransaction, image: int) -> list[str]:
+    """Return the canonical names of an image, in canonical order."""
+    return tx.column("SELECT name FROM reference WHERE image = ? ORDER BY name", (image,))
+
+
+def familiar_names(tx: ReadTransaction, image: int) -> tuple[list[str], list[str]]:
+    """Return the tags and the digest references of an image, familiar."""
+    names = references_of(tx, image)
+    return [familiar(name) for name in names if "@" not in name], [
+        familiar(name) for name in names if "@" in name
+    ]
+
+
+def live_layer(tx: ReadTransaction, chain_id: ChainID) -> int | None:
+    """Return the key of a layer that exists in Docker's sense."""
+    key: int | None = tx.value("SELECT key FROM live_layer WHERE chain_id = ?", (chain_id,))
+    return key
+
+
+def chain(tx: ReadTransaction, layer: int | None) -> list[tuple[int, ChainID, DiffID, int, str]]:
+    """Return key, chain ID, diff ID, DiffSize and blob digest of the layer and all below, bottom first."""
+    rows = tx.all(
+        """WITH RECURSIVE up (key, parent) AS (
+               SELECT key, parent FROM layer WHERE key = ?
+               UNION ALL SELECT layer.key, layer.parent FROM layer JOIN up ON layer.key = up.parent)
+           SELECT layer.key, chain_id, diff_id, layer.size, blob.digest
+           FROM up JOIN layer USING (key) JOIN blob ON blob.key = layer.blob ORDER BY depth""",
+        (layer,),
+    )
+    return [(key, ChainID(chain_id), DiffID(diff), size, blob) for key, chain_id, diff, size, blob in rows]
+
+
+def ensure_layer(
+    tx: WriteTransaction, chain_id: ChainID, parent: int | None, diff_id: DiffID, size: int, blob: int
+) -> int:
+    """Return the key of the layer, new or known; whoever called must make something hold it."""
+    key: int | None = tx.value("SELECT key FROM layer WHERE chain_id = ?", (chain_id,))
+    if key is not None:
+        return key
+    below, depth = (
+        (0, 0) if parent is None else tx.one("SELECT chain_size, depth FROM layer WHERE key = ?", (parent,))
+    )
+    if depth >= MAX_DEPTH:
+        raise Invalid("max depth exceeded")
+    return tx.insert(
+        """INSERT INTO layer (chain_id, parent, diff_id, size, chain_size, depth, blob, live)
+           VALUES (?, ?, ?, ?, ?, ?, ?, 0)""",
+        (chain_id, parent, diff_id, size, below + size, depth + 1, blob),
+    )
+
+
+MAX_DEPTH = 125
+"""Layers in one stack: Docker's limit (engine 20.10, layer/layer_store.go)."""
+
+
+def revive_layer(tx: WriteTransaction, key: int | None) -> None:
+    """Make the layer and all below live, as a holder of it must."""
+    while key is not None and tx.execute("UPDATE layer SET live = 1 WHERE key = ? AND NOT live", (key,)):
+        key = tx.value("SELECT parent FROM layer WHERE key = ?", (key,))
+
+
+def create_image(
+    tx: WriteTransaction,
+    config: ImageConfig,
+    config_blob: int,
+    layer: int | None,
+    *,
+    parent: ImageRow | None = None,
+    built_locally: bool = False,
+) -> ImageRow:
+    """Return the image of this config, new or the one that is there. Its layers are live on return."""
+    known = find_by_id(tx, config.id)
+    if known is not None:
+        return known
+    import json
+
+    seconds, nanoseconds = parse_created(config.created)
+    labels = config.labels
+    key = tx.insert(
+        """INSERT INTO image (id, config, parent, layer, created_s, created_ns, os, architecture, variant,
+                              labels, built_locally) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (
+            config.id,
+            config_blob,
+            parent.key if parent else None,
+            layer,
+            seconds,
+            nanoseconds,
+            config.platform.os,
+            config.platform.architecture,
+            config.platform.variant,
+            None if labels is None else json.dumps(labels, ensure_ascii=False, separators=(",", ":")),
+            int(built_locally),
+        ),
+    )
+    revive_layer(tx, layer)
+    return ImageRow(key, config.id, config_blob, parent.key if parent else None, layer)
+
+
+GO_ZERO_SECONDS = -62135596800
+"""Go's zero time, the year 1, in seconds since 1970: what a config without a time was created at."""
+
+
+def parse_created(text: str) -> tuple[int, int]:
+    """Return an RFC 3339 time as seconds since 1970 and nanoseconds. Raises Invalid."""
+    if not text:
+        return GO_ZERO_SECONDS, 0
+    from datetime import datetime
+
+    whole, dot, rest = text.partition(".")
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))] if dot else ""
+    zone = rest[len(digits) :] if dot else ""
+    try:
+        moment = datetime.fromisoformat(whole + zone)
+    except ValueError:
+        raise _bad_time(text) from None
+    offset = moment.utcoffset()
+    if offset is None or (dot and not digits):
+        raise _bad_time(text)
+    # Not timestamp(): a float loses nanoseconds.
+    seconds = (moment.toordinal() - _EPOCH_DAY) * 86400
+    seconds += moment.hour * 3600 + moment.minute * 60 + moment.second
+    return seconds - int(offset.total_seconds()), int((digits + "0" * 9)[:9])
+
+
+_EPOCH_DAY = 719163
+"""1970-01-01 as Python counts days."""
+
+
+def _bad_time(text: str) -> Invalid:
+    return Invalid(f'invalid image JSON: created "{text[:64]}" is not a time of RFC 3339')
+
+
+def set_reference(tx: WriteTransaction, reference: Reference, image: ImageRow, now: int) -> ImageID | None:
+    """Point a name at an image. Returns the image it pointed at before, if that was another.
+
+    The move is kept in name_history. Raises Conflict where a digest reference
+    would be repointed: it can only ever mean one image.
+    """
+    name = reference.canonical
+    old = find_by_reference(tx, name)
+    if old is not None and old.key == image.key:
+        return None
+    if old is None:
+        tx.execute(
+            "INSERT INTO reference (name, repository, is_digest, image, since) VALUES (?, ?, ?, ?, ?)",
+            (name, reference.repository, int(bool(reference.digest)), image.key, now),
+        )
+        return None
+    if reference.digest:
+        raise Conflict(f"Cannot overwrite digest {reference.digest}")
+    tx.execute("UPDATE reference SET image = ?, since = ? WHERE name = ?", (image.key, now, name))
+    remember_name(tx, name, old.id, now)
+    return old.id
+
+
+def remember_name(tx: WriteTransaction, name: str, image: ImageID, now: int) -> None:
+    tx.execute("INSERT INTO name_history (name, image, until) VALUES (?, ?, ?)", (name, image, now))
+
+
+def former_names(tx: ReadTransaction, image_id: str) -> list[tuple[str, int]]:
+    """Return the canonical names an image had, and until when, newest first, each once."""
+    return tx.all(
+        "SELECT name, max(until) FROM name_history WHERE image = ? GROUP BY name ORDER BY 2 DESC, name",
+        (image_id,),
+    )

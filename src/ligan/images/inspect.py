@@ -1,0 +1,203 @@
+"""One image in full: Docker's inspect document and history."""
+
+from __future__ import annotations
+
+from ligan.errors import Corrupt
+from ligan.images.catalog import ImageRow, chain, familiar_names, parse_created, resolve
+from ligan.oci.digest import Digest, ImageID
+from ligan.oci.documents import ImageConfig
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ligan.store.db import ReadTransaction
+    from ligan.store.layout import Layout
+
+GO_ZERO_TIME = "0001-01-01T00:00:00Z"
+MISSING = "<missing>"
+
+
+class HistoryEntry(Value):
+    """One step. `id` is `<missing>` where no image of the step is here; `size` is DiffSize in bytes.
+
+    `created_s` is in seconds since 1970, `created_ns` what is below a second.
+    """
+
+    id: str
+    created_s: int
+    created_ns: int
+    created_by: str
+    size: int
+    comment: str
+    tags: tuple[str, ...]
+
+
+def read_config(layout: Layout, image: ImageID) -> ImageConfig:
+    """Read an image's config from its blob. Raises Corrupt if it is not what its ID says."""
+    path = layout.blob(image)
+    try:
+        with open(path, "rb") as file:
+            config = ImageConfig.parse(file.read())
+    except OSError as error:
+        raise Corrupt(f"the config of image {image.short} cannot be read: {error.strerror}", _FSCK) from error
+    if config.id != image:
+        raise Corrupt(f"the config of image {image.short} is damaged on disk", _FSCK)
+    return config
+
+
+_FSCK = "See what else is damaged with `ligan fsck`."
+
+
+def history(tx: ReadTransaction, layout: Layout, name: str) -> list[HistoryEntry]:
+    """Return the steps of an image, newest first.
+
+    The first row has the image's ID, the next ones those of its parents as far
+    as they are here (engine 20.10, daemon/images/image_history.go).
+    """
+    image: ImageRow | None = resolve(tx, name).image
+    assert image is not None
+    config = read_config(layout, image.id)
+    sizes = [size for _key, _chain, _diff, size, _blob in chain(tx, image.layer)]
+    entries = []
+    for step in config.history:
+        size = 0 if step.empty_layer or not sizes else sizes.pop(0)
+        seconds, nanoseconds = parse_created(step.created)
+        entries.append(HistoryEntry(MISSING, seconds, nanoseconds, step.created_by, size, step.comment, ()))
+    entries.reverse()
+    for index, entry in enumerate(entries):
+        if image is None:
+            break
+        tags, _digests = familiar_names(tx, image.key)
+        entries[index] = entry.replace(id=image.id, tags=tuple(tags))
+        image = _parent(tx, image)
+    return entries
+
+
+def _parent(tx: ReadTransaction, image: ImageRow) -> ImageRow | None:
+    row = tx.one("SELECT key, id, config, parent, layer FROM image WHERE key = ?", (image.parent,))
+    return row and ImageRow(row[0], ImageID(row[1]), *row[2:])
+
+
+def inspect(tx: ReadTransaction, layout: Layout, name: str) -> dict[str, Any]:
+    """Return the document of `GET /images/{name}/json` at API 1.41, keys in Docker's order.
+
+    Source: golden g_inspect_format.
+    """
+    image = resolve(tx, name).image
+    config = read_config(layout, image.id)
+    document = config.document
+    tags, digests = familiar_names(tx, image.key)
+    layers = chain(tx, image.layer)
+    size = sum(layer[3] for layer in layers)
+    parent = _parent(tx, image)
+    last_tagged = tx.value("SELECT last_tagged FROM image WHERE key = ?", (image.key,))
+    comment = document.get("comment") or (config.history[-1].comment if config.history else "")
+    result: dict[str, Any] = {
+        "Id": image.id,
+        "RepoTags": tags,
+        "RepoDigests": digests,
+        "Parent": parent.id if parent else "",
+        "Comment": comment,
+        "Created": format_created(config.created),
+        "Container": document.get("container") or "",
+        "ContainerConfig": _run_config(document.get("container_config") or {}),
+        "DockerVersion": document.get("docker_version") or "",
+        "Author": document.get("author") or "",
+        "Config": None if document.get("config") is None else _run_config(document["config"]),
+        "Architecture": document.get("architecture") or "",
+    }
+    if document.get("variant"):
+        result["Variant"] = document["variant"]
+    result["Os"] = document.get("os") or "linux"
+    if document.get("os.version"):
+        result["OsVersion"] = document["os.version"]
+    rootfs: dict[str, Any] = {"Type": "layers"}
+    if config.diff_ids:
+        rootfs["Layers"] = list(config.diff_ids)
+    return result | {
+        "Size": size,
+        "VirtualSize": size,
+        "GraphDriver": _graph_driver(layout, layers[-1][4] if layers else ""),
+        "RootFS": rootfs,
+        "Metadata": {"LastTagTime": GO_ZERO_TIME if last_tagged is None else format_time(last_tagged)},
+    }
+
+
+def _graph_driver(layout: Layout, top: str) -> dict[str, Any]:
+    """Where the top layer lies: a tar, which nothing has unpacked."""
+    return {"Data": {"LayerTar": layout.blob(Digest(top))} if top else None, "Name": "tar"}
+
+
+# Docker's container.Config in the order in which its JSON is written, each with
+# its zero value; None stands for "omitted when empty".
+_RUN_CONFIG: tuple[tuple[str, Any], ...] = (
+    ("Hostname", ""),
+    ("Domainname", ""),
+    ("User", ""),
+    ("AttachStdin", False),
+    ("AttachStdout", False),
+    ("AttachStderr", False),
+    ("ExposedPorts", None),
+    ("Tty", False),
+    ("OpenStdin", False),
+    ("StdinOnce", False),
+    ("Env", "null"),
+    ("Cmd", "null"),
+    ("Healthcheck", None),
+    ("ArgsEscaped", None),
+    ("Image", ""),
+    ("Volumes", "null"),
+    ("WorkingDir", ""),
+    ("Entrypoint", "null"),
+    ("NetworkDisabled", None),
+    ("MacAddress", None),
+    ("OnBuild", "null"),
+    ("Labels", "null"),
+    ("StopSignal", None),
+    ("StopTimeout", None),
+    ("Shell", None),
+)
+
+
+def _run_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the config as Docker writes it: every field it always writes, and the others that are set."""
+    result: dict[str, Any] = {}
+    for key, zero in _RUN_CONFIG:
+        value = config.get(key)
+        if zero is None:
+            if value:
+                result[key] = value
+        elif zero == "null":
+            result[key] = _sorted(value)
+        else:
+            result[key] = zero if value is None else value
+    return result
+
+
+def _sorted(value: Any) -> Any:
+    """Go writes maps with sorted keys."""
+    return dict(sorted(value.items())) if isinstance(value, dict) else value
+
+
+def format_created(text: str) -> str:
+    """Return a config's time as Go writes it again: RFC 3339 without trailing zeros."""
+    if not text:
+        return GO_ZERO_TIME
+    whole, dot, rest = text.partition(".")
+    if not dot:
+        return text
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    zone = rest[len(digits) :]
+    digits = digits[:9].rstrip("0")
+    return whole + ("." + digits if digits else "") + zone
+
+
+def format_time(nanoseconds: int) -> str:
+    """Return nanoseconds since 1970 as RFC 3339 in UTC, as Go writes a time."""
+    import time
+
+    seconds, rest = divmod(nanoseconds, 10**9)
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return whole + (f".{rest:09d}".rstrip("0") if rest else "") + "Z"

@@ -1,0 +1,100 @@
+"""system df: a query, not a walk."""
+
+from __future__ import annotations
+
+from ligan.images.listing import ImageSummary, list_images
+from ligan.store.reclaim import held_by_undo
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ligan.store.db import ReadTransaction
+
+
+class ImageUsage(Value):
+    """One listed image. `shared_size` is the DiffSize of its layers that another image uses too, in bytes."""
+
+    image: ImageSummary
+    shared_size: int
+    containers: int
+
+
+class DiskUsage(Value):
+    """What Docker's system df says, and the physical bytes that Docker cannot tell.
+
+    `layers_size` is the DiffSize of the distinct layers of listed images;
+    `reclaimable` what of it no container keeps. `blob_bytes` are on disk,
+    `undo_bytes` of them are held by undo entries alone.
+    """
+
+    images: int
+    active_images: int
+    layers_size: int
+    reclaimable: int
+    blob_bytes: int
+    undo_bytes: int
+
+
+# Images that a plain listing shows.
+_LISTED = """
+    SELECT key, layer FROM image
+    WHERE EXISTS (SELECT 1 FROM reference WHERE reference.image = image.key)
+       OR NOT EXISTS (SELECT 1 FROM image child WHERE child.parent = image.key)
+"""
+
+# The layers below a set of tops, each once.
+_BELOW = """
+    {name} (key) AS (
+        SELECT layer FROM {tops} WHERE layer IS NOT NULL
+        UNION SELECT layer.parent FROM layer JOIN {name} USING (key) WHERE layer.parent IS NOT NULL)
+"""
+
+
+def disk_usage(tx: ReadTransaction) -> DiskUsage:
+    """Return the sums of `system df`.
+
+    Docker calls the layers that images in use share reclaimable (docker/cli
+    issues 1751 and 1798); here only bytes that a prune could free are.
+    """
+    images, active = tx.one(
+        f"""WITH listed AS ({_LISTED}) SELECT count(*),
+            sum(EXISTS (SELECT 1 FROM container WHERE container.image = listed.key)) FROM listed"""
+    )
+    layers_size, used = tx.one(
+        f"""WITH RECURSIVE
+            listed AS MATERIALIZED ({_LISTED}),
+            used AS (SELECT layer FROM listed
+                     WHERE EXISTS (SELECT 1 FROM container WHERE container.image = listed.key)),
+            {_BELOW.format(name="every", tops="listed")},
+            {_BELOW.format(name="kept", tops="used")}
+            SELECT (SELECT COALESCE(SUM(size), 0) FROM layer JOIN every USING (key)),
+                   (SELECT COALESCE(SUM(size), 0) FROM layer JOIN kept USING (key))"""
+    )
+    blob_bytes = tx.value("SELECT COALESCE(SUM(size), 0) FROM blob")
+    return DiskUsage(images, active or 0, layers_size, layers_size - used, blob_bytes, held_by_undo(tx))
+
+
+def image_usage(tx: ReadTransaction) -> list[ImageUsage]:
+    """Return every listed image with what it shares, newest first.
+
+    As Docker 20.10, an image's layers are shared if another listed image has them too.
+    """
+    tops = dict(tx.all("SELECT id, layer FROM image"))
+    layers = {key: (parent, size) for key, parent, size in tx.all("SELECT key, parent, size FROM live_layer")}
+    containers = dict(tx.all("SELECT image_id, count(*) FROM container GROUP BY image_id"))
+    summaries = list_images(tx, {}, show_all=False, now=0)
+    users: dict[int, int] = {}
+    for summary in summaries:
+        key = tops[summary.id]
+        while key is not None:
+            users[key] = users.get(key, 0) + 1
+            key = layers[key][0]
+    usage = []
+    for summary in summaries:
+        shared, key = 0, tops[summary.id]
+        while key is not None:
+            parent, size = layers[key]
+            shared += size if users[key] > 1 else 0
+            key = parent
+        usage.append(ImageUsage(summary, shared, containers.get(summary.id, 0)))
+    return usage

@@ -1,0 +1,1 @@
+"""Deletes predicted, explained and undone."""

@@ -1,0 +1,109 @@
+"""Plans: exactly what a delete would do, to be shown, saved, and applied later."""
+
+from __future__ import annotations
+
+from ligan.errors import Conflict, Invalid, LiganError
+from ligan.images.removal import Row
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FORMAT = 1
+
+
+class Refused(Value):
+    """An argument that would be refused, with the words of the refusal."""
+
+    argument: str
+    message: str
+
+
+class Plan(Value):
+    """What a command would do. `verb` is `rmi` or `prune`; the rest of the command is in the next fields.
+
+    `freed` and `recoverable` are physical bytes; `reason` says why nothing would
+    be kept for undo, empty if all would. `diff_size` is Docker's SpaceReclaimed.
+    """
+
+    verb: str
+    arguments: tuple[str, ...]
+    filters: dict[str, list[str]]
+    force: bool
+    prune_parents: bool
+    now: bool
+    rows: tuple[Row, ...]
+    refused: tuple[Refused, ...]
+    diff_size: int
+    freed: int
+    recoverable: int
+    reason: str
+
+
+class PlanOutdated(Conflict):
+    """The store is no longer as the plan saw it."""
+
+    def __init__(self, changes: list[str]) -> None:
+        super().__init__(
+            "the store has changed since the plan was made: " + "; ".join(changes),
+            "Nothing was deleted. Make a new plan.",
+        )
+        self.changes = changes
+
+
+def changes_between(old: Plan, new: Plan) -> list[str]:
+    """Say in words what differs between a saved plan and what the command would do today."""
+    before, after = set(old.rows), set(new.rows)
+    changes = [f"it would no longer say {row}" for row in old.rows if row not in after]
+    changes += [f"it would also say {row}" for row in new.rows if row not in before]
+    if not changes and old.rows != new.rows:
+        changes.append("the order of its rows differs")
+    if old.refused != new.refused:
+        changes += [
+            f"{item.argument} would be refused: {item.message}"
+            for item in new.refused
+            if item not in old.refused
+        ]
+        changes += [
+            f"{item.argument} would no longer be refused" for item in old.refused if item not in new.refused
+        ]
+    if (old.freed, old.recoverable) != (new.freed, new.recoverable):
+        changes.append(
+            f"it would free {new.freed} bytes and keep {new.recoverable} for undo, "
+            f"not {old.freed} and {old.recoverable}"
+        )
+    return changes
+
+
+def to_json(plan: Plan) -> str:
+    """Return the plan as an indented JSON document, ending in a newline."""
+    import json
+
+    document: dict[str, Any] = {"format": FORMAT}
+    for field in Plan._fields:
+        document[field] = getattr(plan, field)
+    document["rows"] = [{row.kind: row.name} for row in plan.rows]
+    document["refused"] = [{"argument": item.argument, "message": item.message} for item in plan.refused]
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def from_json(text: str) -> Plan:
+    """Read what to_json wrote. Raises Invalid for anything else."""
+    import json
+
+    try:
+        document = json.loads(text)
+        if document.pop("format") != FORMAT:
+            raise Invalid("the plan was written by another version of Ligan")
+        rows = tuple(Row(*item) for row in document.pop("rows") for item in row.items())
+        refused = tuple(Refused(**item) for item in document.pop("refused"))
+        arguments = tuple(document.pop("arguments"))
+        plan = Plan(rows=rows, refused=refused, arguments=arguments, **document)
+        if plan.verb not in ("rmi", "prune") or not isinstance(plan.filters, dict):
+            raise Invalid("not a plan: it names no known verb")
+    except LiganError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Invalid(f"not a plan: {error}") from None
+    return plan

@@ -1,0 +1,231 @@
+"""Undo: bringing back what an undo entry holds."""
+
+from __future__ import annotations
+
+from ligan.errors import Conflict, NotFound
+from ligan.images.catalog import find_by_id, find_by_reference, revive_layer
+from ligan.images.events import record
+from ligan.images.facts import IMAGE_COLUMNS
+from ligan.oci.digest import ImageID
+from ligan.oci.reference import familiar, is_digest_reference, repository_of
+from ligan.store import failpoints
+from ligan.store.reclaim import drop_deletion
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ligan.store.db import ReadTransaction, WriteTransaction
+    from ligan.store.layout import Layout
+
+
+class UndoEntry(Value):
+    """What one command removed. Times are nanoseconds since 1970; names are familiar.
+
+    `bytes` is what dropping this entry alone would free.
+    """
+
+    key: int
+    command: str
+    at: int
+    until: int
+    references: tuple[str, ...]
+    images: tuple[ImageID, ...]
+    bytes: int
+
+
+class NoSuchEntry(NotFound):
+    def __init__(self, key: int | None) -> None:
+        super().__init__(
+            "there is nothing to undo" if key is None else f"No such undo entry: {key}",
+            "" if key is None else "List the entries with `ligan undo --list`.",
+        )
+
+
+class NameTaken(Conflict):
+    """A name to bring back means another image now."""
+
+    def __init__(self, name: str, image: ImageID) -> None:
+        super().__init__(
+            f"conflict: {familiar(name)} now names {image.short}",
+            "Nothing was brought back. With --force the name moves back, and the move can be undone too.",
+        )
+
+
+class NeedsLaterEntry(Conflict):
+    """A name to bring back belongs to an image that a later command deleted."""
+
+    def __init__(self, name: str, image: str, entry: int) -> None:
+        super().__init__(
+            f"conflict: {familiar(name)} named {ImageID(image).short}, which was deleted later",
+            f"Undo that first: ligan undo {entry}",
+        )
+
+
+class ImageGone(Conflict):
+    """A name to bring back belongs to an image that no entry holds any more."""
+
+    def __init__(self, name: str, image: str) -> None:
+        super().__init__(
+            f"conflict: {familiar(name)} named {ImageID(image).short}, whose bytes are gone",
+            "The rest of the entry can be brought back with --force.",
+        )
+
+
+class Restored(Value):
+    """What a restore changed. `names` and `moved` are canonical; `moved` tells whom each was taken from."""
+
+    images: tuple[ImageID, ...]
+    merged: tuple[ImageID, ...]
+    names: tuple[str, ...]
+    moved: tuple[tuple[str, ImageID], ...]
+
+
+def entries(tx: ReadTransaction) -> list[UndoEntry]:
+    """Return every undo entry, newest first."""
+    return [
+        UndoEntry(
+            key,
+            command,
+            at,
+            until,
+            tuple(
+                map(
+                    familiar,
+                    tx.column("SELECT name FROM deletion_reference WHERE deletion = ? ORDER BY name", (key,)),
+                )
+            ),
+            tuple(map(ImageID, tx.column("SELECT id FROM deletion_image WHERE deletion = ?", (key,)))),
+            bytes_of(tx, key),
+        )
+        for key, command, at, until in tx.all(
+            "SELECT key, command, at, until FROM deletion ORDER BY key DESC"
+        )
+    ]
+
+
+# Layers that only this entry holds: not live, below its images, and neither
+# named by another entry nor under a layer that stays.
+_ALONE = """
+    WITH RECURSIVE
+    below (key) AS (
+        SELECT layer FROM deletion_image WHERE deletion = ?1 AND layer IS NOT NULL
+        UNION SELECT layer.parent FROM layer JOIN below USING (key) WHERE layer.parent IS NOT NULL),
+    mine (key) AS MATERIALIZED (SELECT key FROM layer JOIN below USING (key) WHERE NOT live),
+    stays (key) AS (
+        SELECT key FROM mine
+        WHERE EXISTS (SELECT 1 FROM deletion_image WHERE layer = mine.key AND deletion <> ?1)
+           OR EXISTS (SELECT 1 FROM layer child WHERE child.parent = mine.key
+                      AND child.key NOT IN (SELECT key FROM mine))
+        UNION SELECT layer.parent FROM layer JOIN stays USING (key)
+        WHERE layer.parent IN (SELECT key FROM mine)),
+    goes (key) AS MATERIALIZED (SELECT key FROM mine EXCEPT SELECT key FROM stays)
+    SELECT COALESCE(SUM(size), 0) FROM blob WHERE key IN (
+        SELECT blob FROM layer WHERE key IN (SELECT key FROM goes)
+        UNION SELECT config FROM deletion_image WHERE deletion = ?1
+        UNION SELECT layer_blob.blob FROM layer_blob JOIN layer USING (diff_id)
+              WHERE layer.key IN (SELECT key FROM goes))
+    AND NOT EXISTS (SELECT 1 FROM image WHERE config = blob.key)
+    AND NOT EXISTS (SELECT 1 FROM deletion_image WHERE config = blob.key AND deletion <> ?1)
+    AND NOT EXISTS (SELECT 1 FROM layer WHERE blob = blob.key AND key NOT IN (SELECT key FROM goes))
+    AND NOT EXISTS (SELECT 1 FROM layer_blob JOIN layer USING (diff_id)
+                    WHERE layer_blob.blob = blob.key AND layer.key NOT IN (SELECT key FROM goes))
+"""
+
+
+def bytes_of(tx: ReadTransaction, key: int) -> int:
+    """Return the bytes on disk that dropping this entry alone would free."""
+    return int(tx.value(_ALONE, (key,)))
+
+
+def newest(tx: ReadTransaction) -> int | None:
+    key: int | None = tx.value("SELECT max(key) FROM deletion")
+    return key
+
+
+def restore(tx: WriteTransaction, layout: Layout, key: int, now: int, *, force: bool) -> Restored:
+    """Bring back what the entry holds, and remove the entry.
+
+    Afterwards every image of the entry exists, with the parent it had if that
+    exists or is in the entry, and every name of the entry means what it meant.
+    Without `force` a name that means another image now, or whose image is
+    gone, raises and nothing changes.
+    """
+    if tx.value("SELECT 1 FROM deletion WHERE key = ?", (key,)) is None:
+        raise NoSuchEntry(key)
+    names = _nameable(tx, key, force=force)
+    restored, merged = _restore_images(tx, key, now)
+    moved = [(name, other) for name, image, since in names if (other := _point(tx, name, image, since))]
+    failpoints.hit("undo.rows")
+    drop_deletion(tx, layout, key)
+    return Restored(tuple(restored), tuple(merged), tuple(name for name, _, _ in names), tuple(moved))
+
+
+def _nameable(tx: ReadTransaction, key: int, *, force: bool) -> list[tuple[str, ImageID, int]]:
+    """Return the names of the entry that can come back, with image and time; raises where one cannot."""
+    names = []
+    for name, image, since in tx.all(
+        "SELECT name, image, since FROM deletion_reference WHERE deletion = ? ORDER BY name", (key,)
+    ):
+        here = find_by_id(tx, image) or tx.value(
+            "SELECT 1 FROM deletion_image WHERE deletion = ? AND id = ?", (key, image)
+        )
+        if not here:
+            later = tx.value("SELECT max(deletion) FROM deletion_image WHERE id = ?", (image,))
+            if later is not None:
+                raise NeedsLaterEntry(name, image, later)
+            if not force:
+                raise ImageGone(name, image)
+            continue
+        owner = find_by_reference(tx, name)
+        if owner is not None and owner.id != image and not force:
+            raise NameTaken(name, owner.id)
+        names.append((name, ImageID(image), since))
+    return names
+
+
+def _restore_images(tx: WriteTransaction, key: int, now: int) -> tuple[list[ImageID], list[ImageID]]:
+    rows = tx.all("SELECT id, parent, layer FROM deletion_image WHERE deletion = ? ORDER BY id", (key,))
+    restored, merged = [], []
+    for image, _parent, layer in rows:
+        if find_by_id(tx, image) is not None:
+            merged.append(ImageID(image))
+            continue
+        tx.execute(
+            f"""INSERT INTO image ({IMAGE_COLUMNS})
+                SELECT {IMAGE_COLUMNS} FROM deletion_image WHERE deletion = ? AND id = ?""",
+            (key, image),
+        )
+        revive_layer(tx, layer)
+        tx.execute(
+            """UPDATE container SET image = (SELECT key FROM image WHERE id = ?1)
+               WHERE image_id = ?1 AND image IS NULL""",
+            (image,),
+        )
+        record(tx, now, "undo", image)
+        restored.append(ImageID(image))
+    for image, parent, _layer in rows:
+        tx.execute(
+            """UPDATE image SET parent = (SELECT key FROM image WHERE id = ?)
+               WHERE id = ? AND parent IS NULL""",
+            (parent, image),
+        )
+    return restored, merged
+
+
+def _point(tx: WriteTransaction, name: str, image: ImageID, since: int) -> ImageID | None:
+    """Make the name mean the image again; returns the image it was taken from, if any."""
+    owner = find_by_reference(tx, name)
+    if owner is not None and owner.id == image:
+        return None
+    tx.execute(
+        """INSERT INTO reference (name, repository, is_digest, image, since)
+           VALUES (?1, ?2, ?3, (SELECT key FROM image WHERE id = ?4), ?5)
+           ON CONFLICT (name) DO UPDATE SET image = excluded.image, since = excluded.since""",
+        (name, repository_of(name), int(is_digest_reference(name)), image, since),
+    )
+    tx.execute(
+        """DELETE FROM name_history WHERE key = (
+               SELECT max(key) FROM name_history WHERE name = ? AND image = ?)""",
+        (name, image),
+    )
+    return owner.id if owner else None

@@ -1,0 +1,275 @@
+"""Why: everything that holds an image, a layer or a blob, and what would free it."""
+
+from __future__ import annotations
+
+from ligan.errors import NotFound
+from ligan.images.catalog import NoSuchImage, former_names, resolve
+from ligan.images.facts import is_running, removal_facts
+from ligan.images.removal import RemovalFacts, RemovalPlan, layers_without
+from ligan.insight.bytes import physical
+from ligan.oci.digest import ChainID, Digest, ImageID, is_hex
+from ligan.oci.reference import InvalidReference, familiar, is_digest_reference
+from ligan.store.recover import leases_on
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ligan.images.removal import ImageFacts
+    from ligan.store.db import ReadTransaction
+    from ligan.store.layout import Layout
+
+
+class Holder(Value):
+    """One thing that keeps an object.
+
+    `kind` is tag, digest, child, container, pin, image, layer, undo or sharing;
+    `blocks` tells whether the object cannot be deleted while this holds it.
+    """
+
+    kind: str
+    name: str
+    detail: str
+    blocks: bool
+
+
+class FormerName(Value):
+    """What an image was called, familiar, and until when (nanoseconds since 1970)."""
+
+    name: str
+    until: int
+
+
+class Why(Value):
+    """Everything that holds an object; no holder at all means that it is about to go.
+
+    `kind` is image, layer or blob. `bytes` is what the disk would gain if the
+    holders went and nothing were kept for undo. `commands` is the shortest
+    list of commands that frees it, in order.
+    """
+
+    kind: str
+    id: Digest
+    holders: tuple[Holder, ...]
+    former_names: tuple[FormerName, ...]
+    commands: tuple[str, ...]
+    bytes: int
+
+
+def why(tx: ReadTransaction, layout: Layout, name: str) -> Why:
+    """Explain an image by name or ID, a layer by chain ID or diff ID, or a blob by digest.
+
+    Prefixes of an ID will do while only one object has them. Raises NoSuchImage,
+    or NotFound for what is neither image, layer nor blob.
+    """
+    try:
+        image = resolve(tx, name).image
+    except (NoSuchImage, InvalidReference) as error:
+        prefix = "sha256:" + name.removeprefix("sha256:")
+        if not is_hex(prefix[7:]):
+            raise
+        found = _explain_layer(tx, prefix) or _explain_blob(tx, layout, prefix)
+        if found is None:
+            raise NotFound(f"No such image, layer or blob: {name}", error.hint) from None
+        return found
+    return _explain_image(tx, image.key, image.id)
+
+
+def _explain_image(tx: ReadTransaction, key: int, image: ImageID) -> Why:
+    doomed = _descendants(tx, [key])
+    facts = removal_facts(tx, doomed)
+    target = facts.images[image]
+    holders = [_name_holder(name) for name in target.references]
+    holders += [
+        Holder("child", ImageID(child).short, _label(tx, child_key), True)
+        for child_key, child in tx.all("SELECT key, id FROM image WHERE parent = ? ORDER BY key", (key,))
+    ]
+    holders += [_container_holder(item.id, item.running) for item in target.containers]
+    holders += [Holder("pin", pin, "", True) for pin in target.pins]
+    holders += _sharing(tx, target)
+    former = tuple(FormerName(familiar(name), until) for name, until in former_names(tx, image))
+    ids = _ids(tx, doomed)
+    freed = physical(tx, _plan(layers_without(facts, ids), ids)).freed
+    return Why("image", image, tuple(holders), former, _commands(facts, ids, ()), freed)
+
+
+def _explain_layer(tx: ReadTransaction, prefix: str) -> Why | None:
+    rows = tx.all(
+        """SELECT key, chain_id, live FROM layer WHERE chain_id >= ?1 AND chain_id < ?1 || 'g'
+           UNION SELECT key, chain_id, live FROM layer WHERE diff_id >= ?1 AND diff_id < ?1 || 'g'""",
+        (prefix,),
+    )
+    if not rows:
+        return None
+    keys = [key for key, _chain, _live in rows]
+    return _explain_layers(tx, "layer", Digest(rows[0][1] if len(rows) == 1 else prefix), keys)
+
+
+def _explain_blob(tx: ReadTransaction, layout: Layout, prefix: str) -> Why | None:
+    row = tx.one("SELECT key, digest FROM blob WHERE digest >= ?1 AND digest < ?1 || 'g'", (prefix,))
+    leases = leases_on(layout, prefix[7:])
+    if row is None:
+        return Why("blob", Digest(prefix), _lease_holders(leases), (), (), 0) if leases else None
+    key, digest = row
+    image = tx.one("SELECT key, id FROM image WHERE config = ?", (key,))
+    if image is not None:
+        return _explain_image(tx, image[0], ImageID(image[1]))
+    layers = tx.column("SELECT key FROM layer WHERE blob = ?", (key,))
+    layers += tx.column(
+        "SELECT layer.key FROM layer_blob JOIN layer USING (diff_id) WHERE layer_blob.blob = ?", (key,)
+    )
+    found = _explain_layers(tx, "blob", Digest(digest), layers)
+    entries = tx.column("SELECT deletion FROM deletion_image WHERE config = ? ORDER BY deletion", (key,))
+    if entries:
+        found = found.replace(
+            holders=found.holders + _undo_holders(tx, entries),
+            commands=(f"ligan reclaim {' '.join(map(str, entries))}",),
+            bytes=tx.value("SELECT size FROM blob WHERE key = ?", (key,)),
+        )
+    return found.replace(holders=found.holders + _lease_holders(leases))
+
+
+def _explain_layers(tx: ReadTransaction, kind: str, name: Digest, layers: Sequence[int]) -> Why:
+    """Explain layers that stand or fall together: all with one chain ID, one diff ID or one blob."""
+    above = _layers_above(tx, layers)
+    images = tx.all(f"SELECT key, id FROM image WHERE layer IN ({_list(above)}) ORDER BY key")
+    doomed = _descendants(tx, [key for key, _image in images])
+    facts = removal_facts(tx, doomed)
+    holders = [Holder("image", ImageID(image).short, _label(tx, key), True) for key, image in images]
+    holders += [
+        _container_holder(container, is_running(state))
+        for container, state in tx.all(
+            f"SELECT id, state FROM container WHERE layer IN ({_list(above)}) ORDER BY key"
+        )
+    ]
+    holders += [
+        Holder("layer", ChainID(chain).short, "stands on it", True)
+        for chain in tx.column(
+            f"SELECT chain_id FROM layer WHERE parent IN ({_list(layers)}) ORDER BY chain_id"
+        )
+    ]
+    entries = tx.column(
+        f"SELECT DISTINCT deletion FROM deletion_image WHERE layer IN ({_list(above)}) ORDER BY deletion"
+    )
+    ids = _ids(tx, doomed)
+    commands = _commands(facts, ids, entries, now=True)
+    return Why(kind, name, (*holders, *_undo_holders(tx, entries)), (), commands, _bytes_above(tx, above))
+
+
+def _name_holder(name: str) -> Holder:
+    return Holder("digest" if is_digest_reference(name) else "tag", familiar(name), "", True)
+
+
+def _container_holder(container: str, running: bool) -> Holder:
+    return Holder("container", container[:12], "running" if running else "stopped", True)
+
+
+def _undo_holders(tx: ReadTransaction, entries: Iterable[int]) -> tuple[Holder, ...]:
+    return tuple(
+        Holder("undo", str(entry), tx.value("SELECT command FROM deletion WHERE key = ?", (entry,)), True)
+        for entry in entries
+    )
+
+
+def _lease_holders(leases: Iterable[str]) -> tuple[Holder, ...]:
+    return tuple(
+        Holder("lease", lease, f"process {lease.partition('-')[0]} is storing it", True) for lease in leases
+    )
+
+
+def _sharing(tx: ReadTransaction, target: ImageFacts) -> list[Holder]:
+    """Return the other images that stand on a layer of this one: their bytes stay when it goes."""
+    rows = tx.all(
+        """WITH RECURSIVE
+           below (key, parent) AS (
+               SELECT key, parent FROM layer WHERE key = ?1
+               UNION ALL SELECT layer.key, layer.parent FROM layer JOIN below ON layer.key = below.parent),
+           above (key) AS (
+               SELECT key FROM below WHERE parent IS NULL
+               UNION ALL SELECT layer.key FROM layer JOIN above ON layer.parent = above.key WHERE live)
+           SELECT image.id, (SELECT min(name) FROM reference WHERE reference.image = image.key)
+           FROM image JOIN above ON image.layer = above.key WHERE image.id <> ?2 ORDER BY 2 IS NULL, 2, 1""",
+        (target.layer, target.id),
+    )
+    return [
+        Holder("sharing", ImageID(image).short, familiar(name) if name else "<none>", False)
+        for image, name in rows
+    ]
+
+
+def _label(tx: ReadTransaction, key: int) -> str:
+    """Return what people call an image: its names, or what it was called last."""
+    names = tx.column("SELECT name FROM reference WHERE image = ? ORDER BY name", (key,))
+    if names:
+        return ", ".join(map(familiar, names))
+    former = former_names(tx, tx.value("SELECT id FROM image WHERE key = ?", (key,)))
+    return f"<none>, was {familiar(former[0][0])}" if former else "<none>"
+
+
+def _list(keys: Iterable[int]) -> str:
+    return ",".join(map(str, keys)) or "NULL"
+
+
+def _descendants(tx: ReadTransaction, images: Sequence[int]) -> list[int]:
+    """Return the images and all built from them, leaves first."""
+    return tx.column(
+        f"""WITH RECURSIVE down (key, depth) AS (
+               SELECT key, 0 FROM image WHERE key IN ({_list(images)})
+               UNION SELECT image.key, depth + 1 FROM image JOIN down ON image.parent = down.key)
+           SELECT key FROM down GROUP BY key ORDER BY max(depth) DESC, key DESC"""
+    )
+
+
+def _layers_above(tx: ReadTransaction, layers: Sequence[int]) -> list[int]:
+    """Return the layers and all that stand on them."""
+    return tx.column(
+        f"""WITH RECURSIVE above (key) AS (
+               SELECT key FROM layer WHERE key IN ({_list(layers)})
+               UNION SELECT layer.key FROM layer JOIN above ON layer.parent = above.key)
+           SELECT key FROM above"""
+    )
+
+
+def _ids(tx: ReadTransaction, keys: Iterable[int]) -> list[ImageID]:
+    return [ImageID(tx.value("SELECT id FROM image WHERE key = ?", (key,))) for key in keys]
+
+
+def _commands(
+    facts: RemovalFacts, doomed: Sequence[ImageID], entries: Sequence[int], *, now: bool = False
+) -> tuple[str, ...]:
+    """Return the shortest list of commands that removes the images, given leaves first.
+
+    Untagged parents go with their last child, so that only leaves and names are arguments.
+    """
+    images = [facts.images[image] for image in doomed]
+    commands = [f"ligan unpin '{pin}'" for pin in sorted({pin for image in images for pin in image.pins})]
+    containers = [item.id[:12] for image in images for item in image.containers]
+    if containers:
+        commands.append(f"ligan rm -f {' '.join(dict.fromkeys(containers))}")
+    arguments = []
+    for image in images:
+        arguments += [familiar(name) for name in image.references]
+        if not image.references and not image.children:
+            arguments.append(image.id.short)
+    if arguments:
+        commands.append(f"ligan rmi {'--now ' if now else ''}{' '.join(arguments)}")
+    if entries:
+        commands.append(f"ligan reclaim {' '.join(map(str, entries))}")
+    return tuple(commands)
+
+
+def _plan(layers: Iterable[int], images: Iterable[ImageID]) -> RemovalPlan:
+    return RemovalPlan((), (), (), tuple(images), tuple(layers), 0)
+
+
+def _bytes_above(tx: ReadTransaction, above: Sequence[int]) -> int:
+    """Return the bytes of the tars that only these layers use."""
+    return int(
+        tx.value(
+            f"""SELECT COALESCE(SUM(size), 0) FROM blob
+                WHERE key IN (SELECT blob FROM layer WHERE key IN ({_list(above)}))
+                AND NOT EXISTS (SELECT 1 FROM layer WHERE layer.blob = blob.key
+                                AND layer.key NOT IN ({_list(above)}))"""
+        )
+    )

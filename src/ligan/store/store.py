@@ -1,0 +1,120 @@
+"""An open store: its paths, its database, and its rules for keeping what is deleted."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ligan.errors import Unavailable
+from ligan.store.blobs import Lease
+from ligan.store.db import Database, open_database
+from ligan.store.layout import Layout
+from ligan.store.reclaim import deletions, drop_deletion, due_deletions, held_by_undo, sweep
+from ligan.store.recover import recover
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+DAY = 24 * 3600 * 10**9
+
+
+class Policy(Value):
+    """How long, and how much of, what is deleted can be brought back.
+
+    `window` is in nanoseconds. `disk_limit` is the share of the file system
+    (0 to 1) above which a deletion frees its bytes at once. `budget` is the most
+    bytes that undo entries may hold, or None. `max_layer_size` is the most bytes
+    that a compressed layer may unpack to, or None for what the disk has room for.
+    """
+
+    window: int = DAY
+    disk_limit: float = 0.8
+    budget: int | None = None
+    max_layer_size: int | None = None
+
+
+class Store:
+    """One process's hold on a root."""
+
+    def __init__(self, layout: Layout, policy: Policy, clock: Callable[[], int] = time.time_ns) -> None:
+        """Open the store, making it where there is none. Raises Unavailable where that cannot be."""
+        self.layout = layout
+        self.policy = policy
+        self.now = clock
+        _make_folders(layout)
+        self.database: Database = open_database(layout)
+
+    def close(self) -> None:
+        self.database.close()
+
+    def recover(self) -> None:
+        """Remove what dead processes left and the undo entries that are due: every writing verb begins so."""
+        recover(self.database, self.layout)
+        with self.database.read() as tx:
+            due = due_deletions(tx, self.now())
+        if due:
+            self.drop(due)
+
+    def lease(self, make_room: Callable[[int], bool] | None = None) -> Lease:
+        """Return a lease for new blobs, which drops undo entries when the disk is full.
+
+        Whoever writes in other threads gives a `make_room` that has the store's own called in this one.
+        """
+        return Lease(self.layout, make_room or self.make_room)
+
+    def drop(self, keys: Sequence[int]) -> int:
+        """Drop undo entries; on return their bytes are off the disk. Returns how many that are."""
+        with self.database.write() as tx:
+            freed = sum(drop_deletion(tx, self.layout, key) for key in keys)
+        sweep(self.database, self.layout)
+        return freed
+
+    def sweep(self) -> None:
+        sweep(self.database, self.layout)
+
+    def make_room(self, _wanted: int) -> bool:
+        """Drop the oldest undo entry that frees anything. Returns whether there was one."""
+        while True:
+            with self.database.read() as tx:
+                entries = deletions(tx)
+            if not entries:
+                return False
+            if self.drop([entries[0].key]):
+                return True
+
+    def free_bytes(self) -> int:
+        """Return the bytes that this user may still write to the store's file system."""
+        status = os.statvfs(self.layout.root)
+        return status.f_bavail * status.f_frsize
+
+    def used_share(self) -> float:
+        """Return the used share of the store's file system, 0 to 1, as `df` computes it."""
+        status = os.statvfs(self.layout.root)
+        used = status.f_blocks - status.f_bfree
+        return used / (used + status.f_bavail) if used + status.f_bavail else 1.0
+
+    def held_by_undo(self) -> int:
+        with self.database.read() as tx:
+            return held_by_undo(tx)
+
+
+def _make_folders(layout: Layout) -> None:
+    if os.path.isdir(layout.trash):
+        return
+    try:
+        for folder in layout.folders:
+            if folder == layout.root:
+                os.makedirs(folder, 0o700, exist_ok=True)
+            elif not os.path.isdir(folder):
+                os.mkdir(folder, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(layout.root):
+            raise Unavailable(f"cannot use the store {layout.root}: not a directory") from None
+        _make_folders(layout)  # another first call made the folder between our look and our mkdir
+    except OSError as error:
+        raise Unavailable(
+            f"cannot make the store {layout.root}: {(error.strerror or str(error)).lower()}",
+            "Name another store with --root or LIGAN_ROOT.",
+        ) from error
