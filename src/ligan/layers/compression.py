@@ -40,7 +40,7 @@ _LONGEST_MAGIC = 6
 # zstd lets anyone put frames without content before, between and after the others (RFC 8878, 3.1.2).
 _ZSTD_SKIPPABLE = tuple(bytes((low, 0x2A, 0x4D, 0x18)) for low in range(0x50, 0x60))
 
-_CHUNK = 256 << 10
+_CHUNK = 64 << 10
 
 
 def detect(first_bytes: bytes) -> str | None:

@@ -60,7 +60,7 @@ class LayerScan(Value):
 def scan_layer(fd: int, offset: int = 0, size: int | None = None) -> LayerScan:
     """Check the layer tar in `size` bytes of an open file from `offset` on, and measure it.
 
-    Takes some 350 bytes of memory an entry, released on return. Raises Corrupt
+    Takes some 300 bytes of memory an entry, released on return. Raises Corrupt
     in dockerd's words for a layer that it would fail to register.
     """
     tree = _Tree()
