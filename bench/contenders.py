@@ -1,0 +1,104 @@
+"""Ligan as users install it, and the programs it is measured against, each with data of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from bench.measure import Contender
+from tests.support import dockerd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Bench:
+    """A folder to work in, Ligan in a virtual environment of its own, and a real dockerd."""
+
+    def __init__(self, work: str, runs: int, docker: Contender) -> None:
+        self.work = work
+        """Archives that are kept for the next time."""
+        self.folder = os.path.dirname(docker.folder)
+        """What is gone when the bench is over."""
+        self.runs = runs
+        self.docker = docker
+        self.python = _install(os.path.join(work, "venv"))
+
+    def ligan(self, root: str) -> Contender:
+        """Return Ligan on the store `root`, made on first use."""
+        folder = os.path.join(self.folder, root)
+        os.makedirs(folder, exist_ok=True)
+        program = os.path.join(os.path.dirname(self.python), "ligan")
+        environment = {"LIGAN_ROOT": folder, "PYTHONDONTWRITEBYTECODE": ""}
+        return Contender("ligan", (program,), environment, folder)
+
+    def skopeo(self) -> Contender:
+        return Contender("skopeo", ("skopeo",), {}, self._made("skopeo"))
+
+    def podman(self) -> Contender:
+        folder = self._made("podman")
+        options = ("--root", f"{folder}/root", "--runroot", f"{folder}/run", "--storage-driver", "overlay")
+        return Contender("podman", ("podman", *options), {"TMPDIR": folder}, folder)
+
+    def _made(self, name: str) -> str:
+        folder = os.path.join(self.folder, name)
+        os.makedirs(folder, exist_ok=True)
+        return folder
+
+
+def is_installed(program: str) -> bool:
+    return shutil.which(program) is not None
+
+
+@contextlib.contextmanager
+def opened(work: str, runs: int) -> Iterator[Bench]:
+    """Start a dockerd and install Ligan; on leaving, stop and remove all but the archives in `work`."""
+    if reason := dockerd.missing():
+        raise SystemExit(f"bench: {reason}")
+    folder = os.path.join(work, f"run-{os.getpid()}")
+    server = os.path.join(folder, "dockerd")
+    os.makedirs(folder)
+    try:
+        host = dockerd.start(server)
+        try:
+            environment = {"DOCKER_HOST": host, "DOCKER_CONFIG": folder}
+            pids = (_pid(f"{server}/dockerd.pid"), _pid(f"{server}/exec/containerd/containerd.pid"))
+            yield Bench(work, runs, Contender("docker", ("docker",), environment, server, lambda: pids))
+        finally:
+            dockerd.stop(server)
+    finally:
+        empty(folder)
+        os.rmdir(folder)
+
+
+def empty(folder: str) -> None:
+    """Unmount and remove all that is below `folder`."""
+    with open("/proc/self/mountinfo") as mounts:
+        points = [line.split()[4] for line in mounts]
+    for point in sorted((p for p in points if p.startswith(f"{folder}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", point], check=True)
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.unlink(entry.path)
+
+
+def _pid(path: str) -> int:
+    with open(path) as file:
+        return int(file.read())
+
+
+def _install(folder: str) -> str:
+    """Install Ligan from a wheel, as pipx does: its byte code is compiled. Return the python beside it."""
+    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+    python = os.path.join(folder, "bin", "python")
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REPOSITORY]
+    subprocess.run(pip, check=True)
+    return python
