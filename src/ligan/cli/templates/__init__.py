@@ -86,7 +86,9 @@ class Template:
         except ExecutionError as error:
             raise TemplateError(self._located(error)) from None
         except RecursionError:
-            raise TemplateError(': executing "" at <template>: exceeded maximum template depth') from None
+            # Go's own limit, which Python reaches sooner; nothing but endless recursion comes near.
+            too_deep = execution.error("exceeded maximum template depth (100000)")
+            raise TemplateError(self._located(too_deep)) from None
         return "".join(execution.output)
 
     def _located(self, error: ExecutionError) -> str:

@@ -32,11 +32,12 @@ from ligan.cli.templates.values import (
     go_type,
     is_true,
     kind,
+    to_bytes,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import NoReturn
 
     from ligan.cli.templates.functions import Function
@@ -74,7 +75,7 @@ class Execution:
         self.name = ""
         self.node: Node | None = None
         self.output: list[str] = []
-        self.variables = [("$", value)]
+        self.variables: list[tuple[str, object, bool]] = [("$", value, False)]
         self.boxed = False  # whether the dot is held in a Go interface, as its errors tell
 
     def run(self, nodes: Iterable[Node], dot: object) -> str:
@@ -97,7 +98,7 @@ class Execution:
                 self._template(node, dot)
         return ""
 
-    def _error(self, reason: str) -> ExecutionError:
+    def error(self, reason: str) -> ExecutionError:
         return ExecutionError(reason, self.name, self.node)
 
     def _act(self, action: Action, dot: object) -> None:
@@ -124,61 +125,59 @@ class Execution:
 
     def _range(self, node: Branch, dot: object) -> str:
         value = self._pipeline(node.pipeline, dot)
-        elements = self._elements(node, value)
-        if not elements:
-            return self.run(node.otherwise, dot)
         targets = node.pipeline.targets
         base = len(self.variables)
         boxed, self.boxed = self.boxed, isinstance(value, (RawList, RawMap))
-        for index, element in elements:
+        empty = True
+        for index, element in self._elements(node, value):
+            empty = False
+            if len(targets) > 1:
+                self._set(node.pipeline, targets[0], index, False)
             if targets:
-                self._set_range_variables(node.pipeline, index, element)
+                self._set(node.pipeline, targets[-1], element, self.boxed)
             jump = self.run(node.body, element)
             del self.variables[base:]
             if jump == "break":
                 break
         self.boxed = boxed
-        return ""
+        return self.run(node.otherwise, dot) if empty else ""
 
-    def _elements(self, node: Branch, value: object) -> list[tuple[object, object]]:
+    def _elements(self, node: Branch, value: object) -> Iterator[tuple[object, object]]:
         if isinstance(value, list):
-            return [(Int(index), element) for index, element in enumerate(value)]
-        if isinstance(value, dict) and not isinstance(value, Struct):
-            return [(key, value[key]) for key in sorted(value)]
-        shape = kind(value)
-        if isinstance(value, int) and shape in ("int", "uint"):
+            for index, element in enumerate(value):
+                yield Int(index), element
+        elif isinstance(value, dict) and not isinstance(value, Struct):
+            for key in sorted(value, key=to_bytes):
+                yield key, value[key]
+        elif isinstance(value, int) and kind(value) in ("int", "uint"):
             if len(node.pipeline.targets) > 1:
-                raise self._error(f"can't use {default(value)} to iterate over more than one variable")
-            number = type(value)
-            return [(NO_VALUE, number(element)) for element in range(value)]
-        if shape == "nil":
-            return []
-        raise self._error(f"range can't iterate over {default(value)}")
+                raise self.error(f"can't use {default(value)} to iterate over more than one variable")
+            for number in range(value):
+                yield NO_VALUE, type(value)(number)
+        elif kind(value) != "nil":
+            raise self.error(f"range can't iterate over {default(value)}")
 
-    def _set_range_variables(self, pipeline: Pipeline, index: object, element: object) -> None:
-        values = (element,) if len(pipeline.targets) == 1 else (index, element)
-        for name, value in zip(pipeline.targets, values, strict=True):
-            if pipeline.assigns:
-                self._assign(name, value)
-            else:
-                self.variables.append((name, value))
+    def _set(self, pipeline: Pipeline, name: str, value: object, boxed: bool = False) -> None:
+        """Declare the variable, or give the innermost one of that name another value."""
+        if not pipeline.assigns:
+            self.variables.append((name, value, boxed))
+            return
+        at = len(self.variables) - 1
+        while self.variables[at][0] != name:
+            at -= 1
+            if at < 0:
+                raise self.error(f"undefined variable: {name}")
+        self.variables[at] = (name, value, boxed)
 
     def _template(self, node: Call, dot: object) -> None:
         self.node = node
         if node.name not in self.templates:
-            raise self._error(f"template {quote(node.name)} not defined")
+            raise self.error(f"template {quote(node.name)} not defined")
         value = self._pipeline(node.pipeline, dot) if node.pipeline else NO_VALUE
         outer = self.name, self.variables, self.boxed
-        self.name, self.variables, self.boxed = node.name, [("$", value)], False
+        self.name, self.variables, self.boxed = node.name, [("$", value, False)], False
         self.run(self.templates[node.name], value)
         self.name, self.variables, self.boxed = outer
-
-    def _assign(self, name: str, value: object) -> None:
-        for at in range(len(self.variables) - 1, -1, -1):
-            if self.variables[at][0] == name:
-                self.variables[at] = (name, value)
-                return
-        raise self._error(f"undefined variable: {name}")
 
     def _pipeline(self, pipeline: Pipeline, dot: object) -> object:
         self.node = pipeline
@@ -188,10 +187,7 @@ class Execution:
             if value is None:
                 value = NO_VALUE
         for name in pipeline.targets:
-            if pipeline.assigns:
-                self._assign(name, value)
-            else:
-                self.variables.append((name, value))
+            self._set(pipeline, name, value)
         return value
 
     def _command(self, command: Command, dot: object, final: object) -> object:
@@ -211,86 +207,87 @@ class Execution:
         if isinstance(first, Pipeline):
             return self._pipeline(first, dot)
         if isinstance(first, Nil):
-            raise self._error("nil is not a command")
+            raise self.error("nil is not a command")
         return self._plain(first, dot)
 
     def _plain(self, node: Node, dot: object) -> object:
         if isinstance(node, Constant):
             if node.overflows:
-                raise self._error(f"{node.source} overflows int")
+                raise self.error(f"{node.source} overflows int")
             return node.value
         assert isinstance(node, Dot)
         return dot
 
     def _refuse_arguments(self, words: tuple[Node, ...], final: object) -> None:
         if len(words) > 1 or final is not _MISSING:
-            raise self._error(f"can't give argument to non-function {words[0]}")
+            raise self.error(f"can't give argument to non-function {words[0]}")
 
     def _field(self, node: Field, dot: object, words: tuple[Node, ...], final: object) -> object:
         self.node = node
-        return self._look_up(dot, self.boxed, node.names, node, words, final)
+        return self._look_up(dot, self.boxed, node.names, words, final)
 
     def _chain(self, node: Chain, dot: object, words: tuple[Node, ...], final: object) -> object:
         self.node = node
         if isinstance(node.term, Nil):
-            raise self._error(f"indirection through explicit nil in {node}")
+            raise self.error(f"indirection through explicit nil in {node}")
         value = self._argument(node.term, "", dot)
-        return self._look_up(value, False, node.names, node, words, final)
+        return self._look_up(value, False, node.names, words, final)
 
     def _variable(self, node: Variable, words: tuple[Node, ...], final: object) -> object:
         self.node = node
-        value = next((value for name, value in reversed(self.variables) if name == node.name), _MISSING)
-        if value is _MISSING:
-            raise self._error(f"undefined variable: {node.name}")
+        known = next((variable for variable in reversed(self.variables) if variable[0] == node.name), None)
+        if known is None:
+            raise self.error(f"undefined variable: {node.name}")
+        _name, value, boxed = known
         if not node.names:
             self._refuse_arguments(words, final)
             return value
-        return self._look_up(value, False, node.names, node, words, final)
+        return self._look_up(value, boxed, node.names, words, final)
 
     def _look_up(
         self,
         value: object,
         boxed: bool,
         names: tuple[str, ...],
-        node: Node,
         words: tuple[Node, ...],
         final: object,
     ) -> object:
         """Return the field at the end of `names`; only the last one may be given arguments."""
         for name in names[:-1]:
-            boxed, value = isinstance(value, (RawMap, RawList)), self._member(value, name, boxed, node, False)
-        has_arguments = len(words) > 1 or final is not _MISSING
-        return self._member(value, names[-1], boxed, node, has_arguments)
+            boxed, value = isinstance(value, (RawMap, RawList)), self._member(value, name, boxed, 0)
+        arguments = max(len(words) - 1, 0) + (final is not _MISSING)
+        return self._member(value, names[-1], boxed, arguments)
 
-    def _member(self, value: object, name: str, boxed: bool, node: Node, has_arguments: bool) -> object:
+    def _member(self, value: object, name: str, boxed: bool, arguments: int) -> object:
         if isinstance(value, Struct):
             if name in value:
-                return self._struct_member(value[name], name, has_arguments)
+                return self._struct_member(value, name, arguments)
         elif isinstance(value, dict):
-            if has_arguments:
-                raise self._error(f"{name} is not a method but has arguments")
+            if arguments:
+                raise self.error(f"{name} is not a method but has arguments")
             if name in value:
                 return value[name]
             if self.strict:
-                raise self._error(f"map has no entry for key {quote(name)}")
+                raise self.error(f"map has no entry for key {quote(name)}")
             return NO_VALUE
         elif value is NO_VALUE:
             if self.strict:
-                raise self._error(f"nil data; no entry for key {quote(name)}")
+                raise self.error(f"nil data; no entry for key {quote(name)}")
             return NO_VALUE
         elif value is None or value is NIL_POINTER:
-            raise self._error(
+            raise self.error(
                 f"nil pointer evaluating {'interface {}' if value is None else '*struct'}.{name}"
             )
-        raise self._error(f"can't evaluate field {name} in type {_static_type(value, boxed)}")
+        raise self.error(f"can't evaluate field {name} in type {_static_type(value, boxed)}")
 
-    def _struct_member(self, member: object, name: str, has_arguments: bool) -> object:
+    def _struct_member(self, struct: Struct, name: str, arguments: int) -> object:
+        member = struct[name]
+        if arguments and (isinstance(struct, Row) or callable(member)):
+            raise self.error(f"wrong number of args for {name}: want 0 got {arguments}")
+        if arguments:
+            raise self.error(f"{name} has arguments but cannot be invoked as function")
         if callable(member):
-            if has_arguments:
-                raise self._error(f"wrong number of args for {name}: want 0 got 1")
             return member()
-        if has_arguments:
-            raise self._error(f"{name} has arguments but cannot be invoked as function")
         return NIL_POINTER if member is None else member
 
     def _function(
@@ -303,11 +300,11 @@ class Execution:
         given = len(arguments) + (final is not _MISSING)
         if rest:
             if given < len(parameters):
-                raise self._error(
+                raise self.error(
                     f"wrong number of args for {name}: want at least {len(parameters)} got {len(arguments)}"
                 )
         elif given != len(parameters):
-            raise self._error(f"wrong number of args for {name}: want {len(parameters)} got {given}")
+            raise self.error(f"wrong number of args for {name}: want {len(parameters)} got {given}")
         if name in ("and", "or"):
             return self._short_circuit(name == "or", arguments, dot, final)
         types = (*parameters, *(rest,) * (given - len(parameters)))
@@ -320,7 +317,10 @@ class Execution:
             return function.call(*values)
         except FunctionError as error:
             self.node = whole
-            raise self._error(f"error calling {name}: {error}") from None
+            raise self.error(f"error calling {name}: {error}") from None
+        except (MemoryError, OverflowError):
+            self.node = whole
+            raise self.error(f"error calling {name}: runtime error: makeslice: len out of range") from None
 
     def _short_circuit(self, wanted: bool, arguments: tuple[Node, ...], dot: object, final: object) -> object:
         value: object = NO_VALUE
@@ -341,7 +341,7 @@ class Execution:
         self.node = node
         if isinstance(node, Nil):
             if want in ("string", "int"):
-                raise self._error(f"cannot assign nil to {want}")
+                raise self.error(f"cannot assign nil to {want}")
             return NO_VALUE if want == "value" else None
         if isinstance(node, Constant):
             return self._constant_argument(node, want)
@@ -361,24 +361,26 @@ class Execution:
     def _constant_argument(self, node: Constant, want: str) -> object:
         value = node.value
         if want == "string" and not isinstance(value, str):
-            raise self._error(f"expected string; found {node}")
+            raise self.error(f"expected string; found {node}")
+        if want == "[]string":
+            raise self.error(f"can't handle {node} for arg of type []string")
         if want == "int":
             if isinstance(value, float) and value.is_integer() and abs(value) < _MAX_INT:
                 value = Int(value)
             if not isinstance(value, int) or isinstance(value, bool):
-                raise self._error(f"expected integer; found {node}")
+                raise self.error(f"expected integer; found {node}")
         return self._plain(node, None) if want != "int" else value
 
     def _checked(self, value: object, want: str) -> object:
         if want == "":
             return value
-        if want in ("string", "int"):
-            if value is NO_VALUE:
-                raise self._error(f"invalid value; expected {want}")
+        if want in ("string", "int", "[]string"):
+            if value is NO_VALUE and want != "[]string":
+                raise self.error(f"invalid value; expected {want}")
             actual = "interface {}" if value is None else go_type(value)
-            if actual != want:
-                raise self._error(f"wrong type for value; expected {want}; got {actual}")
-        return None if value is NO_VALUE and want == "any" else value
+            if actual != want and value is not NO_VALUE:
+                raise self.error(f"wrong type for value; expected {want}; got {actual}")
+        return None if value is NO_VALUE and want in ("any", "[]string") else value
 
 
 def _static_type(value: object, boxed: bool) -> str:

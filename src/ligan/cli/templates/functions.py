@@ -31,7 +31,7 @@ class FunctionError(Exception):
 class Function(Value):
     """A function and the Go types of its parameters; `rest` is the type of any further arguments.
 
-    The types are string, int, any (`interface {}`) and value (`reflect.Value`).
+    The types are string, []string, int, any (`interface {}`) and value (`reflect.Value`).
     """
 
     call: Callable[..., Any]
@@ -211,14 +211,22 @@ def _split(text: str, separator: str) -> list[str]:
     return text.split(separator) if separator else list(text)
 
 
-def _join(elements: object, separator: str) -> str:
-    if elements is None or elements is NO_VALUE:
-        return ""
-    if isinstance(elements, list):
-        return separator.join([gofmt.default(element) for element in elements])
-    if isinstance(elements, dict) and not isinstance(elements, Struct):
-        return separator.join([gofmt.default(elements[key]) for key in sorted(elements, key=to_bytes)])
-    raise FunctionError(f"expected slice, got {go_type(elements)}")
+def _join(elements: list[str] | None, separator: str) -> str:
+    return separator.join(elements or ())
+
+
+def _upper(text: str) -> str:
+    return text.upper() if text.isascii() else "".join([_upper_character(char) for char in text])
+
+
+def _upper_character(char: str) -> str:
+    """Map one character to one: Go knows no upper case of `ß`."""
+    upper, title = char.upper(), char.title()
+    return upper if len(upper) == 1 else title if len(title) == 1 else char
+
+
+def _lower(text: str) -> str:
+    return "".join([char.lower()[0] for char in text])
 
 
 def _title(text: str) -> str:
@@ -255,12 +263,12 @@ FUNCTIONS = {
     "gt": Function(lambda first, second: not _less_or_equal(first, second), ("value", "value")),
     "html": Function(lambda *arguments: _text(arguments).translate(_HTML), (), "any"),
     "index": Function(_index, ("value",), "value"),
-    "join": Function(_join, ("any", "string")),
+    "join": Function(_join, ("[]string", "string")),
     "js": Function(_js, (), "any"),
     "json": Function(_json, ("any",)),
     "le": Function(_less_or_equal, ("value", "value")),
     "len": Function(_len, ("value",)),
-    "lower": Function(str.lower, ("string",)),
+    "lower": Function(_lower, ("string",)),
     "lt": Function(_less, ("value", "value")),
     "ne": Function(lambda first, second: not _equal(first, second), ("value", "value")),
     "not": Function(lambda argument: not is_true(argument), ("value",)),
@@ -273,7 +281,7 @@ FUNCTIONS = {
     "split": Function(_split, ("string", "string")),
     "title": Function(_title, ("string",)),
     "truncate": Function(_truncate, ("string", "int")),
-    "upper": Function(str.upper, ("string",)),
+    "upper": Function(_upper, ("string",)),
     "urlquery": Function(_urlquery, (), "any"),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ligan.cli.templates.numbers import binary_text, duration, float_text
 from ligan.cli.templates.values import (
     NIL_POINTER,
     NO_VALUE,
@@ -173,7 +174,11 @@ class _Directives:
         begin = self.position
         while (char := self._peek()) and char in "0123456789":
             self.position += 1
-        return int(self.text[begin : self.position]) if self.position > begin else None
+        digits = self.text[begin : self.position].lstrip("0")
+        if len(digits) > 6 and digits != "1000000":
+            self.position = len(self.text)  # Go gives the directive up: %!(NOVERB)
+            return None
+        return int(digits or "0") if self.position > begin else None
 
     def _star(self) -> int | None:
         """Return the operand that stands for a `*`, or None when it is no sensible number."""
@@ -191,7 +196,7 @@ class _Directives:
         end = self.text.find("]", self.position)
         inner = self.text[self.position + 1 : end] if end >= 0 else ""
         self.position = end + 1 if end >= 0 else self.position + 1
-        if inner.isdecimal() and inner.isascii() and 1 <= int(inner) <= len(self.operands):
+        if inner.isdecimal() and inner.isascii() and len(inner) < 8 and 1 <= int(inner) <= len(self.operands):
             self.operand = int(inner) - 1
             return True
         self.good_index = False
@@ -219,7 +224,12 @@ class _Verb:
         if shape in ("list", "map", "struct"):
             return self._show_composite(value)
         printed = _SCALARS[shape](self, value)
-        return printed if printed is not None else f"%!{self.verb}({go_type(value)}={default(value)})"
+        if printed is not None:
+            return printed
+        verb, self.verb = self.verb, "v"
+        shown = self.show(value)
+        self.verb = verb
+        return f"%!{verb}({go_type(value)}={shown})"
 
     def _show_nothing(self, value: object) -> str:
         if self.verb == "v":
@@ -245,11 +255,16 @@ class _Verb:
             return self._show_struct(value, go_syntax)
         prefix = go_type(value) if go_syntax else ""
         if isinstance(value, list):
-            shown = [self.show(element) for element in value]
+            shown = [self._show_element(element) for element in value]
             return f"{prefix}{{{', '.join(shown)}}}" if go_syntax else f"[{' '.join(shown)}]"
         assert isinstance(value, dict)
-        pairs = [f"{self.show(key)}:{self.show(value[key])}" for key in sorted(value, key=to_bytes)]
+        pairs = [f"{self.show(key)}:{self._show_element(value[key])}" for key in sorted(value, key=to_bytes)]
         return f"{prefix}{{{', '.join(pairs)}}}" if go_syntax else f"{prefix}map[{' '.join(pairs)}]"
+
+    def _show_element(self, element: object) -> str:
+        if element is None:
+            return "interface {}(nil)" if self.verb == "v" and "#" in self.flags else self._pad("<nil>")
+        return self.show(element)
 
     def _show_struct(self, value: Struct, go_syntax: bool) -> str:
         named = self.verb == "v" and ("+" in self.flags or go_syntax)
@@ -293,7 +308,7 @@ class _Verb:
     def _sign(self, negative: bool) -> str:
         if negative:
             return "-"
-        if "+" in self.flags:
+        if "+" in self.flags and self.verb != "v":
             return "+"
         return " " if " " in self.flags else ""
 
@@ -307,12 +322,13 @@ class _Verb:
             return self._pad("+Inf" if value > 0 else "-Inf")
         sign = self._sign(str(value)[0] == "-")
         if verb in "bxX":
-            return self._pad(sign + _binary_text(abs(value), verb), zeros=True)
+            return self._pad(sign + binary_text(abs(value), verb), zeros=True)
         precision = 6 if self.precision is None and verb in "eEfF" else self.precision
         return self._pad(sign + float_text(abs(value), verb, precision), zeros=True)
 
     def _show_complex(self, value: complex) -> str | None:
         real, imaginary = _Verb(self.verb), _Verb(self.verb)
+        imaginary.verb = "g" if self.verb == "v" else self.verb
         imaginary.flags = "+"
         shown = real._show_float(value.real), imaginary._show_float(value.imag)
         return None if shown[0] is None else f"({shown[0]}{shown[1]}i)"
@@ -352,70 +368,3 @@ _SCALARS: dict[str, Callable[[_Verb, Any], str | None]] = {
 def _character(code: int) -> str:
     valid = 0 <= code < 0x110000 and not 0xD800 <= code < 0xE000
     return chr(code) if valid else "�"
-
-
-def float_text(value: float, verb: str, precision: int | None) -> str:
-    """Return strconv.FormatFloat of a number that is not negative.
-
-    Without a precision the digits are the fewest that read back the same; `g`
-    then turns to an exponent below 1e-4 and from 1e6 on.
-    """
-    if precision is not None:
-        return format(value, f".{precision}{verb}")
-    digits, point = shortest_digits(value)
-    if verb in "gG":
-        verb = chr(ord(verb) - 2) if point <= -4 or point > 6 else "f"
-    if verb in "eE":
-        return f"{_with_point(digits, 1)}{verb}{point - 1:+03d}"
-    return _with_point(digits, point)
-
-
-def _with_point(digits: str, point: int) -> str:
-    whole = digits[:point].ljust(point, "0") if point > 0 else "0"
-    fraction = digits[point:] if point > 0 else "0" * -point + digits
-    return f"{whole}.{fraction}" if fraction.strip("0") else whole
-
-
-def _binary_text(value: float, verb: str) -> str:
-    """Return the number as mantissa and power of two: `4503599627370496p-52`, or `0x1p+00`."""
-    if verb == "b":
-        from math import frexp
-
-        mantissa, exponent = frexp(value)
-        return f"{int(mantissa * 2**53)}p{exponent - 53:+d}"
-    digits, _, power = value.hex().partition("p")
-    digits = digits.rstrip("0").rstrip(".") if value else "0x0"
-    text = f"{digits}p{int(power):+03d}"
-    return text.upper() if verb == "X" else text
-
-
-def shortest_digits(value: float) -> tuple[str, int]:
-    """Return the fewest digits that read back as the value, and where its point stands among them."""
-    mantissa, _, exponent = repr(value).partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    fraction = "" if fraction == "0" else fraction
-    stripped = (whole + fraction).lstrip("0")
-    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(stripped))
-    digits = stripped.rstrip("0")
-    return (digits, point) if digits else ("0", 1)
-
-
-def duration(nanoseconds: int) -> str:
-    """Return a Go duration's text, such as `1h0m30s`, `1.5s` or `20µs`."""
-    sign, rest = ("-", -nanoseconds) if nanoseconds < 0 else ("", int(nanoseconds))
-    if rest < 1_000_000_000:
-        for unit, size in (("ms", 1_000_000), ("µs", 1000), ("ns", 1)):
-            if rest >= size:
-                return f"{sign}{_decimal(rest, size)}{unit}"
-        return "0s"
-    minutes, rest = divmod(rest, 60_000_000_000)
-    text = f"{_decimal(rest, 1_000_000_000)}s"
-    if minutes:
-        text = f"{minutes % 60}m{text}"
-    return sign + (f"{minutes // 60}h{text}" if minutes >= 60 else text)
-
-
-def _decimal(value: int, unit: int) -> str:
-    whole, part = divmod(value, unit)
-    fraction = str(part).rjust(len(str(unit)) - 1, "0").rstrip("0")
-    return f"{whole}.{fraction}" if part else str(whole)

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from ligan.cli.templates.gofmt import float_text
-from ligan.cli.templates.values import NIL_POINTER, NO_VALUE, NilList, NilMap, Number, Row, Struct, to_bytes
+from ligan.cli.templates.numbers import float_text
+from ligan.cli.templates.values import (
+    NIL_POINTER,
+    NO_VALUE,
+    NilList,
+    NilMap,
+    Number,
+    Row,
+    Struct,
+    go_type,
+    to_bytes,
+)
 
 _ESCAPES = {code: f"\\u{code:04x}" for code in range(0x20)}
 _ESCAPES |= {ord(char): f"\\{letter}" for char, letter in zip('"\\\b\f\n\r\t', '"\\bfnrt', strict=True)}
@@ -34,7 +44,7 @@ def encode(value: object, *, html: bool = False) -> str:
         return _encode_object(value, html or isinstance(value, Row))
     if isinstance(value, list):
         return f"[{','.join([encode(element, html=html) for element in value])}]"
-    raise ValueError(f"json: unsupported type: {type(value).__name__}")
+    raise ValueError(f"json: unsupported type: {go_type(value)}")
 
 
 def _encode_object(value: dict[str, object], html: bool) -> str:

@@ -71,7 +71,9 @@ def number(source: str) -> int | float | complex:
             return _float(source)
         value = _integer(source)
     except ValueError:
-        raise LiteralError(f"illegal number syntax: {quote(source)}") from None
+        # Go tries 08 as a float, then finds that it should have been an integer.
+        fault = "integer overflow" if source.lstrip("+-").isdecimal() else "illegal number syntax"
+        raise LiteralError(f"{fault}: {quote(source)}") from None
     if not -(1 << 63) <= value < 1 << 64:
         raise LiteralError(f"integer overflow: {quote(source)}")
     return Int(value)
