@@ -1,0 +1,1 @@
+"""The command line: Docker's verbs with Docker's words, and Ligan's own."""

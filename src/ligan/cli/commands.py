@@ -1,0 +1,92 @@
+"""Which words name which command. Only the module of the command at hand is imported."""
+
+from __future__ import annotations
+
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ligan.cli.flags import Flag, Options
+    from ligan.cli.session import Session
+
+DAEMON = "Error response from daemon: "
+
+
+class Command(Value):
+    """A command: what runs it, and what its help says.
+
+    `run` returns the exit status. `usage` is what follows the name. It takes at
+    least `least` arguments, at most `most` (None: any number). `error_prefix`
+    comes before what the engine refuses: docker shows that as its daemon's
+    words, except in answers that it streams. Ligan's own verbs have none.
+    """
+
+    run: Callable[[Session, Options], int]
+    usage: str
+    summary: str
+    flags: tuple[Flag, ...] = ()
+    least: int = 0
+    most: int | None = 0
+    error_prefix: str = ""
+
+
+COMMANDS = {
+    "images": "listing:IMAGES",
+    "image ls": "listing:IMAGES",
+    "history": "listing:HISTORY",
+    "image history": "listing:HISTORY",
+    "tag": "listing:TAG",
+    "image tag": "listing:TAG",
+    "inspect": "inspect:INSPECT",
+    "image inspect": "inspect:IMAGE_INSPECT",
+    "rmi": "removal:RMI",
+    "image rm": "removal:RMI",
+    "image prune": "removal:PRUNE",
+    "save": "archives:SAVE",
+    "image save": "archives:SAVE",
+    "load": "archives:LOAD",
+    "image load": "archives:LOAD",
+    "import": "archives:IMPORT",
+    "image import": "archives:IMPORT",
+    "system df": "system:DF",
+    "version": "system:VERSION",
+    "info": "system:INFO",
+    "system info": "system:INFO",
+    "fsck": "system:FSCK",
+    "why": "insight:WHY",
+    "plan rmi": "insight:PLAN_RMI",
+    "plan prune": "insight:PLAN_PRUNE",
+    "apply": "insight:APPLY",
+    "undo": "undo:UNDO",
+    "reclaim": "undo:RECLAIM",
+    "pin": "undo:PIN",
+    "unpin": "undo:UNPIN",
+    "pins": "undo:PINS",
+    "completion": "completion:COMPLETION",
+}
+"""Words -> the module below `ligan.cli`, and the Command in it."""
+
+ALIASES = {"image list": "image ls", "image remove": "image rm"}
+
+GROUPS = {
+    "image": "Manage images",
+    "plan": "Show exactly what a delete would do, and do nothing",
+    "system": "Manage Ligan",
+}
+
+
+def load(words: str) -> Command:
+    """Import the command that these words name."""
+    module, _, name = COMMANDS[words].partition(":")
+    # Not importlib.import_module: importlib costs what this call would.
+    command: Command = getattr(__import__(f"ligan.cli.{module}", fromlist=(name,)), name)
+    return command
+
+
+def names_of(words: str) -> list[str]:
+    """Return all words for the command that these name: with `image` first, as docker's help lists them."""
+    names = [name for name, home in COMMANDS.items() if home == COMMANDS[words]]
+    names += [alias for alias, name in ALIASES.items() if name in names]
+    return sorted(names, key=lambda name: (" " not in name, name not in COMMANDS))

@@ -1,0 +1,70 @@
+"""One run of the command line: its settings, its engine, its clock."""
+
+from __future__ import annotations
+
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TextIO
+
+    from ligan.engine.role import Engine
+
+
+class Session:
+    """What a command runs with. The engine is opened when it is first asked for."""
+
+    def __init__(self, words: Sequence[str], root: str, environ: Mapping[str, str]) -> None:
+        """`words` are the command as typed, `root` is that of `--root`, or empty."""
+        self._words = words
+        self._root = root
+        self._engine: Engine | None = None
+        self.environ = environ
+
+    @property
+    def root(self) -> str:
+        """The folder of the store in use."""
+        from ligan.cli.settings import root_folder
+
+        return root_folder(self._root, self.environ)
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            from ligan.cli.settings import read_policy
+            from ligan.engine.embedded import open_engine
+
+            self._engine = open_engine(self.root, read_policy(self.environ), command=self.command)
+        return self._engine
+
+    @property
+    def command(self) -> str:
+        """The command as one would type it again."""
+        return "ligan " + " ".join([_quoted(word) for word in self._words])
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+
+    def now(self) -> int:
+        """Return nanoseconds since 1970."""
+        return time.time_ns()
+
+
+_PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_"
+
+
+def _quoted(word: str) -> str:
+    """Quote for a shell where that is needed. Not shlex: it imports `re`."""
+    if word and not word.strip(_PLAIN):
+        return word
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
+def is_terminal(stream: TextIO) -> bool:
+    try:
+        return os.isatty(stream.fileno())
+    except (OSError, ValueError):  # closed, or not a file at all
+        return False

@@ -1,0 +1,138 @@
+"""Where the store is and how long it keeps what is deleted: environment and settings file.
+
+Settings are undo_window ("24h"), undo_disk_limit ("80%" or 0.8), undo_budget
+("20GB") and max_layer_size, in /etc/ligan/config.toml for root and
+$XDG_CONFIG_HOME/ligan/config.toml for others. LIGAN_UNDO_WINDOW and so on win.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ligan.cli.output import Failure
+from ligan.store.store import Policy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+SYSTEM_ROOT = "/var/lib/ligan"
+SYSTEM_FILE = "/etc/ligan/config.toml"
+
+
+def root_folder(option: str, environ: Mapping[str, str]) -> str:
+    """Return the store's folder: the option, else LIGAN_ROOT, else the one of this user."""
+    root = option or environ.get("LIGAN_ROOT", "")
+    if not root:
+        root = SYSTEM_ROOT if _is_root() else f"{_home(environ, 'XDG_DATA_HOME', '.local/share')}/ligan"
+    return os.path.abspath(root)
+
+
+def settings_file(environ: Mapping[str, str]) -> str:
+    """Return the path of this user's settings file, which need not exist."""
+    return SYSTEM_FILE if _is_root() else f"{_home(environ, 'XDG_CONFIG_HOME', '.config')}/ligan/config.toml"
+
+
+def read_policy(environ: Mapping[str, str]) -> Policy:
+    """Return the settings in force. Raises Failure that names the file or variable, and the key."""
+    values: dict[str, Any] = {}
+    path = settings_file(environ)
+    if os.path.exists(path):
+        values = _read_file(path)
+    fields: dict[str, Any] = {}
+    for key, (field, parse) in _KEYS.items():
+        variable = f"LIGAN_{key.upper()}"
+        origin, value = (
+            (variable, environ[variable]) if environ.get(variable) else (f"{path}: {key}", values.get(key))
+        )
+        if value is None:
+            continue
+        try:
+            fields[field] = parse(value)
+        except ValueError as error:
+            raise Failure(f"{origin}: {error}") from None
+    return Policy(**fields)
+
+
+def _read_file(path: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        with open(path, "rb") as file:
+            values = tomllib.load(file)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise Failure(f"{path}: {reason}") from None
+    for key in values:
+        if key not in _KEYS:
+            raise Failure(f"{path}: unknown setting {key}; known are {', '.join(_KEYS)}")
+    return values
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_POWERS = ("", "k", "m", "g", "t", "p")
+
+
+def _duration(value: object) -> int:
+    """Return nanoseconds: a number with a unit, several of them, or 0."""
+    text = str(value).strip()
+    total, number = 0.0, ""
+    for char in text:
+        if char.isdigit() or char == ".":
+            number += char
+        elif char in _SECONDS and number:
+            total += _number(number) * _SECONDS[char]
+            number = ""
+        else:
+            raise ValueError(f"{value!r} is not a duration such as 24h or 30m or 7d")
+    if number and _number(number):
+        raise ValueError(f"{value!r} lacks a unit: s, m, h, d or w")
+    if not text:
+        raise ValueError("a duration such as 24h is missing")
+    return int(total * 10**9)
+
+
+def _share(value: object) -> float:
+    text = str(value).strip()
+    share = _number(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if isinstance(value, bool) or not 0 <= share <= 1:
+        raise ValueError(f"{value!r} is not a share of a disk such as 80% or 0.8")
+    return share
+
+
+def _bytes(value: object) -> int:
+    """Return bytes: a number, or one with B, kB, MB, GB, TB, PB (powers of 1000), or KiB ... (of 1024)."""
+    text = str(value).strip().lower().removesuffix("b")
+    base = 1024 if text.endswith("i") else 1000
+    text = text.removesuffix("i").rstrip()
+    unit = text[-1:] if text[-1:].isalpha() else ""
+    if isinstance(value, bool) or unit not in _POWERS or (base == 1024 and not unit):
+        raise ValueError(f"{value!r} is not a size such as 20GB")
+    return int(_number(text.removesuffix(unit)) * base ** _POWERS.index(unit))
+
+
+def _number(text: str) -> float:
+    text = text.strip()
+    if not text or text.strip("0123456789.") or text.count(".") > 1 or text == ".":
+        raise ValueError(f"{text!r} is not a number")
+    return float(text)
+
+
+_KEYS = {
+    "undo_window": ("window", _duration),
+    "undo_disk_limit": ("disk_limit", _share),
+    "undo_budget": ("budget", _bytes),
+    "max_layer_size": ("max_layer_size", _bytes),
+}
+"""The settings, each with the field of Policy it fills and its parser."""
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _home(environ: Mapping[str, str], variable: str, default: str) -> str:
+    folder = environ.get(variable, "")
+    # The XDG specification: a relative path is invalid and to be ignored.
+    return folder if os.path.isabs(folder) else os.path.join(os.path.expanduser("~"), default)
