@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ligan.store.db import WriteTransaction
+    from ligan.store.db import ReadTransaction, WriteTransaction
 
 
 def record(
@@ -21,8 +21,15 @@ def record(
     name: str = "",
 ) -> None:
     """Write one event. The attribute `name` is the actor itself unless given (golden n_events)."""
-    document = {"name": name or actor, **(attributes or {})}
+    document = {**(attributes or {}), "name": name or actor}
     tx.execute(
         "INSERT INTO event (at, type, action, actor, attributes) VALUES (?, 'image', ?, ?, ?)",
         (now, action, actor, json.dumps(document, ensure_ascii=False)),
     )
+
+
+def labels_of(tx: ReadTransaction, image: str) -> dict[str, str]:
+    """Return an image's labels, which every event of it but `delete` carries as attributes."""
+    text = tx.value("SELECT labels FROM image WHERE id = ?", (image,))
+    labels: dict[str, str] = json.loads(text) if text else {}
+    return labels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ligan.images.events import record
+from ligan.images.events import labels_of, record
 from ligan.images.removal import (
     ContainerFacts,
     ImageFacts,
@@ -152,6 +152,7 @@ def apply(tx: WriteTransaction, layout: Layout, plan: RemovalPlan, now: int, del
     With `deletion` (the key of an undo entry) all stays restorable; without,
     rows that nothing else holds go, and their files enter the outbox.
     """
+    event_labels = [labels_of(tx, event.image) if event.name else {} for event in plan.events]
     for name, image in plan.references:
         _remove_reference(tx, name, image, now, deletion)
     released = [_remove_image(tx, image, deletion) for image in plan.images]
@@ -162,10 +163,9 @@ def apply(tx: WriteTransaction, layout: Layout, plan: RemovalPlan, now: int, del
             release_layer(tx, layout, layer)
         for image in plan.images:
             forget_names(tx, image)
-    for name, image in plan.announced:
-        record(tx, now, "untag", image, {"reference": familiar(name)})
-    for image in plan.images:
-        record(tx, now, "delete", image)
+    for event, labels in zip(plan.events, event_labels, strict=True):
+        attributes = labels | {"reference": familiar(event.name)} if event.name else {}
+        record(tx, now, event.action, event.image, attributes)
     failpoints.hit("removal.rows")
 
 

@@ -77,18 +77,26 @@ UNTAGGED = "Untagged"
 DELETED = "Deleted"
 
 
+class RemovalEvent(Value):
+    """One of Docker's events: `action` is untag, of the canonical `name`, or delete."""
+
+    action: str
+    image: ImageID
+    name: str
+
+
 class RemovalPlan(Value):
     """What a delete does, complete: applying it takes no further decision.
 
     `rows` is Docker's answer, in order. `references` are canonical names with
-    the image each pointed at; `announced` are those of them that get an event.
+    the image each pointed at; `events` are Docker's: untag with the name, or delete.
     `images` and `layers` stop living, in this order. `diff_size` is Docker's
     SpaceReclaimed, in bytes.
     """
 
     rows: tuple[Row, ...]
     references: tuple[tuple[str, ImageID], ...]
-    announced: tuple[tuple[str, ImageID], ...]
+    events: tuple[RemovalEvent, ...]
     images: tuple[ImageID, ...]
     layers: tuple[int, ...]
     diff_size: int
@@ -194,7 +202,7 @@ class _World:
         self._holders: dict[int, int] = {}
         self.rows: list[Row] = []
         self._removed: list[tuple[str, ImageID]] = []
-        self._announced: list[tuple[str, ImageID]] = []
+        self._events: list[RemovalEvent] = []
         self._images: dict[ImageID, None] = {}
         self._layers: list[int] = []
         self._generations: dict[ImageID, int] = {}
@@ -204,7 +212,7 @@ class _World:
         return RemovalPlan(
             rows=tuple(self.rows),
             references=tuple(self._removed),
-            announced=tuple(self._announced),
+            events=tuple(self._events),
             images=tuple(self._images),
             layers=tuple(self._layers),
             diff_size=sum(layers[key].size for key in self._layers),
@@ -281,7 +289,7 @@ class _World:
     def _untag(self, image: ImageID, name: str) -> None:
         """Remove a name; with the last tag of a repository go its digests, of which no event tells."""
         self._drop_name(image, name)
-        self._announced.append((name, image))
+        self._events.append(RemovalEvent("untag", image, name))
         repository = repository_of(name)
         siblings = [other for other in self.references(image) if repository_of(other) == repository]
         if is_digest_reference(name) or not all(is_digest_reference(other) for other in siblings):
@@ -292,7 +300,7 @@ class _World:
     def _untag_all(self, image: ImageID) -> None:
         for name in list(self.references(image)):
             self._drop_name(image, name)
-            self._announced.append((name, image))
+            self._events.append(RemovalEvent("untag", image, name))
 
     def _drop_name(self, image: ImageID, name: str) -> None:
         self.references(image).remove(name)
@@ -341,6 +349,7 @@ class _World:
         self._untag_all(image)
         facts = self._facts.images[image]
         self._images[image] = None
+        self._events.append(RemovalEvent("delete", image, ""))
         self.rows.append(Row(DELETED, image))
         self.release(facts.layer)
         if facts.parent is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ligan.images.catalog import resolve, set_reference
-from ligan.images.events import record
+from ligan.images.events import labels_of, record
 from ligan.oci.reference import parse_tag_target
 from ligan.store import failpoints
 
@@ -20,5 +20,5 @@ def tag_image(store: Store, source: str, target: str) -> None:
         image = resolve(tx, source).image
         set_reference(tx, reference, image, now)
         tx.execute("UPDATE image SET last_tagged = ? WHERE key = ?", (now, image.key))
-        record(tx, now, "tag", image.id, name=reference.familiar)
+        record(tx, now, "tag", image.id, labels_of(tx, image.id), name=reference.familiar)
         failpoints.hit("tag.rows")
