@@ -143,6 +143,17 @@ def test_bytes_that_are_not_utf8_survive() -> None:
     assert run("{{json .}}", "a\udcc3") == '"a\\ufffd"'
 
 
+def test_printf_gives_up_where_a_width_is_too_large() -> None:
+    assert len(run('{{printf "%9999999d" 1}}', None)) == 9999999
+    assert run('{{printf "%99999999d|%d" 1}}', None) == "%!(NOVERB)%!(EXTRA int=1)"
+    assert run(f'{{{{printf "%{"9" * 5000}d|" 1}}}}', None) == "%!(NOVERB)%!(EXTRA int=1)"
+
+
+def test_numbers_too_long_are_errors() -> None:
+    assert failure("{{" + "9" * 5000 + "}}").startswith("template: :1: integer overflow:")
+    assert run('{{len "a"}}{{9223372036854775807}}', None) == "19223372036854775807"
+
+
 def test_one_template_serves_many_rows() -> None:
     template = Template.parse('{{$n := 0}}{{range .L}}{{$n = .}}{{end}}{{$n}}{{define "x"}}{{end}}')
     assert [template.execute({"L": [1, row]}) for row in (2, 3)] == ["2", "3"]

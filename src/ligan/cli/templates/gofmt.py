@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+_MOST = 1_000_000  # of a width or precision, in Go
 _ESCAPES = {
     "\a": r"\a",
     "\b": r"\b",
@@ -175,8 +176,8 @@ class _Directives:
         while (char := self._peek()) and char in "0123456789":
             self.position += 1
         digits = self.text[begin : self.position].lstrip("0")
-        if len(digits) > 6 and digits != "1000000":
-            self.position = len(self.text)  # Go gives the directive up: %!(NOVERB)
+        if len(digits) > 8 or int(digits[:-1] or "0") > _MOST:
+            self.position = len(self.text)  # Go gives up the directive, and all after it: %!(NOVERB)
             return None
         return int(digits or "0") if self.position > begin else None
 
@@ -184,7 +185,7 @@ class _Directives:
         """Return the operand that stands for a `*`, or None when it is no sensible number."""
         value = self.operands[self.operand] if self.operand < len(self.operands) else None
         self.operand += 1
-        if kind(value) in ("int", "uint") and isinstance(value, int) and abs(value) <= 1_000_000:
+        if kind(value) in ("int", "uint") and isinstance(value, int) and abs(value) <= _MOST:
             return int(value)
         return None
 
