@@ -62,9 +62,7 @@ def prune(store: Store, filters: Filters, command: str, *, now: bool) -> PruneOu
     with store.database.write() as tx:
         prepared = _prepare_prune(tx, store, filters, now=now)
         report = _apply(tx, store, prepared, command)
-        if prepared.removal:
-            reclaimed = {"reclaimed": str(prepared.removal.diff_size)}
-            record(tx, store.now(), "prune", "", reclaimed)
+        _record_prune(tx, store, prepared)
     _finish(store, report)
     return PruneOutcome(prepared.removal.rows, prepared.removal.diff_size, report)
 
@@ -103,6 +101,8 @@ def apply_plan(store: Store, plan: Plan, command: str) -> RemovalOutcome:
         if changes:
             raise PlanOutdated(changes)
         report = _apply(tx, store, prepared, command)
+        if plan.verb == "prune":
+            _record_prune(tx, store, prepared)
     _finish(store, report)
     if plan.verb == "prune":
         return RemovalOutcome((ArgumentOutcome("", prepared.removal.rows, None),), report)
@@ -167,6 +167,10 @@ def _apply(tx: WriteTransaction, store: Store, prepared: _Prepared, command: str
     deletion = tx.insert("INSERT INTO deletion (command, at, until) VALUES (?, ?, ?)", (command, now, until))
     apply(tx, store.layout, prepared.removal, now, deletion)
     return Report(0, prepared.bytes.held, deletion, until, outcome.KEPT)
+
+
+def _record_prune(tx: WriteTransaction, store: Store, prepared: _Prepared) -> None:
+    record(tx, store.now(), "prune", "", {"reclaimed": str(prepared.removal.diff_size)})
 
 
 def _finish(store: Store, report: Report) -> None:

@@ -20,8 +20,13 @@ def record(
     *,
     name: str = "",
 ) -> None:
-    """Write one event. The attribute `name` is the actor itself unless given (golden n_events)."""
-    document = {**(attributes or {}), "name": name or actor}
+    """Write one event (golden n_events).
+
+    The attribute `name` is the actor itself unless given; an event of no actor, a prune, has none.
+    """
+    document = dict(attributes or {})
+    if name or actor:
+        document["name"] = name or actor
     tx.execute(
         "INSERT INTO event (at, type, action, actor, attributes) VALUES (?, 'image', ?, ?, ?)",
         (now, action, actor, json.dumps(document, ensure_ascii=False)),
