@@ -49,7 +49,13 @@ def archives() -> dict[str, bytes]:
     return {
         "chain.tar": docker_archive(chain),
         "branch.tar": docker_archive(
-            [*chain[1:3], Item(FIX, (), COPY), Item(APP_2, ("app:2", "app:latest"), FIX)]
+            # Docker forgets a parent that is in the store alone, Ligan does not: so ENV comes without one.
+            [
+                Item(ENV),
+                Item(COPY, parent=ENV),
+                Item(FIX, (), COPY),
+                Item(APP_2, ("app:2", "app:latest"), FIX),
+            ]
         ),
         "siblings.tar": docker_archive([*chain[:3], Item(APP_1, (), COPY), Item(FIX, (), COPY)]),
         "orphan.tar": docker_archive([Item(APP_2, ("team/app:1", "app:latest"))]),
