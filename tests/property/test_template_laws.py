@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from ligan.cli.tables import align, render_table
 from ligan.cli.templates import Template, TemplateError
 from ligan.cli.templates.values import Duration
-from ligan.cli.units import human_size, parse_go_duration, parse_timestamp, rfc3339nano
+from ligan.cli.units import human_size
+from ligan.images.times import parse_go_duration, until_time
+from ligan.oci.times import rfc3339nano
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 # Go writes a large float without exponent or point: it reads back as an integer that is not quite equal.
@@ -87,7 +89,7 @@ def test_a_printed_duration_reads_back_the_same(nanoseconds: int) -> None:
 
 @given(st.integers(-62135596800, 253402300799), st.integers(0, 999_999_999))
 def test_a_printed_time_reads_back_the_same(seconds: int, nanoseconds: int) -> None:
-    assert parse_timestamp(rfc3339nano(seconds, nanoseconds), 0) == seconds * 10**9 + nanoseconds
+    assert until_time(rfc3339nano(seconds, nanoseconds), 0) == seconds * 10**9 + nanoseconds
 
 
 @given(st.integers(0, 10**27), st.sampled_from([3, 4]))

@@ -10,6 +10,7 @@ from ligan.errors import Conflict, Invalid
 from ligan.images.removal import NoSuchImage
 from ligan.oci.digest import ChainID, DiffID, ImageID, is_hex
 from ligan.oci.reference import Reference, familiar, parse
+from ligan.oci.times import parse_time
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -177,7 +178,7 @@ def create_image(
         return known
     import json
 
-    seconds, nanoseconds = parse_created(config.created)
+    seconds, nanoseconds = parse_time(config.created)
     labels = config.labels
     key = tx.insert(
         """INSERT INTO image (id, config, parent, layer, created_s, created_ns, os, architecture, variant,
@@ -198,40 +199,6 @@ def create_image(
     )
     revive_layer(tx, layer)
     return ImageRow(key, config.id, config_blob, parent.key if parent else None, layer)
-
-
-GO_ZERO_SECONDS = -62135596800
-"""Go's zero time, the year 1, in seconds since 1970: what a config without a time was created at."""
-
-
-def parse_created(text: str) -> tuple[int, int]:
-    """Return an RFC 3339 time as seconds since 1970 and nanoseconds. Raises Invalid."""
-    if not text:
-        return GO_ZERO_SECONDS, 0
-    from datetime import datetime
-
-    whole, dot, rest = text.partition(".")
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))] if dot else ""
-    zone = rest[len(digits) :] if dot else ""
-    try:
-        moment = datetime.fromisoformat(whole + zone)
-    except ValueError:
-        raise _bad_time(text) from None
-    offset = moment.utcoffset()
-    if offset is None or (dot and not digits):
-        raise _bad_time(text)
-    # Not timestamp(): a float loses nanoseconds.
-    seconds = (moment.toordinal() - _EPOCH_DAY) * 86400
-    seconds += moment.hour * 3600 + moment.minute * 60 + moment.second
-    return seconds - int(offset.total_seconds()), int((digits + "0" * 9)[:9])
-
-
-_EPOCH_DAY = 719163
-"""1970-01-01 as Python counts days."""
-
-
-def _bad_time(text: str) -> Invalid:
-    return Invalid(f'invalid image JSON: created "{text[:64]}" is not a time of RFC 3339')
 
 
 def set_reference(tx: WriteTransaction, reference: Reference, image: ImageRow, now: int) -> ImageID | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ligan.errors import Corrupt
-from ligan.images.catalog import ImageRow, chain, familiar_names, parse_created, resolve
+from ligan.images.catalog import ImageRow, chain, familiar_names, resolve
 from ligan.oci.digest import Digest, ImageID
 from ligan.oci.documents import ImageConfig
+from ligan.oci.times import parse_time, rfc3339nano
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -63,7 +64,7 @@ def history(tx: ReadTransaction, layout: Layout, name: str) -> list[HistoryEntry
     entries = []
     for step in config.history:
         size = 0 if step.empty_layer or not sizes else sizes.pop(0)
-        seconds, nanoseconds = parse_created(step.created)
+        seconds, nanoseconds = parse_time(step.created)
         entries.append(HistoryEntry(MISSING, seconds, nanoseconds, step.created_by, size, step.comment, ()))
     entries.reverse()
     for index, entry in enumerate(entries):
@@ -121,7 +122,9 @@ def inspect(tx: ReadTransaction, layout: Layout, name: str) -> dict[str, Any]:
         "VirtualSize": size,
         "GraphDriver": _graph_driver(layout, layers[-1][4] if layers else ""),
         "RootFS": rootfs,
-        "Metadata": {"LastTagTime": GO_ZERO_TIME if last_tagged is None else format_time(last_tagged)},
+        "Metadata": {
+            "LastTagTime": GO_ZERO_TIME if last_tagged is None else rfc3339nano(*divmod(last_tagged, 10**9))
+        },
     }
 
 
@@ -192,12 +195,3 @@ def format_created(text: str) -> str:
     zone = rest[len(digits) :]
     digits = digits[:9].rstrip("0")
     return whole + ("." + digits if digits else "") + zone
-
-
-def format_time(nanoseconds: int) -> str:
-    """Return nanoseconds since 1970 as RFC 3339 in UTC, as Go writes a time."""
-    import time
-
-    seconds, rest = divmod(nanoseconds, 10**9)
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return whole + (f".{rest:09d}".rstrip("0") if rest else "") + "Z"

@@ -11,7 +11,9 @@ import json
 
 from ligan.errors import Invalid
 from ligan.oci.digest import DiffID, Digest, ImageID, sha256
+from ligan.oci.gojson import go_time
 from ligan.oci.platform import Platform, normalise
+from ligan.oci.times import parse_time
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -64,6 +66,12 @@ class HistoryRow(Value):
     author: str = ""
     comment: str = ""
     empty_layer: bool = False
+
+    def is_same_step(self, other: HistoryRow) -> bool:
+        """Compare as Docker does: times by their moment, however many zeros they are written with."""
+        if self.replace(created="") != other.replace(created=""):
+            return False
+        return self.created == other.created or parse_time(self.created) == parse_time(other.created)
 
 
 class ImageConfig(Value):
@@ -118,9 +126,13 @@ class ImageConfig(Value):
         """Return whether this image is the parent plus one step.
 
         Docker's rule for a parent link out of an archive (engine 20.10, image/tarexport, checkValidParent).
+        It compares times, not how they are written: a base may say .120Z where its child says .12Z.
         """
         steps = len(parent.history)
-        return len(self.history) == steps + 1 and self.history[:steps] == parent.history
+        return len(self.history) == steps + 1 and all(
+            mine.replace(created=go_time(mine.created)) == theirs.replace(created=go_time(theirs.created))
+            for mine, theirs in zip(self.history, parent.history, strict=False)
+        )
 
 
 def _history_row(item: Any) -> HistoryRow:
