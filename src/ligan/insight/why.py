@@ -87,9 +87,9 @@ def _explain_image(tx: ReadTransaction, key: int, image: ImageID) -> Why:
     ]
     holders += [_container_holder(item.id, item.running) for item in target.containers]
     holders += [Holder("pin", pin, "", True) for pin in target.pins]
-    holders += _sharing(tx, target)
-    former = tuple(FormerName(familiar(name), until) for name, until in former_names(tx, image))
     ids = _ids(tx, doomed)
+    holders += _sharing(tx, target, set(ids))
+    former = tuple(FormerName(familiar(name), until) for name, until in former_names(tx, image))
     freed = physical(tx, _plan(layers_without(facts, ids), ids)).freed
     return Why("image", image, tuple(holders), former, _commands(facts, ids, ()), freed)
 
@@ -178,8 +178,8 @@ def _lease_holders(leases: Iterable[str]) -> tuple[Holder, ...]:
     )
 
 
-def _sharing(tx: ReadTransaction, target: ImageFacts) -> list[Holder]:
-    """Return the other images that stand on a layer of this one: their bytes stay when it goes."""
+def _sharing(tx: ReadTransaction, target: ImageFacts, doomed: set[ImageID]) -> list[Holder]:
+    """Return the images not built from this one that stand on a layer of it: those bytes stay."""
     rows = tx.all(
         """WITH RECURSIVE
            below (key, parent) AS (
@@ -189,12 +189,13 @@ def _sharing(tx: ReadTransaction, target: ImageFacts) -> list[Holder]:
                SELECT key FROM below WHERE parent IS NULL
                UNION ALL SELECT layer.key FROM layer JOIN above ON layer.parent = above.key WHERE live)
            SELECT image.id, (SELECT min(name) FROM reference WHERE reference.image = image.key)
-           FROM image JOIN above ON image.layer = above.key WHERE image.id <> ?2 ORDER BY 2 IS NULL, 2, 1""",
-        (target.layer, target.id),
+           FROM image JOIN above ON image.layer = above.key ORDER BY 2 IS NULL, 2, 1""",
+        (target.layer,),
     )
     return [
         Holder("sharing", ImageID(image).short, familiar(name) if name else "<none>", False)
         for image, name in rows
+        if image not in doomed
     ]
 
 

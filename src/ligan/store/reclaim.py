@@ -59,7 +59,7 @@ def release_blob(tx: WriteTransaction, layout: Layout, key: int) -> int:
 def release_layer(tx: WriteTransaction, layout: Layout, key: int | None) -> int:
     """Remove the layer's row unless something holds it, then try its parent. Returns the bytes that go."""
     freed = 0
-    while key is not None and not tx.value(_HELD_LAYER, (key,)):
+    while key is not None and tx.value(_HELD_LAYER, (key,)) == 0:  # None: it is gone already
         parent, blob, diff_id = tx.one("SELECT parent, blob, diff_id FROM layer WHERE key = ?", (key,))
         tx.execute("DELETE FROM layer WHERE key = ?", (key,))
         freed += release_blob(tx, layout, blob)
