@@ -115,11 +115,11 @@ class EmbeddedEngine:
         with self.store.database.read() as tx:
             return why(tx, self.store.layout, name)
 
-    def load(self, source: BinaryIO | str, progress: Callable[[LoadProgress], None]) -> LoadOutcome:
+    def load(self, source: BinaryIO | str, report: Callable[[LoadProgress | str], None]) -> LoadOutcome:
         from ligan.images.load import load
 
         self.store.recover()
-        return load(self.store, source, progress)
+        return load(self.store, source, report)
 
     def save(self, names: Sequence[str], target: BinaryIO, *, layout: str = "docker") -> None:
         from ligan.images.save import save

@@ -70,11 +70,12 @@ if TYPE_CHECKING:
         def why(self, name: str) -> Why:
             """Return everything that holds an image, layer or blob."""
 
-        def load(self, source: BinaryIO | str, progress: Callable[[LoadProgress], None]) -> LoadOutcome:
+        def load(self, source: BinaryIO | str, report: Callable[[LoadProgress | str], None]) -> LoadOutcome:
             """Load an archive, or the folder of an OCI layout by its path.
 
-            On return every image and name of the archive is stored. On an error
-            nothing of the archive's unfinished images is.
+            `report` is told how far each layer is, and each of Docker's messages once it is true.
+            On return every image and name of the archive is stored. After an error the images
+            before the faulty one are, with their names, and nothing of the others.
             """
 
         def save(self, names: Sequence[str], target: BinaryIO, *, layout: str = "docker") -> None:

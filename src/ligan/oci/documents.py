@@ -11,7 +11,6 @@ import json
 
 from ligan.errors import Invalid
 from ligan.oci.digest import DiffID, Digest, ImageID, sha256
-from ligan.oci.gojson import go_time
 from ligan.oci.platform import Platform, normalise
 from ligan.oci.times import parse_time
 from ligan.values import Value
@@ -126,12 +125,10 @@ class ImageConfig(Value):
         """Return whether this image is the parent plus one step.
 
         Docker's rule for a parent link out of an archive (engine 20.10, image/tarexport, checkValidParent).
-        It compares times, not how they are written: a base may say .120Z where its child says .12Z.
         """
         steps = len(parent.history)
         return len(self.history) == steps + 1 and all(
-            mine.replace(created=go_time(mine.created)) == theirs.replace(created=go_time(theirs.created))
-            for mine, theirs in zip(self.history, parent.history, strict=False)
+            mine.is_same_step(theirs) for mine, theirs in zip(self.history, parent.history, strict=False)
         )
 
 

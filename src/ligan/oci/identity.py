@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
-from ligan.oci.digest import ChainID, DiffID, Digest, sha256
+from ligan.oci.digest import ChainID, DiffID, sha256
+from ligan.oci.gojson import go_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,32 +28,14 @@ def chain_ids(diff_ids: Iterable[DiffID]) -> list[ChainID]:
     return chain
 
 
-def v1_id(fields: Mapping[str, object], layer: ChainID, parent: str | None) -> str:
+def v1_id(fields: Mapping[str, object], layer: ChainID, parent: str) -> str:
     """Return the 64 hex digits that name a layer's folder in a docker-archive.
 
-    `fields` is the v1 image without identity, in Docker's spelling; `parent` is
-    the v1 ID below. The digest is over compact JSON with sorted keys, in which
-    Docker escapes HTML characters (engine 20.10, image/v1).
+    `fields` is the v1 image without its own ID and parent, in Docker's spelling
+    and order; `parent` is the v1 ID of the layer below, or empty. The keys at
+    the top are sorted before hashing, those below are not (engine 20.10, image/v1).
     """
-    document = dict(fields)
-    document["layer_id"] = layer
+    document: dict[str, object] = {**fields, "layer_id": layer}
     if parent:
         document["parent"] = f"sha256:{parent}"
-    return Digest(sha256(go_json(document, sort_keys=True))).hex
-
-
-def go_json(value: object, *, sort_keys: bool = False) -> bytes:
-    """Return compact JSON as Go's encoding/json writes it: UTF-8, HTML characters escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
-    for char, escape in _HTML_ESCAPES:
-        text = text.replace(char, escape)
-    return text.encode("utf-8", "surrogatepass")
-
-
-_HTML_ESCAPES = (
-    ("&", "\\u0026"),
-    ("<", "\\u003c"),
-    (">", "\\u003e"),
-    ("\u2028", "\\u2028"),
-    ("\u2029", "\\u2029"),
-)
+    return sha256(go_json({key: document[key] for key in sorted(document)})).hex

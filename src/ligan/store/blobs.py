@@ -49,12 +49,15 @@ class Lease:
     """A folder for unfinished writes, released by the kernel when the process dies.
 
     `make_room(bytes)` is asked for when the disk is full: it frees what undo
-    entries hold and returns whether trying again makes sense.
+    entries hold and returns whether trying again makes sense. `recover()` is
+    called after a failure: blobs were linked, and it can tell which have rows.
     """
 
-    def __init__(self, layout: Layout, make_room: Callable[[int], bool]) -> None:
+    def __init__(self, layout: Layout, make_room: Callable[[int], bool], recover: Callable[[], None]) -> None:
         self._layout = layout
         self._make_room = make_room
+        self._recover = recover
+        self._linked = False
         self._numbers = count(1)  # taken by several threads at once: next() is one step, += is not
         self.path, self._lock = _make_lease(layout)
         failpoints.hit("ingest.opened")
@@ -62,9 +65,13 @@ class Lease:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_exception: object) -> None:
-        remove_lease(self.path)
+    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
+        failed = kind is not None and self._linked
+        if not failed:
+            remove_lease(self.path)
         os.close(self._lock)
+        if failed:
+            self._recover()
 
     def new_path(self) -> str:
         """Return a fresh path inside the lease."""
@@ -187,6 +194,7 @@ class Lease:
         return keys
 
     def _link(self, tx: WriteTransaction, item: Staged) -> None:
+        self._linked = True
         final = self._layout.blob(item.digest)
         try:
             os.link(item.path, final)

@@ -62,7 +62,7 @@ class Store:
 
         Whoever writes in other threads gives a `make_room` that has the store's own called in this one.
         """
-        return Lease(self.layout, make_room or self.make_room)
+        return Lease(self.layout, make_room or self.make_room, lambda: recover(self.database, self.layout))
 
     def drop(self, keys: Sequence[int]) -> int:
         """Drop undo entries; on return their bytes are off the disk. Returns how many that are."""
