@@ -1,0 +1,1 @@
+"""The Docker Engine API, as far as images go, over a local engine."""
