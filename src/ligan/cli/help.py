@@ -20,8 +20,8 @@ _SECTIONS = (
         "Common Commands",
         ("images", "load", "save", "rmi", "tag", "history", "inspect", "import", "version", "info"),
     ),
-    ("Insight Commands", ("why", "apply", "undo", "reclaim", "pin", "unpin", "pins")),
-    ("Management Commands", ("image", "plan", "system")),
+    ("Insight Commands", ("why", "plan", "apply", "undo", "reclaim", "pin", "unpin", "pins")),
+    ("Management Commands", ("image", "system")),
     ("Commands", ("completion", "fsck")),
 )
 

@@ -88,18 +88,23 @@ def _image_rows(
     images: Iterable[ImageSummary], now: int, *, digests: bool, whole: bool
 ) -> Iterator[Mapping[str, str | Callable[[], str]]]:
     for image in images:
-        shared: dict[str, str | Callable[[], str]] = {
-            "ID": image.id if whole else image.id[_SHORT],
-            "CreatedSince": _since(image.created_s, now, unknown=_ZERO_TIME),
-            "CreatedAt": _deferred(format_created_at, image.created_s),
-            "Size": human_size(image.size, 3),
-            "VirtualSize": _deferred(human_size, image.size),
-            "Containers": "N/A",
-            "SharedSize": "N/A",
-            "UniqueSize": "N/A",
-        }
+        row = image_row(image, now, whole=whole)
         for repository, tag, digest in image_names(image, digests=digests):
-            yield {"Repository": repository, "Tag": tag, "Digest": digest, **shared}
+            yield {**row, "Repository": repository, "Tag": tag, "Digest": digest}
+
+
+def image_row(image: ImageSummary, now: int, *, whole: bool) -> dict[str, str | Callable[[], str]]:
+    """Return what all rows of an image have in common. `now` is in seconds since 1970."""
+    return {
+        "ID": image.id if whole else image.id[_SHORT],
+        "CreatedSince": _since(image.created_s, now, unknown=_ZERO_TIME),
+        "CreatedAt": _deferred(format_created_at, image.created_s),
+        "Size": human_size(image.size, 3),
+        "VirtualSize": _deferred(human_size, image.size),
+        "Containers": "N/A",
+        "SharedSize": "N/A",
+        "UniqueSize": "N/A",
+    }
 
 
 def _deferred(function: Callable[[int], str], value: int) -> Callable[[], str]:

@@ -1,0 +1,142 @@
+"""`inspect` and `image inspect`."""
+
+from __future__ import annotations
+
+from ligan.cli.commands import Command
+from ligan.cli.flags import TEXT, Flag
+from ligan.cli.formats import INSPECT_FORMAT_HELP
+from ligan.cli.output import Failure, note, write, write_error
+from ligan.errors import Invalid, LiganError, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from ligan.cli.flags import Options
+    from ligan.cli.session import Session
+    from ligan.cli.templates import Template
+
+_BAD_TEMPLATE_STATUS = 64
+_TYPES = (
+    "config",
+    "container",
+    "image",
+    "network",
+    "node",
+    "plugin",
+    "secret",
+    "service",
+    "task",
+    "volume",
+)
+
+
+def _inspect(session: Session, options: Options) -> int:
+    kind = options.text("type")
+    if options.given("type") and kind not in _TYPES:
+        known = ", ".join(f'"{name}"' for name in _TYPES)
+        raise Failure(f'unknown type: "{kind}": must be one of {known}')
+    return _show(session, options, kind)
+
+
+def _image_inspect(session: Session, options: Options) -> int:
+    return _show(session, options, "image")
+
+
+def _show(session: Session, options: Options, kind: str) -> int:
+    """Print what could be found, then what could not (golden g_inspect_format)."""
+    chosen = options.text("format")
+    template = _parse(chosen) if chosen not in ("", "json") else None
+    documents, errors, hints = [], [], []
+    for name in options.arguments:
+        try:
+            document = _find(session, name, kind)
+            documents.append(document if template is None else _execute(template, document))
+            if kind != "image" and options.on("size"):
+                write_error("WARNING: --size ignored for image\n")
+        except LiganError as error:
+            errors.append(error.message)
+            hints.append(error.hint)
+    if template is not None:
+        write("".join([f"{text}\n" for text in documents]) or "\n")
+    else:
+        write(_compact(documents) if chosen == "json" else _indented(documents))
+    if not errors:
+        return 0
+    write_error("".join([f"{error}\n" for error in errors]))
+    note("\n".join(filter(None, hints)))
+    return 1
+
+
+def _find(session: Session, name: str, kind: str) -> Mapping[str, Any]:
+    """Return the document of an image. Raises NotFound in docker's words for the kind asked for."""
+    if kind not in ("", "image"):
+        raise NotFound(f"Error response from daemon: No such {kind}: {name}")
+    if not name:
+        raise NotFound(f"Error: No such {kind or 'object'}: ")
+    try:
+        return session.engine.inspect_image(name)
+    except (NotFound, Invalid) as error:
+        if not kind:
+            raise NotFound(f"Error: No such object: {name}", error.hint) from None
+        # Engine 20.10 says it twice.
+        raise NotFound(
+            f"Error response from daemon: no such image: {name}: {error.message}", error.hint
+        ) from None
+
+
+def _parse(text: str) -> Template:
+    from ligan.cli.templates import Template, TemplateError
+
+    try:
+        return Template.parse(text)
+    except TemplateError as error:
+        raise Failure(error.message, _BAD_TEMPLATE_STATUS) from None
+
+
+def _execute(template: Template, document: Mapping[str, Any]) -> str:
+    from ligan.cli.templates.documents import image_document
+
+    return template.inspect(image_document(document), _json(document))
+
+
+def _compact(documents: list[Any]) -> str:
+    return f"[{','.join([_json(document) for document in documents])}]\n"
+
+
+def _indented(documents: list[Any]) -> str:
+    return _json(documents, indent=4) + "\n"
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    """Return JSON as Go writes it, other than that `<`, `>` and `&` stay, as the daemon leaves them."""
+    import json
+
+    separators = (",", ":" if indent is None else ": ")
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+_FORMAT = Flag("format", INSPECT_FORMAT_HELP, "f", TEXT)
+
+INSPECT = Command(
+    _inspect,
+    "NAME|ID [NAME|ID...]",
+    "Return low-level information on images",
+    (
+        _FORMAT,
+        Flag("size", "Display total file sizes if the type is container", "s"),
+        Flag("type", "Only inspect objects of the given type", kind=TEXT),
+    ),
+    least=1,
+    most=None,
+)
+IMAGE_INSPECT = Command(
+    _image_inspect,
+    "IMAGE [IMAGE...]",
+    "Display detailed information on one or more images",
+    (_FORMAT,),
+    least=1,
+    most=None,
+)
