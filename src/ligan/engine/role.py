@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from ligan.images.importing import ImportRequest
     from ligan.images.inspect import HistoryEntry
     from ligan.images.listing import ImageSummary
-    from ligan.images.load import LoadOutcome, LoadProgress
+    from ligan.images.load import LoadOutcome
     from ligan.images.pins import Pin
+    from ligan.images.staging import LoadProgress
     from ligan.images.usage import DiskUsage, ImageUsage
     from ligan.insight.outcome import PruneOutcome, RemovalOutcome, UndoOutcome
     from ligan.insight.plan import Plan

@@ -19,7 +19,6 @@ from ligan.oci.digest import ImageID
 from ligan.oci.identity import chain_ids
 from ligan.oci.platform import normalise
 from ligan.oci.times import parse_time
-from ligan.oci.times import parse_time
 from ligan.store import failpoints
 from ligan.values import Value
 

@@ -8,6 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+GO_ZERO_TIME = "0001-01-01T00:00:00Z"
+
 _HTML_ESCAPES = (
     ("&", "\\u0026"),
     ("<", "\\u003c"),
@@ -24,7 +26,12 @@ def go_json(value: object) -> bytes:
 
 
 def go_time(text: str) -> str:
-    """Return an RFC 3339 time as Go formats it again: without zeros at the end of the fraction."""
+    """Return an RFC 3339 time as Go formats it again: without zeros at the end of the fraction.
+
+    No time at all is Go's zero time.
+    """
+    if not text:
+        return GO_ZERO_TIME
     whole, dot, rest = text.partition(".")
     if not dot:
         return text
