@@ -25,6 +25,7 @@ from ligan.insight.plan import Plan, PlanOutdated, Refused, changes_between
 from ligan.oci.reference import familiar
 from ligan.store import failpoints
 from ligan.store.reclaim import due_deletions, held_by_undo
+from ligan.store.recover import recover
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -263,6 +264,7 @@ def reclaim(store: Store, keys: Sequence[int], *, drop_all: bool) -> int:
     """Drop the named undo entries, or all, or those whose time is over. Returns the bytes freed."""
     if keys and drop_all:
         raise Invalid("name undo entries, or give --all, not both")
+    recover(store.database, store.layout)  # not the store's own, which would drop what is due uncounted
     with store.database.read() as tx:
         known = tx.column("SELECT key FROM deletion ORDER BY key")
         due = due_deletions(tx, store.now())

@@ -20,15 +20,15 @@ import hashlib
 import os
 from itertools import count
 
-from ligan.errors import NoSpace
 from ligan.oci.digest import Digest
 from ligan.store import failpoints
+from ligan.store.db import DISK_FULL, Explained, explain
 from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Self
+    from typing import BinaryIO, Self
 
     from ligan.store.db import ReadTransaction, WriteTransaction
     from ligan.store.layout import Layout
@@ -60,28 +60,39 @@ class Lease:
         self._linked = False
         self._numbers = count(1)  # taken by several threads at once: next() is one step, += is not
         self.path, self._lock = _make_lease(layout)
-        failpoints.hit("ingest.opened")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
         failed = kind is not None and self._linked
-        if not failed:
-            remove_lease(self.path)
-        os.close(self._lock)
+        try:
+            if not failed:
+                remove_lease(self.path)
+        finally:
+            os.close(self._lock)
         if failed:
             self._recover()
 
-    def new_path(self) -> str:
-        """Return a fresh path inside the lease."""
-        return f"{self.path}/unnamed-{next(self._numbers)}"
+    def _new_file(self) -> tuple[str, BinaryIO]:
+        """Return a fresh file inside the lease, unbuffered, and its path."""
+        path = f"{self.path}/unnamed-{next(self._numbers)}"
+        with Explained(self.path):
+            failpoints.hit("ingest.opened")
+            return path, open(path, "x+b", buffering=0)
 
-    def _stage(self, path: str, hexadecimal: str, size: int) -> Staged:
-        """Name a finished file by its digest: recovery goes by that name."""
+    def _stage(self, path: str, file: int, hexadecimal: str, size: int) -> Staged:
+        """Make a finished file durable and name it by its digest: recovery goes by that name."""
         named = f"{self.path}/{hexadecimal}"
-        os.rename(path, named)
-        failpoints.hit("ingest.synced")
+        with Explained(self.path):
+            failpoints.hit("ingest.written")
+            os.fsync(file)
+            try:
+                os.link(path, named)
+            except FileExistsError:
+                pass  # staged before, and perhaps linked: recovery compares that very file
+            os.unlink(path)
+            failpoints.hit("ingest.synced")
         return Staged(Digest("sha256:" + hexadecimal), size, named)
 
     def write(self, data: bytes) -> Staged:
@@ -92,20 +103,18 @@ class Lease:
         """Write, hash and fsync a stream."""
         hasher = hashlib.sha256()
         size = 0
-        path = self.new_path()
-        with open(path, "xb", buffering=0) as file:
+        path, file = self._new_file()
+        with file:
             for chunk in chunks:
                 hasher.update(chunk)
                 self._write_all(file.fileno(), chunk)
                 size += len(chunk)
-            failpoints.hit("ingest.written")
-            os.fsync(file.fileno())
-        return self._stage(path, hasher.hexdigest(), size)
+            return self._stage(path, file.fileno(), hasher.hexdigest(), size)
 
     def spool(self, chunks: Iterable[bytes | memoryview]) -> str:
         """Write a stream to a file that goes with the lease, neither hashed nor durable; returns its path."""
-        path = self.new_path()
-        with open(path, "xb", buffering=0) as file:
+        path, file = self._new_file()
+        with file:
             for chunk in chunks:
                 self._write_all(file.fileno(), chunk)
         return path
@@ -118,9 +127,9 @@ class Lease:
         `progress` is told the count of bytes after each chunk.
         """
         hasher = hashlib.sha256()
-        path = self.new_path()
+        path, file = self._new_file()
         buffer = memoryview(bytearray(CHUNK))
-        with open(path, "x+b", buffering=0) as file:
+        with file:
             target = file.fileno()
             done = 0
             while done < size:
@@ -128,13 +137,12 @@ class Lease:
                 if not count:
                     raise EOFError
                 view = buffer[:count]
-                read = os.preadv(target, [view], done)
+                with Explained(self.path):
+                    read = os.preadv(target, [view], done)
                 hasher.update(view[:read])
                 done += read
                 progress(read)
-            failpoints.hit("ingest.written")
-            os.fsync(target)
-        return self._stage(path, hasher.hexdigest(), size)
+            return self._stage(path, target, hasher.hexdigest(), size)
 
     def _copy_chunk(
         self, source: int, target: int, source_offset: int, target_offset: int, count: int
@@ -143,15 +151,15 @@ class Lease:
             try:
                 return os.copy_file_range(source, target, count, source_offset, target_offset)
             except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    self._no_space(count, error)
+                if error.errno in DISK_FULL:
+                    self._find_room(count, error)
                 elif error.errno in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
                     data = os.pread(source, count, source_offset)
                     os.lseek(target, target_offset, os.SEEK_SET)
                     self._write_all(target, data)
                     return len(data)
                 else:
-                    raise
+                    raise explain(error, self.path) from error
 
     def _write_all(self, file: int, data: bytes | memoryview) -> None:
         view = memoryview(data)
@@ -159,16 +167,14 @@ class Lease:
             try:
                 view = view[os.write(file, view) :]
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                    raise
-                self._no_space(len(view), error)
+                if error.errno not in DISK_FULL:
+                    raise explain(error, self.path) from error
+                self._find_room(len(view), error)
 
-    def _no_space(self, wanted: int, error: OSError) -> None:
+    def _find_room(self, wanted: int, error: OSError) -> None:
+        """On return writing again makes sense."""
         if not self._make_room(wanted):
-            raise NoSpace(
-                f"write {self.path}: no space left on device",
-                "Nothing was stored. Free space with `ligan image prune` or `ligan rmi`, then try again.",
-            ) from error
+            raise explain(error, self.path) from error
 
     def commit(self, tx: WriteTransaction, staged: Iterable[Staged]) -> dict[Digest, int]:
         """Make staged bytes blobs; returns the key of each.
@@ -210,18 +216,27 @@ def _make_lease(layout: Layout) -> tuple[str, int]:
     while True:
         path = layout.lease(f"{os.getpid()}-{os.urandom(6).hex()}")
         os.mkdir(path, 0o700)
-        try:
-            lock = os.open(f"{path}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except FileNotFoundError:
-            continue  # recovery saw the folder before its lock, and removed it
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            continue  # recovery is just removing it
-        if os.path.exists(path):
+        lock = lock_lease(path)
+        if lock >= 0:
             return path, lock
+        # Recovery saw the folder before we had locked it, and removes it.
+
+
+def lock_lease(path: str) -> int:
+    """Return a descriptor that holds the lease, or -1 where a living process has it or it is gone."""
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return -1
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         os.close(lock)
+        return -1
+    if not os.path.exists(path):  # removed by its holder between our two steps
+        os.close(lock)
+        return -1
+    return lock
 
 
 def find(tx: ReadTransaction, digest: Digest) -> int | None:
@@ -240,12 +255,7 @@ def sync_folder(path: str) -> None:
 
 
 def remove_lease(path: str) -> None:
-    """Remove a lease's folder; the lock goes last, so that a half-removed one is found again."""
-    try:
-        for name in os.listdir(path):
-            if name != "lock":
-                os.unlink(f"{path}/{name}")
-        os.unlink(f"{path}/lock")
-        os.rmdir(path)
-    except FileNotFoundError:
-        pass  # another process's recovery saw us die; it removes the same names
+    """Remove the folder of a lease whose lock the caller holds."""
+    for name in os.listdir(path):
+        os.unlink(f"{path}/{name}")
+    os.rmdir(path)

@@ -7,17 +7,19 @@ never wait.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
 
 from ligan.errors import Busy, Corrupt, LiganError, NoSpace, Unavailable, Unsupported
+from ligan.store import failpoints, reserve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from types import TracebackType
-    from typing import Any
+    from typing import Any, Self
 
     from ligan.store.layout import Layout
 
@@ -74,6 +76,7 @@ class _ReadScope:
 
     def __init__(self, database: Database) -> None:
         self._connection = database.connection
+        self._path = database.path
         self._nested = self._connection.in_transaction
 
     def __enter__(self) -> ReadTransaction:
@@ -81,9 +84,13 @@ class _ReadScope:
             self._connection.execute("BEGIN")
         return ReadTransaction(self._connection)
 
-    def __exit__(self, *_exception: object) -> None:
-        if not self._nested:
+    def __exit__(
+        self, _kind: type[BaseException] | None, exception: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if not self._nested and self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        if isinstance(exception, sqlite3.Error):
+            raise explain(exception, self._path) from exception
 
 
 class _WriteScope:
@@ -93,6 +100,8 @@ class _WriteScope:
         self._database = database
 
     def __enter__(self) -> WriteTransaction:
+        self._database.check_writable()
+        reserve.release_if_full(self._database.layout)
         try:
             self._database.connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
@@ -112,16 +121,18 @@ class _WriteScope:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise explain(error, self._database.path) from error
-        if isinstance(exception, sqlite3.Error):
+        if isinstance(exception, sqlite3.Error | OSError):
             raise explain(exception, self._database.path) from exception
 
 
 class Database:
     """One process's connection. Not shared between threads."""
 
-    def __init__(self, connection: sqlite3.Connection, path: str, schema_lock: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, layout: Layout, schema_lock: int) -> None:
+        """`schema_lock` is the descriptor of the held lock, or -1 for a database that is only read."""
         self.connection = connection
-        self.path = path
+        self.layout = layout
+        self.path = layout.database
         self._schema_lock = schema_lock
 
     def read(self) -> _ReadScope:
@@ -129,6 +140,11 @@ class Database:
 
     def write(self) -> _WriteScope:
         return _WriteScope(self)
+
+    def check_writable(self) -> None:
+        """Raise Unavailable where the store can only be read."""
+        if self._schema_lock < 0:
+            raise _not_writable(self.layout)
 
     def close(self) -> None:
         self.connection.close()
@@ -145,7 +161,9 @@ def open_database(layout: Layout) -> Database:
     """
     if not os.access(layout.root, os.W_OK):
         return _open_read_only(layout)
-    lock = os.open(layout.schema_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    reserve.release_if_full(layout)
+    with Explained(layout.root):
+        lock = os.open(layout.schema_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_SH)
     connection = None
     try:
@@ -159,10 +177,10 @@ def open_database(layout: Layout) -> Database:
         if connection is not None:
             connection.close()
         os.close(lock)
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite3.Error | OSError):
             raise explain(error, layout.database) from error
         raise
-    return Database(connection, layout.database, lock)
+    return Database(connection, layout, lock)
 
 
 def _connect(target: str, *, uri: bool = False) -> sqlite3.Connection:
@@ -175,29 +193,42 @@ def _connect(target: str, *, uri: bool = False) -> sqlite3.Connection:
 def _open_read_only(layout: Layout) -> Database:
     """Open a store on a file system, or as a user, that may only read."""
     if not os.path.exists(layout.database):
-        raise Unavailable(
-            f"cannot write to the store {layout.root}: {os.strerror(_access_error(layout.root))}",
-            "Run as the user who owns it, or name another store with --root.",
-        )
-    wal = layout.database + "-wal"
-    # Changes that are still in the log cannot be read without its shared memory file.
-    logged = os.path.exists(wal) and os.path.getsize(wal)
-    mode = "mode=ro" if logged else "mode=ro&immutable=1"
+        raise _not_writable(layout)
+    target = f"file:{_quoted(layout.database)}?mode=ro"
     try:
-        connection = _connect(f"file:{_quoted(layout.database)}?{mode}", uri=True)
-        version = _version(connection, layout)
+        return _connect_read_only(target, layout)
+    except sqlite3.Error as error:
+        # Without the shared memory file of a log: no process writes. With changes in a log it is needed.
+        wal = layout.database + "-wal"
+        if error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN or (
+            os.path.exists(wal) and os.path.getsize(wal)
+        ):
+            raise explain(error, layout.database) from error
+    try:
+        return _connect_read_only(target + "&immutable=1", layout)
     except sqlite3.Error as error:
         raise explain(error, layout.database) from error
+
+
+def _connect_read_only(target: str, layout: Layout) -> Database:
+    connection = _connect(target, uri=True)
+    try:
+        version = _version(connection, layout)
+    except BaseException:
+        connection.close()
+        raise
     if version != SCHEMA_VERSION:
         connection.close()
         raise Unavailable(f"the store {layout.root} has to be migrated, and cannot be written")
-    return Database(connection, layout.database, -1)
+    return Database(connection, layout, -1)
 
 
-def _access_error(path: str) -> int:
-    import errno
-
-    return errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES
+def _not_writable(layout: Layout) -> Unavailable:
+    code = errno.EROFS if os.statvfs(layout.root).f_flag & os.ST_RDONLY else errno.EACCES
+    return Unavailable(
+        f"cannot write to the store {layout.root}: {os.strerror(code).lower()}",
+        "Run as the user who owns it, or name another store with --root or LIGAN_ROOT.",
+    )
 
 
 def _quoted(path: str) -> str:
@@ -237,6 +268,7 @@ def _migrate(connection: sqlite3.Connection, layout: Layout, lock: int) -> None:
             for statement in _statements(script):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version={number}")
+            failpoints.hit("migrate.rows")
         connection.execute("COMMIT")
     fcntl.flock(lock, fcntl.LOCK_SH)
 
@@ -263,13 +295,37 @@ def _holders(path: str) -> str:
     return ", ".join(f"process {pid}" for pid in sorted(pids)) or "unknown"
 
 
-def explain(error: sqlite3.Error, path: str) -> LiganError:
-    """Turn an error of SQLite into one for people."""
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Explained:
+    """`with Explained(path)`: an error of the system inside comes out as one for people."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, exception: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if isinstance(exception, OSError):
+            raise explain(exception, self._path) from exception
+
+
+def explain(error: sqlite3.Error | OSError, path: str) -> LiganError:
+    """Turn an error of SQLite or the system into one for people; `path` is what was worked on."""
+    if isinstance(error, OSError):
+        path = os.fsdecode(error.filename or path)
+        if error.errno in DISK_FULL:
+            return _no_space(path)
+        return Unavailable(f"cannot use {path}: {(error.strerror or str(error)).lower()}", _CHECK_DISK)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy(f"another process has been writing to {path} for over {BUSY_SECONDS:.0f} seconds")
-    if code == sqlite3.SQLITE_FULL:
-        return NoSpace(f"write {path}: no space left on device")
+    if code == sqlite3.SQLITE_FULL or getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE":
+        return _no_space(path)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return Corrupt(
             f"the database {path} is damaged: {error}", "Restore it from a backup of the whole root."
@@ -277,5 +333,15 @@ def explain(error: sqlite3.Error, path: str) -> LiganError:
     if code == sqlite3.SQLITE_READONLY:
         return Unavailable(f"cannot write to {path}: the store is read-only")
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
-        return Unavailable(f"cannot use {path}: {error}")
+        return Unavailable(f"cannot use {path}: {error}", _CHECK_DISK)
     return Corrupt(f"the database {path} refused an operation: {error}", "Run `ligan fsck`.")
+
+
+def _no_space(path: str) -> NoSpace:
+    return NoSpace(
+        f"write {path}: no space left on device",
+        "Free space on that disk, or in the store with `ligan reclaim --all` or `ligan rmi --now`.",
+    )
+
+
+_CHECK_DISK = "Look at the disk and at who owns the store, then try again."

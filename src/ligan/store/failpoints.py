@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 
 POINTS = (
+    "open.folders",
+    "migrate.rows",
     "ingest.opened",
     "ingest.written",
     "ingest.synced",
@@ -24,6 +26,7 @@ POINTS = (
     "undo.done",
     "drop.rows",
     "tag.rows",
+    "recover.unlinked",
 )
 
 _armed: dict[str, tuple[str, int]] = {}

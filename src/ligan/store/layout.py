@@ -3,10 +3,11 @@
 ROOT/ligan.db             the database (and its -wal and -shm)
 ROOT/schema.lock          shared by every process, exclusive for a migration
 ROOT/daemon.lock          held by the one daemon
+ROOT/reserve              disk space kept for deleting on a full disk
 ROOT/blobs/sha256/<hex>   committed blobs
 ROOT/layers/              what snapshot drivers make of layers
 ROOT/containers/          writable layers and state of containers
-ROOT/ingest/<lease>/      unfinished writes of one process, and their `lock`
+ROOT/ingest/<lease>/      unfinished writes of one process, which holds a lock on the folder
 ROOT/trash/<id>           what the sweep took away and is being unlinked
 """
 
@@ -35,6 +36,10 @@ class Layout(Value):
     @property
     def daemon_lock(self) -> str:
         return f"{self.root}/daemon.lock"
+
+    @property
+    def reserve(self) -> str:
+        return f"{self.root}/reserve"
 
     @property
     def blobs(self) -> str:

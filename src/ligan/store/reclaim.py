@@ -12,6 +12,7 @@ import os
 
 from ligan.oci.digest import Digest
 from ligan.store import failpoints
+from ligan.store.db import Explained
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -111,16 +112,25 @@ def due_deletions(tx: ReadTransaction, now: int) -> list[int]:
     return tx.column("SELECT key FROM deletion WHERE until <= ?", (now,))
 
 
+_HELD_BY_UNDO = """
+    WITH RECURSIVE dead (key) AS (
+        SELECT layer.key FROM deletion_image JOIN layer ON layer.key = deletion_image.layer WHERE NOT live
+        UNION SELECT parent.key FROM dead JOIN layer USING (key) JOIN layer parent ON parent.key = layer.parent
+        WHERE NOT parent.live)
+    SELECT COALESCE(SUM(size), 0) FROM blob WHERE key IN (
+        SELECT blob FROM layer JOIN dead USING (key)
+        UNION SELECT layer_blob.blob FROM layer JOIN dead USING (key) JOIN layer_blob USING (diff_id)
+        UNION SELECT config FROM deletion_image)
+    AND NOT EXISTS (SELECT 1 FROM image WHERE image.config = blob.key)
+    AND NOT EXISTS (SELECT 1 FROM layer WHERE layer.blob = blob.key AND live)
+    AND NOT EXISTS (SELECT 1 FROM layer_blob JOIN layer USING (diff_id)
+                    WHERE layer_blob.blob = blob.key AND live)
+"""
+
+
 def held_by_undo(tx: ReadTransaction) -> int:
     """Return the bytes on disk that only undo entries hold: what dropping all of them would free."""
-    return int(
-        tx.value(
-            """SELECT COALESCE(SUM(size), 0) FROM blob WHERE key IN (
-                   SELECT blob FROM layer WHERE NOT live UNION SELECT config FROM deletion_image
-               ) AND NOT EXISTS (SELECT 1 FROM layer WHERE layer.blob = blob.key AND live)
-                 AND NOT EXISTS (SELECT 1 FROM image WHERE image.config = blob.key)"""
-        )
-    )
+    return int(tx.value(_HELD_BY_UNDO))
 
 
 def sweep(database: Database, layout: Layout) -> None:
@@ -131,24 +141,22 @@ def sweep(database: Database, layout: Layout) -> None:
     with database.write() as tx:
         trashed = _to_trash(tx, layout)
         failpoints.hit("sweep.renamed")
-    failpoints.hit("sweep.committed")
-    for path in trashed:
-        _unlink(path)
-    failpoints.hit("sweep.unlinked")
+    with Explained(layout.trash):
+        failpoints.hit("sweep.committed")
+        for path in trashed:
+            _unlink(path)
+        failpoints.hit("sweep.unlinked")
 
 
 def _to_trash(tx: WriteTransaction, layout: Layout) -> list[str]:
     rows = tx.all("SELECT key, name FROM outbox")
-    trashed = []
     for key, name in rows:
-        path = layout.trashed(key)
         try:
-            os.rename(layout.absolute(name), path)
+            os.rename(layout.absolute(name), layout.trashed(key))
         except FileNotFoundError:
-            continue  # a sweep before this one died between its renames and its commit
-        trashed.append(path)
+            pass  # a sweep before this one ended between its renames and its commit: it is there already
     tx.execute_many("DELETE FROM outbox WHERE key = ?", [(key,) for key, _name in rows])
-    return trashed
+    return [layout.trashed(key) for key, _name in rows]
 
 
 def empty_trash(layout: Layout) -> None:

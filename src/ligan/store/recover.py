@@ -6,11 +6,12 @@ Looks at abandoned leases, the trash and the outbox only, never at all blobs;
 
 from __future__ import annotations
 
-import fcntl
 import os
 
 from ligan.oci.digest import Digest, is_hex
-from ligan.store.blobs import find, remove_lease
+from ligan.store import failpoints, reserve
+from ligan.store.blobs import find, lock_lease, remove_lease
+from ligan.store.db import Explained
 from ligan.store.reclaim import empty_trash, sweep
 
 TYPE_CHECKING = False
@@ -20,18 +21,24 @@ if TYPE_CHECKING:
 
 
 def recover(database: Database, layout: Layout) -> None:
-    """On return no bytes are left of processes that are dead. Those of living ones stay."""
-    for lease in os.listdir(layout.ingest):
-        _recover_lease(database, layout, layout.lease(lease))
-    sweep(database, layout)
-    empty_trash(layout)
+    """On return no bytes are left of processes that are dead. Those of living ones stay.
+
+    Raises Unavailable for a store that can only be read.
+    """
+    database.check_writable()
+    with Explained(layout.root):
+        for lease in os.listdir(layout.ingest):
+            _recover_lease(database, layout, layout.lease(lease))
+        sweep(database, layout)
+        empty_trash(layout)
+        reserve.keep(layout)
 
 
 def abandoned_leases(layout: Layout) -> list[str]:
     """Return the paths of the leases that no process holds, without touching them."""
     abandoned = []
     for name in os.listdir(layout.ingest):
-        lock = _try_lock(layout.lease(name))
+        lock = lock_lease(layout.lease(name))
         if lock >= 0:
             os.close(lock)
             abandoned.append(layout.lease(name))
@@ -52,7 +59,7 @@ def leases_on(layout: Layout, prefix: str) -> list[str]:
 
 
 def _recover_lease(database: Database, layout: Layout, path: str) -> None:
-    lock = _try_lock(path)
+    lock = lock_lease(path)
     if lock < 0:
         return
     try:
@@ -63,23 +70,10 @@ def _recover_lease(database: Database, layout: Layout, path: str) -> None:
                     digest = Digest(f"sha256:{name}")
                     if find(tx, digest) is None:
                         _unlink_if_same(f"{path}/{name}", layout.blob(digest))
+        failpoints.hit("recover.unlinked")
         remove_lease(path)
     finally:
         os.close(lock)
-
-
-def _try_lock(path: str) -> int:
-    """Return a descriptor that holds the lease's lock, or -1 where a living process has it."""
-    try:
-        lock = os.open(f"{path}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except (FileNotFoundError, NotADirectoryError):
-        return -1  # its process has just removed it
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return -1
-    return lock
 
 
 def _unlink_if_same(staged: str, final: str) -> None:

@@ -6,8 +6,9 @@ import os
 import time
 
 from ligan.errors import Unavailable
-from ligan.store.blobs import Lease
-from ligan.store.db import Database, open_database
+from ligan.store import failpoints
+from ligan.store.blobs import Lease, sync_folder
+from ligan.store.db import DISK_FULL, Database, explain, open_database
 from ligan.store.layout import Layout
 from ligan.store.reclaim import deletions, drop_deletion, due_deletions, held_by_undo, sweep
 from ligan.store.recover import recover
@@ -62,7 +63,13 @@ class Store:
 
         Whoever writes in other threads gives a `make_room` that has the store's own called in this one.
         """
-        return Lease(self.layout, make_room or self.make_room, lambda: recover(self.database, self.layout))
+        room = make_room or self.make_room
+        while True:
+            try:
+                return Lease(self.layout, room, lambda: recover(self.database, self.layout))
+            except OSError as error:
+                if error.errno not in DISK_FULL or not room(0):
+                    raise explain(error, self.layout.ingest) from error
 
     def drop(self, keys: Sequence[int]) -> int:
         """Drop undo entries; on return their bytes are off the disk. Returns how many that are."""
@@ -101,20 +108,22 @@ class Store:
 
 
 def _make_folders(layout: Layout) -> None:
+    """Make the folders that are missing. The trash comes last: where it is, the others are, durably."""
     if os.path.isdir(layout.trash):
         return
+    *others, trash = layout.folders
     try:
-        for folder in layout.folders:
-            if folder == layout.root:
-                os.makedirs(folder, 0o700, exist_ok=True)
-            elif not os.path.isdir(folder):
-                os.mkdir(folder, 0o700)
-    except FileExistsError:
-        if not os.path.isdir(layout.root):
-            raise Unavailable(f"cannot use the store {layout.root}: not a directory") from None
-        _make_folders(layout)  # another first call made the folder between our look and our mkdir
+        for folder in others:
+            os.makedirs(folder, 0o700, exist_ok=True)
+        failpoints.hit("open.folders")
+        # A row must not outlive the folder of its file.
+        sync_folder(os.path.dirname(layout.blobs))
+        sync_folder(layout.root)
+        os.makedirs(trash, 0o700, exist_ok=True)
     except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        if isinstance(error, FileExistsError):
+            reason = f"{error.filename} is not a directory"
         raise Unavailable(
-            f"cannot make the store {layout.root}: {(error.strerror or str(error)).lower()}",
-            "Name another store with --root or LIGAN_ROOT.",
+            f"cannot make the store {layout.root}: {reason}", "Name another store with --root or LIGAN_ROOT."
         ) from error
