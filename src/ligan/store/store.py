@@ -1,4 +1,7 @@
-"""An open store: its paths, its database, and its rules for keeping what is deleted."""
+"""An open store: its paths, its database, and its rules for keeping what is deleted.
+
+Reading needs only this; what writing needs is imported by the method that writes.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,15 @@ import time
 
 from ligan.errors import Unavailable
 from ligan.store import failpoints
-from ligan.store.blobs import Lease, sync_folder
 from ligan.store.db import DISK_FULL, Database, explain, open_database
 from ligan.store.layout import Layout
-from ligan.store.reclaim import deletions, drop_deletion, due_deletions, held_by_undo, sweep
-from ligan.store.recover import recover
 from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from ligan.store.blobs import Lease
 
 DAY = 24 * 3600 * 10**9
 
@@ -52,6 +54,9 @@ class Store:
 
     def recover(self) -> None:
         """Remove what dead processes left and the undo entries that are due: every writing verb begins so."""
+        from ligan.store.reclaim import due_deletions
+        from ligan.store.recover import recover
+
         recover(self.database, self.layout)
         with self.database.read() as tx:
             due = due_deletions(tx, self.now())
@@ -63,6 +68,9 @@ class Store:
 
         Whoever writes in other threads gives a `make_room` that has the store's own called in this one.
         """
+        from ligan.store.blobs import Lease
+        from ligan.store.recover import recover
+
         room = make_room or self.make_room
         while True:
             try:
@@ -73,16 +81,23 @@ class Store:
 
     def drop(self, keys: Sequence[int]) -> int:
         """Drop undo entries; on return their bytes are off the disk. Returns how many that are."""
+        from ligan.store.reclaim import drop_deletion
+
         with self.database.write() as tx:
             freed = sum(drop_deletion(tx, self.layout, key) for key in keys)
-        sweep(self.database, self.layout)
+        self.sweep()
         return freed
 
     def sweep(self) -> None:
+        """On return the paths in the outbox are off the disk."""
+        from ligan.store.reclaim import sweep
+
         sweep(self.database, self.layout)
 
     def make_room(self, _wanted: int) -> bool:
         """Drop the oldest undo entry that frees anything. Returns whether there was one."""
+        from ligan.store.reclaim import deletions
+
         while True:
             with self.database.read() as tx:
                 entries = deletions(tx)
@@ -103,6 +118,9 @@ class Store:
         return used / (used + status.f_bavail) if used + status.f_bavail else 1.0
 
     def held_by_undo(self) -> int:
+        """Return the bytes on disk that only undo entries hold."""
+        from ligan.store.reclaim import held_by_undo
+
         with self.database.read() as tx:
             return held_by_undo(tx)
 
@@ -111,6 +129,8 @@ def _make_folders(layout: Layout) -> None:
     """Make the folders that are missing. The trash comes last: where it is, the others are, durably."""
     if os.path.isdir(layout.trash):
         return
+    from ligan.store.blobs import sync_folder
+
     *others, trash = layout.folders
     try:
         for folder in others:
