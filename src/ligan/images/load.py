@@ -10,12 +10,13 @@ import os
 
 from ligan.errors import Invalid
 from ligan.images import catalog
-from ligan.images.archive import docker_images, is_docker_archive, is_oci_layout, oci_images
+from ligan.images.archive import ArchivedImage, docker_images, is_docker_archive, is_oci_layout, oci_images
 from ligan.images.events import record
 from ligan.images.inspect import read_config
-from ligan.images.source import MissingMember, open_archive, open_layout_folder
+from ligan.images.legacy import legacy_config, legacy_images
+from ligan.images.source import open_archive, open_layout_folder
 from ligan.images.staging import LayerJob, LoadProgress, StagedLayer, Staging
-from ligan.oci.digest import ImageID
+from ligan.oci.digest import SHORT_LENGTH, ImageID
 from ligan.oci.identity import chain_ids
 from ligan.oci.platform import normalise
 from ligan.oci.times import parse_time
@@ -24,10 +25,9 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import BinaryIO
 
-    from ligan.images.archive import ArchivedImage
     from ligan.images.source import Source
     from ligan.oci.digest import ChainID, DiffID
     from ligan.oci.documents import ImageConfig
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from ligan.store.blobs import Staged
     from ligan.store.db import ReadTransaction, WriteTransaction
     from ligan.store.store import Store
+
+
+_LOADED = "Loaded image: "
 
 
 class LoadOutcome(Value):
@@ -93,16 +96,20 @@ class _Loading:
         self.notes: list[str] = []
 
     def run(self, platform: Platform) -> None:
+        """Load all images of the archive, then the links between them."""
         if is_docker_archive(self._source):
-            images = docker_images(self._source)
+            self._load_all(docker_images(self._source))
         elif is_oci_layout(self._source):
-            images = oci_images(self._source, platform, self.notes.append)
+            self._load_all(oci_images(self._source, platform, self.notes.append))
         else:
-            raise MissingMember("repositories")
+            self._load_legacy()
+
+    def _load_all(self, images: Iterable[ArchivedImage]) -> None:
         untagged = []
         last = None
         for last in images:
-            self._load(last)
+            for message in self._load(last):
+                self._say(message)
             if not last.tags:
                 untagged.append(last.config.id)
         self._link_parents()
@@ -112,7 +119,31 @@ class _Loading:
         else:
             self.notes += [f"Loaded image ID: {image}" for image in untagged]
 
-    def _load(self, image: ArchivedImage) -> None:
+    def _load_legacy(self) -> None:
+        """Docker says nothing of a legacy archive, but that a name moved (engine 20.10, image/tarexport)."""
+        loaded: dict[str, ArchivedImage] = {}
+        for legacy in legacy_images(self._source):
+            parent = loaded.get(legacy.parent)
+            below = parent.layers if parent else ()
+            job = LayerJob(len(below), legacy.layer, legacy.id[:SHORT_LENGTH])
+            (layer,) = self._staging.stage(self._source, [job])
+            self._layers[layer.diff_id] = layer
+            config = legacy_config(legacy, parent.config if parent else None, layer.diff_id)
+            image = ArchivedImage(
+                config, (*below, legacy.layer), legacy.tags, parent.config.id if parent else ""
+            )
+            loaded[legacy.id] = image
+            for message in self._load(image):
+                if message.startswith(_LOADED):
+                    self.notes.append(message)
+                else:
+                    self._say(message)
+            if not image.tags:
+                self.notes.append(f"Loaded image ID: {config.id}")
+        self._link_parents()
+
+    def _load(self, image: ArchivedImage) -> list[str]:
+        """On return the image and its names are stored. Returns Docker's messages."""
         config = image.config
         chain = list(zip(chain_ids(config.diff_ids), config.diff_ids, strict=True))
         parse_time(config.created)
@@ -132,8 +163,7 @@ class _Loading:
         failpoints.hit("commit.done")
         self.images.append(config.id)
         self._parents[config.id] = (image.parent, _built_on(config))
-        for message in messages:
-            self._say(message)
+        return messages
 
     def _stage_layers(self, image: ArchivedImage, missing: Sequence[DiffID]) -> None:
         positions = {diff_id: position for position, diff_id in reversed([*enumerate(image.config.diff_ids)])}
@@ -184,7 +214,7 @@ class _Loading:
                     f"The image {tag.familiar} already exists, "
                     f"renaming the old one with ID {old} to empty string"
                 )
-            messages.append(f"Loaded image: {tag.familiar}")
+            messages.append(f"{_LOADED}{tag.familiar}")
         return messages
 
     def _link_parents(self) -> None:
