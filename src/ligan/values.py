@@ -9,6 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Self, dataclass_transform
 else:
 
@@ -21,6 +22,7 @@ class _ValueType(type):
 
     _fields: tuple[str, ...]
     _defaults: dict[str, Any]
+    _setters: tuple[Callable[[object, Any], None], ...]
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> _ValueType:
         own = tuple(namespace.get("__annotations__", ()))
@@ -37,7 +39,10 @@ class _ValueType(type):
             "_fields": fields,
             "_defaults": defaults,
         }
-        return super().__new__(mcs, name, bases, namespace)
+        cls = super().__new__(mcs, name, bases, namespace)
+        # A slot's own setter: __setattr__ is closed, and object's looks the name up anew each time.
+        cls._setters = tuple([getattr(cls, field).__set__ for field in fields])
+        return cls
 
 
 @dataclass_transform(frozen_default=True)
@@ -47,19 +52,19 @@ class Value(metaclass=_ValueType):
     if not TYPE_CHECKING:
 
         def __init__(self, *args, **kwargs):
-            assign = object.__setattr__
-            fields = self._fields
-            for field, value in zip(fields, args, strict=False):
-                assign(self, field, value)
-            if len(args) == len(fields) and not kwargs:
+            setters = self._setters
+            for setter, value in zip(setters, args, strict=False):
+                setter(self, value)
+            if len(args) == len(setters) and not kwargs:
                 return
+            fields = self._fields
             if len(args) > len(fields):
                 raise TypeError(f"{type(self).__name__} takes {len(fields)} fields, got {len(args)}")
-            for field in fields[len(args) :]:
+            for field, setter in zip(fields[len(args) :], setters[len(args) :], strict=True):
                 if field in kwargs:
-                    assign(self, field, kwargs.pop(field))
+                    setter(self, kwargs.pop(field))
                 elif field in self._defaults:
-                    assign(self, field, self._defaults[field])
+                    setter(self, self._defaults[field])
                 else:
                     raise TypeError(f"{type(self).__name__} lacks the field {field!r}")
             if kwargs:

@@ -19,7 +19,7 @@ from ligan.images.removal import (
 )
 from ligan.images.selection import prune_candidates
 from ligan.insight import outcome, undo
-from ligan.insight.bytes import Physical, physical
+from ligan.insight.bytes import freed_bytes, held_bytes
 from ligan.insight.outcome import ArgumentOutcome, PruneOutcome, RemovalOutcome, Report, UndoOutcome
 from ligan.insight.plan import Plan, PlanOutdated, Refused, changes_between
 from ligan.oci.reference import familiar
@@ -39,11 +39,12 @@ if TYPE_CHECKING:
 
 
 class _Prepared(Value):
-    """All that a delete needs to be shown, compared or applied."""
+    """All that a delete needs to be shown, compared or applied; `reason` is empty if undo keeps it."""
 
     decisions: tuple[Decision, ...]
     removal: RemovalPlan
-    bytes: Physical
+    freed: int
+    recoverable: int
     reason: str
 
 
@@ -138,22 +139,29 @@ def _prepare_prune(tx: ReadTransaction, store: Store, filters: Filters, *, now: 
 def _prepared(
     tx: ReadTransaction, store: Store, decisions: tuple[Decision, ...], removal: RemovalPlan, *, now: bool
 ) -> _Prepared:
-    size = physical(tx, removal)
-    return _Prepared(decisions, removal, size, _reason(tx, store, size, now=now))
+    reason = _reason(store, now=now)
+    if not reason:
+        held = held_bytes(tx, removal)
+        if not _over_budget(tx, store, held):
+            return _Prepared(decisions, removal, 0, held, outcome.KEPT)
+        reason = outcome.BUDGET
+    return _Prepared(decisions, removal, freed_bytes(tx, removal), 0, reason)
 
 
-def _reason(tx: ReadTransaction, store: Store, size: Physical, *, now: bool) -> str:
+def _reason(store: Store, *, now: bool) -> str:
     """Say why nothing is kept for undo, or return KEPT."""
-    policy = store.policy
     if now:
         return outcome.NOW
-    if not policy.window:
+    if not store.policy.window:
         return outcome.NO_WINDOW
-    if store.used_share() > policy.disk_limit:
+    if store.used_share() > store.policy.disk_limit:
         return outcome.DISK_FULL
-    if policy.budget is not None and held_by_undo(tx) + size.held > policy.budget:
-        return outcome.BUDGET
     return outcome.KEPT
+
+
+def _over_budget(tx: ReadTransaction, store: Store, held: int) -> bool:
+    budget = store.policy.budget
+    return budget is not None and held_by_undo(tx) + held > budget
 
 
 def _apply(tx: WriteTransaction, store: Store, prepared: _Prepared, command: str) -> Report:
@@ -163,11 +171,11 @@ def _apply(tx: WriteTransaction, store: Store, prepared: _Prepared, command: str
         return Report(0, 0, None, None, outcome.KEPT)
     if prepared.reason:
         apply(tx, store.layout, prepared.removal, now, None)
-        return Report(prepared.bytes.freed, 0, None, None, prepared.reason)
+        return Report(prepared.freed, 0, None, None, prepared.reason)
     until = now + store.policy.window
     deletion = tx.insert("INSERT INTO deletion (command, at, until) VALUES (?, ?, ?)", (command, now, until))
     apply(tx, store.layout, prepared.removal, now, deletion)
-    return Report(0, prepared.bytes.held, deletion, until, outcome.KEPT)
+    return Report(0, prepared.recoverable, deletion, until, outcome.KEPT)
 
 
 def _record_prune(tx: WriteTransaction, store: Store, prepared: _Prepared) -> None:
@@ -212,8 +220,8 @@ def _plan(
         rows=prepared.removal.rows,
         refused=tuple(refused),
         diff_size=prepared.removal.diff_size,
-        freed=prepared.bytes.freed if prepared.reason else 0,
-        recoverable=0 if prepared.reason else prepared.bytes.held,
+        freed=prepared.freed,
+        recoverable=prepared.recoverable,
         reason=prepared.reason,
     )
 

@@ -141,8 +141,10 @@ def _dangling(filters: Filters) -> bool | None:
     return False if values else None
 
 
-def matches_labels(labels: str | None, wanted: Iterable[str]) -> bool:
+def matches_labels(labels: str | None, wanted: Sequence[str]) -> bool:
     """Return whether labels (a JSON object as text) have every wanted `key` or `key=value`."""
+    if not wanted:
+        return True
     import json
 
     have: dict[str, str] = json.loads(labels) if labels else {}

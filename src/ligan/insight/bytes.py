@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from ligan.values import Value
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ligan.images.removal import RemovalPlan
     from ligan.store.db import ReadTransaction
-
-
-class Physical(Value):
-    """Bytes on disk: `freed` if the plan is applied without undo, `held` newly by undo if with."""
-
-    freed: int
-    held: int
 
 
 # The plan's layers and images come as JSON lists. A layer of the plan is
@@ -60,9 +51,18 @@ _FREED = f"""{_PLAN}
 """
 
 
-def physical(tx: ReadTransaction, plan: RemovalPlan) -> Physical:
-    """Return what applying the plan does to the disk. A shared blob counts once, and only if it goes."""
-    layers = "[" + ",".join(map(str, plan.layers)) + "]"
-    images = "[" + ",".join(f'"{image}"' for image in plan.images) + "]"
-    freed, held = (tx.value(sql, (layers, images)) for sql in (_FREED, _HELD))
-    return Physical(freed, held)
+def held_bytes(tx: ReadTransaction, plan: RemovalPlan) -> int:
+    """Return the bytes on disk that undo newly holds once the plan is applied. Shared blobs count once."""
+    return int(tx.value(_HELD, _lists(plan)))
+
+
+def freed_bytes(tx: ReadTransaction, plan: RemovalPlan) -> int:
+    """Return the bytes that leave the disk if the plan is applied without undo. Shared blobs count once."""
+    return int(tx.value(_FREED, _lists(plan)))
+
+
+def _lists(plan: RemovalPlan) -> tuple[str, str]:
+    return (
+        "[" + ",".join(map(str, plan.layers)) + "]",
+        "[" + ",".join(f'"{image}"' for image in plan.images) + "]",
+    )

@@ -6,7 +6,7 @@ from ligan.errors import NotFound
 from ligan.images.catalog import NoSuchImage, former_names, resolve
 from ligan.images.facts import is_running, removal_facts
 from ligan.images.removal import RemovalFacts, RemovalPlan, layers_without
-from ligan.insight.bytes import physical
+from ligan.insight.bytes import freed_bytes
 from ligan.oci.digest import ChainID, Digest, ImageID, is_hex
 from ligan.oci.reference import InvalidReference, familiar, is_digest_reference
 from ligan.store.recover import leases_on
@@ -90,7 +90,7 @@ def _explain_image(tx: ReadTransaction, key: int, image: ImageID) -> Why:
     ids = _ids(tx, doomed)
     holders += _sharing(tx, target, set(ids))
     former = tuple(FormerName(familiar(name), until) for name, until in former_names(tx, image))
-    freed = physical(tx, _plan(layers_without(facts, ids), ids)).freed
+    freed = freed_bytes(tx, _plan(layers_without(facts, ids), ids))
     return Why("image", image, tuple(holders), former, _commands(facts, ids, ()), freed)
 
 
