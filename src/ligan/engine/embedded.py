@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
     from ligan.engine.role import Filters
+    from ligan.images.events import Event
     from ligan.images.importing import ImportRequest
     from ligan.images.inspect import HistoryEntry
     from ligan.images.listing import ImageSummary
@@ -185,6 +186,24 @@ class EmbeddedEngine:
 
         with self.store.database.read() as tx:
             return pins.all_pins(tx)
+
+    def last_event(self) -> int:
+        from ligan.images import events
+
+        with self.store.database.read() as tx:
+            return events.last_key(tx)
+
+    def event_before(self, at: int) -> int:
+        from ligan.images import events
+
+        with self.store.database.read() as tx:
+            return events.key_before(tx, at)
+
+    def events_after(self, key: int, limit: int) -> list[Event]:
+        from ligan.images import events
+
+        with self.store.database.read() as tx:
+            return events.after(tx, key, limit)
 
     def fsck(self, *, repair: bool = False, read_data: bool = True) -> list[Fault]:
         from ligan.store import fsck

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, BinaryIO, Protocol
 
+    from ligan.images.events import Event
     from ligan.images.importing import ImportRequest
     from ligan.images.inspect import HistoryEntry
     from ligan.images.listing import ImageSummary
@@ -109,6 +110,15 @@ if TYPE_CHECKING:
         def unpin(self, pattern: str) -> None: ...
 
         def pins(self) -> list[Pin]: ...
+
+        def last_event(self) -> int:
+            """Return the key of the newest event, whichever process wrote it; 0 where there is none."""
+
+        def event_before(self, at: int) -> int:
+            """Return the key after which every event of `at` or later comes."""
+
+        def events_after(self, key: int, limit: int) -> list[Event]:
+            """Return the events after `key`, oldest first, `limit` at most."""
 
         def fsck(self, *, repair: bool = False, read_data: bool = True) -> list[Fault]:
             """Return the faults that are left."""
