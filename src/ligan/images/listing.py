@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ligan.errors import Invalid
-from ligan.images.catalog import former_names, resolve
+from ligan.images.catalog import resolve
 from ligan.oci.digest import ImageID
 from ligan.oci.reference import familiar, repository_of
 from ligan.values import Value
@@ -21,8 +21,7 @@ class ImageSummary(Value):
     """One image of a listing. Names are familiar, in canonical order.
 
     `created_s` is in seconds since 1970, `size` in bytes (DiffSize of all layers).
-    `labels` is a JSON object as text, or None. `former_name` is what an image
-    without names was called last, or empty.
+    `labels` is a JSON object as text, or None.
     """
 
     id: ImageID
@@ -32,7 +31,6 @@ class ImageSummary(Value):
     created_s: int
     size: int
     labels: str | None
-    former_name: str = ""
 
 
 _LIST_FILTERS = ("dangling", "label", "before", "since", "reference", "until")
@@ -69,7 +67,6 @@ def list_images(tx: ReadTransaction, filters: Filters, *, show_all: bool, now: i
                 continue
         if wanted_labels and not matches_labels(labels, wanted_labels):
             continue
-        former = "" if own else _former_name(tx, image)
         summaries.append(
             ImageSummary(
                 ImageID(image),
@@ -79,15 +76,9 @@ def list_images(tx: ReadTransaction, filters: Filters, *, show_all: bool, now: i
                 created,
                 size,
                 labels,
-                former,
             )
         )
     return summaries
-
-
-def _former_name(tx: ReadTransaction, image: str) -> str:
-    names = former_names(tx, image)
-    return familiar(names[0][0]) if names else ""
 
 
 def _names(tx: ReadTransaction) -> dict[int, list[str]]:
