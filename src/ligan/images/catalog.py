@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ligan.errors import Conflict, Invalid
 from ligan.images.removal import NoSuchImage
-from ligan.oci.digest import ChainID, DiffID, ImageID, is_hex
+from ligan.oci.digest import ChainID, DiffID, ImageID, is_hex, whole_id
 from ligan.oci.reference import Reference, familiar, parse
 from ligan.oci.times import parse_time
 from ligan.values import Value
@@ -69,7 +69,7 @@ def resolve(tx: ReadTransaction, name: str) -> Resolved:
     Raises NoSuchImage with Docker's words, InvalidReference for what cannot be
     a name. Docker reports an ambiguous prefix as absence; the hint tells.
     """
-    whole = _whole_id(name)
+    whole = whole_id(name)
     if whole:
         image = find_by_id(tx, whole)
         if image is None:
@@ -83,11 +83,6 @@ def resolve(tx: ReadTransaction, name: str) -> Resolved:
     if len(matches) == 1:
         return Resolved(matches[0], "")
     raise NoSuchImage(reference.familiar, _absence_hint(tx, name, reference, len(matches)))
-
-
-def _whole_id(name: str) -> str:
-    hexadecimal = name.removeprefix("sha256:")
-    return f"sha256:{hexadecimal}" if len(hexadecimal) == 64 and is_hex(hexadecimal) else ""
 
 
 def _absence_hint(tx: ReadTransaction, name: str, reference: Reference, matches: int) -> str:

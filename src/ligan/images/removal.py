@@ -8,8 +8,8 @@ an image as a whole before it takes a name from it.
 from __future__ import annotations
 
 from ligan.errors import Conflict, LiganError, NotFound
-from ligan.oci.digest import ChainID, ImageID
-from ligan.oci.reference import familiar, is_digest_reference, repository_of
+from ligan.oci.digest import ChainID, ImageID, whole_id
+from ligan.oci.reference import familiar, is_digest_reference, parse, repository_of
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -244,7 +244,8 @@ class _World:
         facts = self._facts.images[image]
         gone = request.reference and request.reference not in self.references(image)
         if gone or image in self._images:  # an argument before this one took it
-            raise NoSuchImage(familiar(request.reference) or request.argument)
+            argument = request.argument
+            raise NoSuchImage(whole_id(argument) or parse(argument).with_default_tag().familiar)
         if not request.reference:
             self._check_pins(facts, facts.references)
             if self._has_single_name(image):
@@ -252,7 +253,7 @@ class _World:
                 self._untag_all(image)
             self._delete(image, force=force, prune=request.prune_parents)
             return
-        self._check_pins(facts, [request.reference])
+        self._check_pins(facts, self._names_with(image, request.reference))
         if not force and self._has_single_name(image) and facts.containers:
             raise ReferenceInUse(request.argument, facts.containers[0].id, image)
         self._untag(image, request.reference)
@@ -287,15 +288,20 @@ class _World:
         )
 
     def _untag(self, image: ImageID, name: str) -> None:
-        """Remove a name; with the last tag of a repository go its digests, of which no event tells."""
-        self._drop_name(image, name)
-        self._events.append(RemovalEvent("untag", image, name))
-        repository = repository_of(name)
-        siblings = [other for other in self.references(image) if repository_of(other) == repository]
-        if is_digest_reference(name) or not all(is_digest_reference(other) for other in siblings):
-            return
-        for other in siblings:
+        """Remove a name, and what goes with it, of which no event tells."""
+        for other in self._names_with(image, name):
             self._drop_name(image, other)
+        self._events.append(RemovalEvent("untag", image, name))
+
+    def _names_with(self, image: ImageID, name: str) -> list[str]:
+        """Return the name; with the last tag of a repository go its digests."""
+        repository = repository_of(name)
+        siblings = [
+            other for other in self.references(image) if other != name and repository_of(other) == repository
+        ]
+        if is_digest_reference(name) or not all(is_digest_reference(other) for other in siblings):
+            return [name]
+        return [name, *siblings]
 
     def _untag_all(self, image: ImageID) -> None:
         for name in list(self.references(image)):

@@ -29,6 +29,12 @@ def is_hex(text: str) -> bool:
     return bool(text) and not text.strip(_HEX)
 
 
+def whole_id(text: str) -> str:
+    """Return the image ID that the text spells out, with or without its algorithm, or an empty string."""
+    hexadecimal = text.removeprefix("sha256:")
+    return f"sha256:{hexadecimal}" if len(hexadecimal) == 64 and is_hex(hexadecimal) else ""
+
+
 class Digest(str):
     """A valid digest, `algorithm:hex`.
 
