@@ -46,7 +46,14 @@ BETTER = (
     Difference(
         "Ligan's own words go to stderr, each line marked: hints, untagged images loaded, how to undo",
         _every,
-        _rewrite("ligan: .*", ""),
+        _rewrite("ligan: (?!internal error).*", ""),
+    ),
+    Difference(
+        "save of an unknown full ID says what every other verb says, not where the engine keeps its files",
+        lambda step: step.argv[0] == "save",
+        _rewrite(
+            "Error response from daemon: (failed to get digest|No such image:) sha256:.*", "No such image"
+        ),
     ),
 )
 OLD_CLIENT = (

@@ -34,7 +34,7 @@ NAMES = (
     "other:x",
     "docker.io/library/base:1",
 )
-BAD_NAMES = ("App:1", "app:", "a//b", "app:-1", "sha256:zz", "nosuch", "nosuch:1", "0" * 64, "sha256")
+BAD_NAMES = ("App:1", "app:", "a/-b", "app:-1", "sha256:zz", "nosuch", "nosuch:1", "0" * 64, "sha256")
 
 
 def archives() -> dict[str, bytes]:

@@ -76,16 +76,17 @@ def _rmi(chance: random.Random) -> Step:
 
 
 def _prune(chance: random.Random) -> Step:
-    filters = (
+    # Never --all with a filter that spares a child and not its parent: there Ligan keeps the parent whole.
+    options = (
         (),
-        (),
+        ("--all",),
         ("--filter", "label=tier"),
         ("--filter", "label!=tier=web"),
         ("--filter", f"until=2023-01-01T0{chance.randint(1, 9)}:30:00Z"),
-        ("--filter", "nope=1"),
+        ("--all", "--filter", "nope=1"),
         ("--filter", "until=bad"),
     )
-    return Step(("image", "prune", "--force", *chance.choice(((), ("--all",))), *chance.choice(filters)))
+    return Step(("image", "prune", "--force", *chance.choice(options)))
 
 
 def _save(chance: random.Random) -> Step:
