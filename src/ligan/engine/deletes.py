@@ -139,7 +139,7 @@ def _prepare_prune(tx: ReadTransaction, store: Store, filters: Filters, *, now: 
 def _prepared(
     tx: ReadTransaction, store: Store, decisions: tuple[Decision, ...], removal: RemovalPlan, *, now: bool
 ) -> _Prepared:
-    reason = _reason(store, now=now)
+    reason = _reason(store, removal, now=now)
     if not reason:
         held = held_bytes(tx, removal)
         if not _over_budget(tx, store, held):
@@ -148,20 +148,22 @@ def _prepared(
     return _Prepared(decisions, removal, freed_bytes(tx, removal), 0, reason)
 
 
-def _reason(store: Store, *, now: bool) -> str:
-    """Say why nothing is kept for undo, or return KEPT."""
+def _reason(store: Store, removal: RemovalPlan, *, now: bool) -> str:
+    """Say why nothing is kept for undo, or return KEPT. Names take no room: a full disk loses none."""
+    if not removal:
+        return outcome.KEPT
     if now:
         return outcome.NOW
     if not store.policy.window:
         return outcome.NO_WINDOW
-    if store.used_share() > store.policy.disk_limit:
+    if removal.images and store.used_share() > store.policy.disk_limit:
         return outcome.DISK_FULL
     return outcome.KEPT
 
 
 def _over_budget(tx: ReadTransaction, store: Store, held: int) -> bool:
     budget = store.policy.budget
-    return budget is not None and held_by_undo(tx) + held > budget
+    return budget is not None and held > 0 and held_by_undo(tx) + held > budget
 
 
 def _apply(tx: WriteTransaction, store: Store, prepared: _Prepared, command: str) -> Report:
@@ -184,7 +186,7 @@ def _record_prune(tx: WriteTransaction, store: Store, prepared: _Prepared) -> No
 
 def _finish(store: Store, report: Report) -> None:
     failpoints.hit("removal.done")
-    if report.freed:
+    if report.reason:
         store.sweep()
 
 
