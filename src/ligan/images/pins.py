@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ligan.errors import Invalid, NotFound
-from ligan.images.catalog import NoSuchImage, resolve
-from ligan.oci.reference import InvalidReference
+from ligan.images.catalog import resolve
+from ligan.images.removal import NoSuchImage
+from ligan.oci.reference import InvalidReference, familiar
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -36,9 +37,8 @@ def add(tx: WriteTransaction, target: str, reason: str, now: int) -> str:
             raise NoSuchImage(
                 target, "To pin names that do not exist yet, use a glob: ligan pin 'app:*'"
             ) from None
-        if not found.reference:
-            image = found.image.key
-            target = found.image.id
+        image = None if found.reference else found.image.key
+        target = familiar(found.reference) or found.image.id
     tx.execute(
         """INSERT INTO pin (pattern, image, since, reason) VALUES (?, ?, ?, ?)
            ON CONFLICT (pattern) DO UPDATE SET reason = excluded.reason""",
@@ -52,10 +52,11 @@ def remove(tx: WriteTransaction, pattern: str) -> None:
     if tx.execute("DELETE FROM pin WHERE pattern = ?", (pattern,)):
         return
     try:
-        image = resolve(tx, pattern).image
+        found = resolve(tx, pattern)
     except (NoSuchImage, InvalidReference):
-        image = None
-    if image is None or not tx.execute("DELETE FROM pin WHERE image = ?", (image.key,)):
+        found = None
+    names = (familiar(found.reference), found.image.id) if found else ("", "")
+    if not tx.execute("DELETE FROM pin WHERE pattern IN (?, ?)", names):
         raise NotFound(f"No such pin: {pattern}", "List the pins with `ligan pins`.")
 
 
