@@ -98,12 +98,34 @@ def from_json(text: str) -> Plan:
             raise Invalid("the plan was written by another version of Ligan")
         rows = tuple(Row(*item) for row in document.pop("rows") for item in row.items())
         refused = tuple(Refused(**item) for item in document.pop("refused"))
-        arguments = tuple(document.pop("arguments"))
+        arguments = tuple(_list(document.pop("arguments")))
         plan = Plan(rows=rows, refused=refused, arguments=arguments, **document)
-        if plan.verb not in ("rmi", "prune") or not isinstance(plan.filters, dict):
-            raise Invalid("not a plan: it names no known verb")
+        _check(plan)
     except LiganError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Invalid(f"not a plan: {error}") from None
     return plan
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r:.40} is not a list")
+    return value
+
+
+def _check(plan: Plan) -> None:
+    """Raise TypeError where a field has not the type that it is declared with, or Invalid for another verb."""
+    texts = [plan.verb, plan.reason, *plan.arguments]
+    texts += [text for row in (*plan.rows, *plan.refused) for text in row._astuple()]
+    texts += [value for name in plan.filters for value in _list(plan.filters[name])]
+    for kind, values in (
+        (str, texts),
+        (bool, [plan.force, plan.prune_parents, plan.now]),
+        (int, [plan.diff_size, plan.freed, plan.recoverable]),
+    ):
+        for value in values:
+            if type(value) is not kind:
+                raise TypeError(f"{value!r:.40} is not a {kind.__name__}")
+    if plan.verb not in ("rmi", "prune"):
+        raise Invalid("not a plan: it names no known verb")
