@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ligan.errors import NotFound
-from ligan.images.catalog import NoSuchImage, former_names, resolve
+from ligan.images.catalog import former_names, resolve
 from ligan.images.facts import is_running, removal_facts
-from ligan.images.removal import RemovalFacts, RemovalPlan, layers_without
+from ligan.images.removal import NoSuchImage, RemovalFacts, RemovalPlan, layers_without
 from ligan.insight.bytes import freed_bytes
 from ligan.oci.digest import ChainID, Digest, ImageID, is_hex
-from ligan.oci.reference import InvalidReference, familiar, is_digest_reference
+from ligan.oci.reference import InvalidReference, familiar, is_digest_reference, repository_of
 from ligan.store.recover import leases_on
 from ligan.values import Value
 
@@ -96,22 +96,28 @@ def _explain_image(tx: ReadTransaction, key: int, image: ImageID) -> Why:
 
 def _explain_layer(tx: ReadTransaction, prefix: str) -> Why | None:
     rows = tx.all(
-        """SELECT key, chain_id, live FROM layer WHERE chain_id >= ?1 AND chain_id < ?1 || 'g'
-           UNION SELECT key, chain_id, live FROM layer WHERE diff_id >= ?1 AND diff_id < ?1 || 'g'""",
+        """SELECT key, chain_id, diff_id FROM layer WHERE chain_id >= ?1 AND chain_id < ?1 || 'g'
+           UNION SELECT key, chain_id, diff_id FROM layer WHERE diff_id >= ?1 AND diff_id < ?1 || 'g'""",
         (prefix,),
     )
     if not rows:
         return None
-    keys = [key for key, _chain, _live in rows]
-    return _explain_layers(tx, "layer", Digest(rows[0][1] if len(rows) == 1 else prefix), keys)
+    if len({diff_id for _key, _chain, diff_id in rows}) > 1:
+        raise _ambiguous(prefix)
+    _key, chain_id, diff_id = rows[0]
+    return _explain_layers(
+        tx, "layer", Digest(chain_id if len(rows) == 1 else diff_id), [row[0] for row in rows]
+    )
 
 
 def _explain_blob(tx: ReadTransaction, layout: Layout, prefix: str) -> Why | None:
-    row = tx.one("SELECT key, digest FROM blob WHERE digest >= ?1 AND digest < ?1 || 'g'", (prefix,))
+    rows = tx.all("SELECT key, digest FROM blob WHERE digest >= ?1 AND digest < ?1 || 'g' LIMIT 2", (prefix,))
     leases = leases_on(layout, prefix[7:])
-    if row is None:
+    if len(rows) > 1:
+        raise _ambiguous(prefix)
+    if not rows:
         return Why("blob", Digest(prefix), _lease_holders(leases), (), (), 0) if leases else None
-    key, digest = row
+    key, digest = rows[0]
     image = tx.one("SELECT key, id FROM image WHERE config = ?", (key,))
     if image is not None:
         return _explain_image(tx, image[0], ImageID(image[1]))
@@ -130,6 +136,10 @@ def _explain_blob(tx: ReadTransaction, layout: Layout, prefix: str) -> Why | Non
     return found.replace(holders=found.holders + _lease_holders(leases))
 
 
+def _ambiguous(prefix: str) -> NotFound:
+    return NotFound(f"No such image, layer or blob: {prefix}", "Several have such an ID: give more digits.")
+
+
 def _explain_layers(tx: ReadTransaction, kind: str, name: Digest, layers: Sequence[int]) -> Why:
     """Explain layers that stand or fall together: all with one chain ID, one diff ID or one blob."""
     above = _layers_above(tx, layers)
@@ -137,12 +147,8 @@ def _explain_layers(tx: ReadTransaction, kind: str, name: Digest, layers: Sequen
     doomed = _descendants(tx, [key for key, _image in images])
     facts = removal_facts(tx, doomed)
     holders = [Holder("image", ImageID(image).short, _label(tx, key), True) for key, image in images]
-    holders += [
-        _container_holder(container, is_running(state))
-        for container, state in tx.all(
-            f"SELECT id, state FROM container WHERE layer IN ({_list(above)}) ORDER BY key"
-        )
-    ]
+    containers = tx.all(f"SELECT id, state FROM container WHERE layer IN ({_list(above)}) ORDER BY key")
+    holders += [_container_holder(container, is_running(state)) for container, state in containers]
     holders += [
         Holder("layer", ChainID(chain).short, "stands on it", True)
         for chain in tx.column(
@@ -153,7 +159,7 @@ def _explain_layers(tx: ReadTransaction, kind: str, name: Digest, layers: Sequen
         f"SELECT DISTINCT deletion FROM deletion_image WHERE layer IN ({_list(above)}) ORDER BY deletion"
     )
     ids = _ids(tx, doomed)
-    commands = _commands(facts, ids, entries, now=True)
+    commands = _commands(facts, ids, entries, [container for container, _state in containers], now=True)
     return Why(kind, name, (*holders, *_undo_holders(tx, entries)), (), commands, _bytes_above(tx, above))
 
 
@@ -237,20 +243,32 @@ def _ids(tx: ReadTransaction, keys: Iterable[int]) -> list[ImageID]:
 
 
 def _commands(
-    facts: RemovalFacts, doomed: Sequence[ImageID], entries: Sequence[int], *, now: bool = False
+    facts: RemovalFacts,
+    doomed: Sequence[ImageID],
+    entries: Sequence[int],
+    others: Iterable[str] = (),
+    *,
+    now: bool = False,
 ) -> tuple[str, ...]:
     """Return the shortest list of commands that removes the images, given leaves first.
 
-    Untagged parents go with their last child, so that only leaves and names are arguments.
+    Untagged parents go with their last child, and digests with the last tag of their
+    repository, so that only leaves and other names are arguments. `others` are
+    containers on the layers, whose images may be gone.
     """
     images = [facts.images[image] for image in doomed]
     commands = [f"ligan unpin '{pin}'" for pin in sorted({pin for image in images for pin in image.pins})]
-    containers = [item.id[:12] for image in images for item in image.containers]
+    containers = dict.fromkeys([*(item.id for image in images for item in image.containers), *others])
     if containers:
-        commands.append(f"ligan rm -f {' '.join(dict.fromkeys(containers))}")
+        commands.append(f"ligan rm -f {' '.join(container[:12] for container in containers)}")
     arguments = []
     for image in images:
-        arguments += [familiar(name) for name in image.references]
+        tagged = {repository_of(name) for name in image.references if not is_digest_reference(name)}
+        arguments += [
+            familiar(name)
+            for name in image.references
+            if not is_digest_reference(name) or repository_of(name) not in tagged
+        ]
         if not image.references and not image.children:
             arguments.append(image.id.short)
     if arguments:
