@@ -50,6 +50,7 @@ COMMANDS = {
     "image load": "archives:LOAD",
     "import": "archives:IMPORT",
     "image import": "archives:IMPORT",
+    "migrate": "migrate:MIGRATE",
     "system df": "system:DF",
     "version": "system:VERSION",
     "info": "system:INFO",

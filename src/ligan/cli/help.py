@@ -22,7 +22,7 @@ _SECTIONS = (
     ),
     ("Insight Commands", ("why", "plan", "apply", "undo", "reclaim", "pin", "unpin", "pins")),
     ("Management Commands", ("image", "system")),
-    ("Commands", ("completion", "fsck")),
+    ("Commands", ("completion", "fsck", "migrate")),
 )
 
 

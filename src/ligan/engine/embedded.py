@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ligan.engine.role import Filters
     from ligan.images.events import Event
+    from ligan.images.adopting import Provenance
     from ligan.images.importing import ImportRequest
     from ligan.images.inspect import HistoryEntry
     from ligan.images.listing import ImageSummary
@@ -139,6 +140,11 @@ class EmbeddedEngine:
 
         self.store.recover()
         return import_image(self.store, source, request)
+
+    def adopt(self, images: Sequence[Provenance]) -> list[str]:
+        from ligan.images.adopting import adopt
+
+        return adopt(self.store, images)
 
     def disk_usage(self) -> DiskUsage:
         from ligan.images.usage import disk_usage

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO, Protocol
 
     from ligan.images.events import Event
+    from ligan.images.adopting import Provenance
     from ligan.images.importing import ImportRequest
     from ligan.images.inspect import HistoryEntry
     from ligan.images.listing import ImageSummary
@@ -88,6 +89,12 @@ if TYPE_CHECKING:
 
         def import_image(self, source: BinaryIO, request: ImportRequest) -> str:
             """Make an image of one layer from a tar; returns its ID."""
+
+        def adopt(self, images: Sequence[Provenance]) -> list[str]:
+            """Give images the names and parents that another engine knows them by.
+
+            What was here before stays. Returns in words what could not be made so.
+            """
 
         def disk_usage(self) -> DiskUsage:
             """Return the sums of `system df`."""
