@@ -141,6 +141,8 @@ def _make_folders(layout: Layout) -> None:
         sync_folder(layout.root)
         os.makedirs(trash, 0o700, exist_ok=True)
     except OSError as error:
+        if error.errno in DISK_FULL:
+            raise explain(error, layout.root) from error
         reason = (error.strerror or str(error)).lower()
         if isinstance(error, FileExistsError):
             reason = f"{error.filename} is not a directory"
