@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     Query = Sequence[tuple[str, str]]
 
 MIN_VERSION = (1, 24)
-MAX_VERSION = (1, 51)
+MAX_VERSION = (1, 44)
+"""The last at which inspect tells all of an image's config."""
 
 PORT = 2375
 TLS_PORT = 2376

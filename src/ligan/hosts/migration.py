@@ -8,8 +8,11 @@ where it was.
 
 from __future__ import annotations
 
+import io
+
 from ligan.errors import LiganError, NoSpace, NotFound
 from ligan.hosts.docker import Unreachable
+from ligan.hosts.layerless import archive_of, rebuild_config
 from ligan.images.adopting import Provenance
 from ligan.oci.digest import DiffID, ImageID
 from ligan.oci.documents import typed
@@ -118,15 +121,17 @@ def migrate(host: DockerHost, target: Target, migration: Migration, watcher: Wat
     After an error or an interrupt the store holds what has come till then, and
     a new plan holds the rest.
     """
-    differences = []
+    differences = _adopt(target, _rebuild(host, target, migration.layerless, watcher), watcher)
     for number, batch in enumerate(migration.batches, 1):
-        came = _transfer(host, target, number, batch, watcher)
-        differences += target.adopt([image.provenance for image in came])
-        for image in came:
-            watcher.migrated(image)
-    for image in migration.layerless:
-        watcher.failed(image, "it has no layers, and docker cannot save such an image")
+        differences += _adopt(target, _transfer(host, target, number, batch, watcher), watcher)
     return differences + target.adopt([image.provenance for image in migration.present])
+
+
+def _adopt(target: Target, images: Sequence[HostImage], watcher: Watcher) -> list[str]:
+    differences = target.adopt([image.provenance for image in images])
+    for image in images:
+        watcher.migrated(image)
+    return differences
 
 
 def _survey(host: DockerHost, here: set[ImageID], watcher: Watcher) -> list[HostImage]:
@@ -189,8 +194,9 @@ def layer_sizes(history: Sequence[Mapping[str, Any]], count: int) -> tuple[int, 
     return (*sizes, *[0] * (count - len(sizes)))
 
 
-_SETTINGS = tuple(
-    "ARG CMD ENTRYPOINT ENV EXPOSE HEALTHCHECK LABEL MAINTAINER ONBUILD SHELL STOPSIGNAL USER VOLUME".split()
+_SETTINGS = (
+    *("ARG", "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD"),
+    *("SHELL", "STOPSIGNAL", "USER", "VOLUME"),
 )
 
 
@@ -210,6 +216,30 @@ def _batches(images: Sequence[HostImage]) -> Iterator[tuple[HostImage, ...]]:
         batch.append(image)
     if batch:
         yield tuple(batch)
+
+
+def _rebuild(
+    host: DockerHost, target: Target, images: Sequence[HostImage], watcher: Watcher
+) -> list[HostImage]:
+    """Make the images without layers, which docker cannot save. Returns those that are in the store now."""
+    came = []
+    for image in images:
+        config = rebuild_config(image.id, _lineage(host, image.id))
+        if config is None:
+            watcher.failed(image, "it has no layers, and docker cannot save such an image")
+        else:
+            target.load(io.BytesIO(archive_of(image.id, config)), lambda _report: None)
+            came.append(image)
+    return came
+
+
+def _lineage(host: DockerHost, image: str) -> list[dict[str, Any]]:
+    """Return what inspect says of an image and of its parents, oldest first."""
+    documents: dict[str, dict[str, Any]] = {}
+    while image and image not in documents:
+        documents[image] = host.get(f"/images/{image}/json")
+        image = typed(documents[image], "Parent", str, "image")
+    return [*documents.values()][::-1]
 
 
 def _transfer(
