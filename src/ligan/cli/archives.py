@@ -7,7 +7,7 @@ import sys
 
 from ligan.cli.commands import DAEMON, Command
 from ligan.cli.flags import LIST, TEXT, Flag
-from ligan.cli.output import Failure, note, write
+from ligan.cli.output import Failure, flush, note, write
 from ligan.cli.session import is_terminal
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ def _save(session: Session, options: Options) -> int:
         if is_terminal(sys.stdout):
             raise Failure("cowardly refusing to save to a terminal. Use the -o flag or redirect")
         session.engine.check_save(names)
-        sys.stdout.flush()
+        flush()
         session.engine.save(names, sys.stdout.buffer, layout=layout)
         return 0
     from ligan.cli.files import new_file
@@ -145,7 +145,7 @@ def _download(url: str) -> BinaryIO:
     from urllib.request import urlopen
 
     write(f"Downloading from {url}\n")
-    sys.stdout.flush()
+    flush()
     try:
         response: BinaryIO = urlopen(url)
     except (OSError, HTTPException, ValueError) as error:

@@ -65,6 +65,7 @@ COMMANDS = {
     "pin": "undo:PIN",
     "unpin": "undo:UNPIN",
     "pins": "undo:PINS",
+    "serve": "serve:SERVE",
     "completion": "completion:COMPLETION",
 }
 """Words -> the module below `ligan.cli`, and the Command in it."""

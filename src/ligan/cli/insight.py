@@ -42,7 +42,8 @@ def _why_text(found: Why) -> str:
     if found.commands:
         commands = "".join([f"  {command}\n" for command in found.commands])
         blocks.append(f"To free {human_size(found.bytes)} ({found.bytes} bytes):\n{commands}")
-    return "\n\n".join([block.rstrip("\n") for block in blocks]) + "\n"
+    lines = "\n\n".join([block.rstrip("\n") for block in blocks]).splitlines()
+    return "".join([f"{line.rstrip()}\n" for line in lines])
 
 
 def _listed(rows: list[tuple[str, str]]) -> str:

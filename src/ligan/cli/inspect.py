@@ -96,9 +96,12 @@ def _parse(text: str) -> Template:
 
 
 def _execute(template: Template, document: Mapping[str, Any]) -> str:
+    import json
+
     from ligan.cli.templates.documents import image_document
 
-    return template.inspect(image_document(document), _json(document))
+    raw = _json(document)
+    return template.inspect(image_document(json.loads(raw)), raw)
 
 
 def _compact(documents: list[Any]) -> str:

@@ -59,7 +59,7 @@ def _images(session: Session, options: Options) -> int:
                 digests=digests or "{{.Digest}}" in chosen,
                 whole=options.on("no-trunc"),
             ),
-            context="*formatter.imageContext",
+            context="formatter.imageContext",
             raw=_raw_template(digests=digests, quiet=options.on("quiet")),
         )
     )
@@ -96,7 +96,7 @@ def _image_rows(
 def image_row(image: ImageSummary, now: int, *, whole: bool) -> dict[str, str | Callable[[], str]]:
     """Return what all rows of an image have in common. `now` is in seconds since 1970."""
     return {
-        "ID": image.id if whole else image.id[_SHORT],
+        "ID": str(image.id) if whole else image.id[_SHORT],
         "CreatedSince": _since(image.created_s, now, unknown=_ZERO_TIME),
         "CreatedAt": _deferred(format_created_at, image.created_s),
         "Size": human_size(image.size, 3),
@@ -215,7 +215,7 @@ def _history(session: Session, options: Options) -> int:
                 _history_row(entry, session.now() // SECOND, human=human, whole=options.on("no-trunc"))
                 for entry in session.engine.history(options.arguments[0])
             ],
-            context="*formatter.historyContext",
+            context="formatter.historyContext",
         )
     )
     return 0
@@ -224,7 +224,7 @@ def _history(session: Session, options: Options) -> int:
 def _history_row(entry: HistoryEntry, now: int, *, human: bool, whole: bool) -> dict[str, str]:
     step = entry.created_by.replace("\t", " ")
     return {
-        "ID": entry.id if whole or not entry.id.startswith("sha256:") else entry.id[_SHORT],
+        "ID": str(entry.id) if whole or not entry.id.startswith("sha256:") else entry.id[_SHORT],
         "CreatedSince": _since(entry.created_s, now, unknown=_YEAR_2000, word="N/A"),
         "CreatedAt": _local_rfc3339(entry.created_s),
         "CreatedBy": step if whole else shorten(step, _STEP_WIDTH),

@@ -8,7 +8,6 @@ faults. Nobody ever sees a traceback who did not set LIGAN_DEBUG=1.
 from __future__ import annotations
 
 import os
-import sys
 
 from ligan.cli.output import (
     BROKEN_PIPE_STATUS,
@@ -16,6 +15,9 @@ from ligan.cli.output import (
     INTERRUPTED_STATUS,
     USAGE_STATUS,
     Failure,
+    Unwritable,
+    discard,
+    flush,
     note,
     write,
     write_error,
@@ -37,14 +39,16 @@ def main(words: Sequence[str]) -> int:
             _print_version()
         else:
             status = _run(words)
-        sys.stdout.flush()
+        flush()
+    except Unwritable as failure:
+        discard()
+        return _report(str(failure), "", failure.status)
     except Failure as failure:
         return _report(str(failure), "", failure.status)
     except KeyboardInterrupt:
         return INTERRUPTED_STATUS
     except BrokenPipeError:
-        # Nobody reads any more. Python would complain of it once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard()
         return BROKEN_PIPE_STATUS
     except Exception as error:  # noqa: BLE001 - the last line of defence: a message instead of a traceback
         return _internal_error(error)
@@ -156,7 +160,9 @@ def _execute(command: Command, options: Options, words: Sequence[str], root: str
     try:
         return command.run(session, options)
     except LiganError as error:
-        return _report(command.error_prefix + error.message, error.hint, 1)
+        # Errors live beside their raiser: those of the command line itself are no daemon's.
+        own = type(error).__module__.startswith("ligan.cli.")
+        return _report(f"{'' if own else command.error_prefix}{error.message}", error.hint, 1)
     finally:
         session.close()
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import TextIO
 
 USAGE_STATUS = 125
 INTERRUPTED_STATUS = 130
@@ -22,26 +19,53 @@ class Failure(Exception):
         self.status = status
 
 
+class Unwritable(Failure):
+    """Standard output cannot be written to: a full disk, say."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"write /dev/stdout: {(error.strerror or str(error)).lower()}")
+
+
 def write(text: str) -> None:
-    """Write to standard output, in UTF-8 whatever the locale; bytes of arguments pass unchanged."""
-    _write(sys.stdout, text)
+    """Write to standard output, in UTF-8 whatever the locale; bytes of arguments pass unchanged.
+
+    Raises BrokenPipeError where nobody reads any more, else Unwritable.
+    """
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a surrogate pair, out of somebody's JSON
+        data = text.encode("utf-8", "replace")
+    try:
+        sys.stdout.buffer.write(data)
+    except OSError as error:
+        raise _output_error(error) from None
+
+
+def flush() -> None:
+    """Make all that was written reach its reader. Raises as write does."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        raise _output_error(error) from None
+
+
+def _output_error(error: OSError) -> OSError | Unwritable:
+    return error if isinstance(error, BrokenPipeError) else Unwritable(error)
+
+
+def discard() -> None:
+    """Drop what standard output still holds: Python would try to write it once more at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write_error(text: str) -> None:
     """Write to standard error, after all that standard output was given."""
-    sys.stdout.flush()
-    _write(sys.stderr, text)
+    flush()
+    sys.stderr.buffer.write(text.encode("utf-8", "surrogateescape"))
     sys.stderr.flush()
 
 
 def note(text: str) -> None:
     """Say something that docker would not, each line marked as Ligan's."""
-    write_error("".join([f"ligan: {line}\n" for line in text.splitlines()]))
-
-
-def _write(stream: TextIO, text: str) -> None:
-    try:
-        data = text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half a surrogate pair, out of somebody's JSON
-        data = text.encode("utf-8", "replace")
-    stream.buffer.write(data)
+    if text:
+        write_error("".join([f"ligan: {line}\n" for line in text.splitlines()]))

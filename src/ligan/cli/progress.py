@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from ligan.cli.output import write
+from ligan.cli.output import flush, write
 from ligan.cli.units import human_size
 
 _BAR = 50
@@ -42,10 +40,10 @@ class Lines:
         start = "\n" if new else ""
         text = f"{label}: {action} {bar(current, total, self._width)}"
         write(f"{start}\x1b[{up}A\x1b[2K\r{text}\r\x1b[{up}B")
-        sys.stdout.flush()
+        flush()
 
     def print(self, line: str) -> None:
         """Print a line below the bars, which then stay as they are."""
         self._rows.clear()
         write(f"{line}\n")
-        sys.stdout.flush()
+        flush()

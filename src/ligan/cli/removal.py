@@ -6,7 +6,7 @@ import sys
 
 from ligan.cli.commands import DAEMON, Command
 from ligan.cli.flags import FILTER, Flag
-from ligan.cli.output import note, write, write_error
+from ligan.cli.output import flush, note, write, write_error
 from ligan.cli.reports import show_plan, tell
 from ligan.cli.units import human_size
 from ligan.errors import Conflict, LiganError, NotFound
@@ -117,7 +117,7 @@ def prune_filters(options: Options) -> dict[str, list[str]]:
 
 def _confirmed(warning: str) -> bool:
     write(f"{warning}\nAre you sure you want to continue? [y/N] ")
-    sys.stdout.flush()
+    flush()
     return sys.stdin.readline().strip() in ("y", "Y")
 
 

@@ -66,7 +66,7 @@ def _df(session: Session, options: Options) -> int:
                 columns=tuple(_USAGE_HEADERS),
                 headers=_USAGE_HEADERS,
                 rows=_usage_rows(usage),
-                context="*formatter.diskUsageImagesContext",
+                context="formatter.diskUsageImagesContext",
             )
         )
     if usage.undo_bytes:
@@ -99,7 +99,7 @@ def _verbose(usage: list[ImageUsage], chosen: str, now: int) -> str:
         columns=tuple(_IMAGE_HEADERS),
         headers=_IMAGE_HEADERS,
         rows=rows,
-        context="*formatter.imageContext",
+        context="formatter.imageContext",
     )
     return f"Images space usage:\n\n{table}\n{_NO_CONTAINERS}\n"
 
@@ -108,9 +108,9 @@ def _verbose_template(usage: list[ImageUsage], chosen: str, now: int) -> str:
     from ligan.cli.templates import Row, Struct, Template
 
     template = Template.parse("{{json .}}" if chosen == "json" else chosen)
-    images = [Row(_image_usage_row(item, now, whole=True), "*formatter.imageContext") for item in usage]
+    images = [Row(_image_usage_row(item, now, whole=True), "formatter.imageContext") for item in usage]
     document: dict[str, Any] = {"Images": images, "Containers": [], "Volumes": [], "BuildCache": []}
-    return template.execute(Struct(document, "*formatter.diskUsageContext")) + "\n"
+    return template.execute(Struct(document, "formatter.diskUsageContext")) + "\n"
 
 
 def _image_usage_row(item: ImageUsage, now: int, *, whole: bool) -> Mapping[str, str | Callable[[], str]]:

@@ -56,7 +56,7 @@ def _list_entries(session: Session, options: Options) -> int:
             columns=("ID", "Since", "Until", "Size", "Command"),
             headers=_ENTRY_HEADERS,
             rows=[_entry_row(entry, now) for entry in session.engine.undo_entries()],
-            context="*undo.entryContext",
+            context="undo.entryContext",
         )
     )
     return 0
@@ -151,7 +151,7 @@ def _pins(session: Session, options: Options) -> int:
             columns=("Pattern", "Since", "Reason"),
             headers={"Pattern": "PIN", "Since": "SINCE", "Reason": "REASON"},
             rows=[_pin_row(pin, session.now()) for pin in session.engine.pins()],
-            context="*pins.pinContext",
+            context="pins.pinContext",
         )
     )
     return 0

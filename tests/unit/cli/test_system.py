@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+from ligan.images.usage import DiskUsage, ImageUsage
+from ligan.store.fsck import Fault
+from tests.support.fake_engine import ID, OTHER_ID, FakeEngine, summary
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import CommandLine
+
+USAGE = DiskUsage(
+    images=10,
+    active_images=1,
+    layers_size=10_820_000,
+    reclaimable=2_000_000,
+    blob_bytes=12_000_000,
+    undo_bytes=0,
+)
+NOW = int(time.time())
+
+
+def test_df_is_dockers_table(ligan: CommandLine) -> None:
+    assert ligan("system", "df", engine=FakeEngine(disk_usage=USAGE)) == (
+        0,
+        "TYPE            TOTAL     ACTIVE    SIZE      RECLAIMABLE\n"
+        "Images          10        1         10.82MB   2MB (18%)\n"
+        "Containers      0         0         0B        0B\n"
+        "Local Volumes   0         0         0B        0B\n"
+        "Build Cache     0         0         0B        0B\n",
+        "",
+    )
+
+
+def test_df_of_nothing_has_no_percentage(ligan: CommandLine) -> None:
+    empty = DiskUsage(0, 0, 0, 0, 0, 0)
+    row = ligan("system", "df", engine=FakeEngine(disk_usage=empty)).out.splitlines()[1]
+    assert row.split() == ["Images", "0", "0", "0B", "0B"]
+
+
+def test_df_tells_what_undo_holds_apart(ligan: CommandLine) -> None:
+    engine = FakeEngine(disk_usage=USAGE.replace(undo_bytes=3000))
+    assert ligan("system", "df", engine=engine).err == (
+        "ligan: 12MB on disk, 3kB of it kept for undo: ligan undo --list\n"
+    )
+
+
+def test_df_formats_rows(ligan: CommandLine) -> None:
+    out = ligan("system", "df", "--format", "{{json .}}", engine=FakeEngine(disk_usage=USAGE)).out
+    assert out.splitlines()[0] == (
+        '{"Active":"1","Reclaimable":"2MB (18%)","Size":"10.82MB","TotalCount":"10","Type":"Images"}'
+    )
+
+
+IMAGES = [
+    ImageUsage(summary(tags=("k:1", "k:2"), created_s=NOW - 30), 1_986_040, 2),
+    ImageUsage(summary(OTHER_ID, created_s=NOW - 30), 0, 0),
+]
+
+
+def test_df_verbose_has_one_row_an_image(ligan: CommandLine) -> None:
+    """Golden f_prune_df."""
+    engine = FakeEngine(disk_usage=USAGE, image_usage=IMAGES)
+    lines = ligan("system", "df", "-v", engine=engine).out.splitlines()
+    assert lines[0] == "Images space usage:"
+    assert lines[2].endswith("SIZE      SHARED SIZE   UNIQUE SIZE   CONTAINERS")
+    assert lines[3].split()[:3] == ["k", "1", "0123456789ab"]
+    assert lines[3].split()[-4:] == ["1.99MB", "1.986MB", "2B", "2"]
+    assert lines[4].split()[:3] == ["<none>", "<none>", "ba9876543210"]
+    assert lines[6] == "Containers space usage:"
+
+
+def test_df_verbose_takes_a_template(ligan: CommandLine) -> None:
+    engine = FakeEngine(disk_usage=USAGE, image_usage=IMAGES)
+    first, second = json.loads(ligan("system", "df", "-v", "--format", "{{json .Images}}", engine=engine).out)
+    assert (first["ID"], first["Digest"], first["UniqueSize"]) == (ID, "", "2B")
+    assert second["Repository"] == "<none>"
+
+
+def test_version(ligan: CommandLine) -> None:
+    status, out, err = ligan("version")
+    assert (status, err) == (0, "")
+    assert out.startswith("Ligan:\n Version:           0.1.0\n API version:       1.41\n")
+    assert ligan("version", "-f", "{{.Server.Version}} {{.Client.ApiVersion}}").out == "0.1.0 1.41\n"
+    assert json.loads(ligan("version", "--format", "json").out)["Client"]["Version"] == "0.1.0"
+    assert ligan("version", "-f", "{{.Os").status == 64
+
+
+INFO = {
+    "Containers": 0,
+    "ContainersRunning": 0,
+    "ContainersPaused": 0,
+    "ContainersStopped": 0,
+    "Images": 7,
+    "Driver": "tar",
+    "KernelVersion": "6.1",
+    "OSType": "linux",
+    "Architecture": "x86_64",
+    "NCPU": 2,
+    "DockerRootDir": "/srv",
+    "Name": "host",
+    "Ligan": {
+        "Blobs": 3,
+        "BlobBytes": 1500,
+        "FreeBytes": 10**9,
+        "UndoEntries": 1,
+        "UndoBytes": 1000,
+        "UndoWindow": 24 * 3600 * 10**9,
+        "UndoDiskLimit": 0.8,
+        "UndoBudget": None,
+        "SQLite": "3.40",
+    },
+}
+
+
+def test_info(ligan: CommandLine) -> None:
+    out = ligan("info", engine=FakeEngine(info=INFO)).out
+    for line in ("Images: 7", " Size: 1.5kB", " Window: 24 hours", " Disk Limit: 80%", " Budget: none"):
+        assert line in out.splitlines()
+    engine = FakeEngine(info=INFO)
+    assert ligan("system", "info", "-f", "{{.Images}} {{.Ligan.Blobs}}", engine=engine).out == "7 3\n"
+
+
+def test_fsck_of_a_sound_store(ligan: CommandLine) -> None:
+    engine = FakeEngine(fsck=[])
+    assert ligan("fsck", "--quick", "--repair", engine=engine) == (0, "", "ligan: the store is sound\n")
+    assert engine.calls == [("fsck", (), {"repair": True, "read_data": False})]
+
+
+def test_fsck_lists_faults_and_fails(ligan: CommandLine) -> None:
+    engine = FakeEngine(fsck=[Fault("blob x", "is missing", False), Fault("file y", "has no row", True)])
+    assert ligan("fsck", engine=engine) == (
+        1,
+        "blob x: is missing\nfile y: has no row\n",
+        "ligan: some of this can be repaired: ligan fsck --repair\n",
+    )
+    assert ligan("fsck", "--repair", engine=engine).err == ""
