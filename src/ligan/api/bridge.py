@@ -1,19 +1,20 @@
 """The one way from the asynchronous server to the synchronous engine.
 
 A handler makes one call. Each worker thread has an engine of its own, since a
-connection to the database belongs to one thread; all of them share the store.
+connection to the database belongs to the thread that opened it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Lock, Thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from ligan.engine.role import Engine
 
@@ -30,33 +31,70 @@ class Bridge:
     """Bounded threads, each with its engine."""
 
     def __init__(self, open_engine: Callable[[], Engine]) -> None:
-        self._open_engine = open_engine
-        self._local = threading.local()
-        self._engines: list[Engine] = []
-        self._lock = threading.Lock()
-        self._short = ThreadPoolExecutor(SHORT_THREADS, "engine", self._start)
-        self._stream = ThreadPoolExecutor(STREAM_THREADS, "stream", self._start)
+        self._short = _Workers("engine", SHORT_THREADS, open_engine)
+        self._stream = _Workers("stream", STREAM_THREADS, open_engine)
 
-    async def call(self, verb: Callable[[Engine], T]) -> T:
-        """Run a verb that takes milliseconds; returns or raises what it does."""
-        return await asyncio.get_running_loop().run_in_executor(self._short, self._run, verb)
+    async def call(self, verb: Callable[[Engine], T], command: str = "") -> T:
+        """Run a verb that takes milliseconds; returns or raises what it does.
 
-    async def stream(self, verb: Callable[[Engine], T]) -> T:
+        `command` is what undo entries will say did it. The verb goes on if the caller is cancelled.
+        """
+        return await self._short.run(verb, command)
+
+    async def stream(self, verb: Callable[[Engine], T], command: str = "") -> T:
         """Run a verb that reads or writes a stream."""
-        return await asyncio.get_running_loop().run_in_executor(self._stream, self._run, verb)
+        return await self._stream.run(verb, command)
 
     def close(self) -> None:
-        """Wait for the calls under way, then close every engine."""
-        self._short.shutdown()
-        self._stream.shutdown()
-        for engine in self._engines:
-            engine.close()
+        """Wait for the calls under way; on return every engine is closed."""
+        self._short.close()
+        self._stream.close()
 
-    def _start(self) -> None:
-        engine = self._open_engine()
-        self._local.engine = engine
+
+class _Workers:
+    """Threads that start when they are needed, up to a number, and stay."""
+
+    def __init__(self, name: str, most: int, open_engine: Callable[[], Engine]) -> None:
+        self._name = name
+        self._most = most
+        self._open_engine = open_engine
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[Engine], Any], str] | None] = SimpleQueue()
+        self._threads: list[Thread] = []
+        self._idle = 0
+        self._lock = Lock()
+
+    async def run(self, verb: Callable[[Engine], T], command: str) -> T:
+        future: Future[T] = Future()
         with self._lock:
-            self._engines.append(engine)
+            if self._idle:
+                self._idle -= 1
+            elif len(self._threads) < self._most:
+                # A daemon: at the exit of the process nothing may wait for a client.
+                thread = Thread(target=self._work, name=self._name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        self._calls.put((future, verb, command))
+        return await asyncio.wrap_future(future)
 
-    def _run(self, verb: Callable[[Engine], T]) -> T:
-        return verb(self._local.engine)
+    def close(self) -> None:
+        for _thread in self._threads:
+            self._calls.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        engine = None
+        while (call := self._calls.get()) is not None:
+            future, verb, command = call
+            if future.set_running_or_notify_cancel():
+                try:
+                    engine = engine or self._open_engine()
+                    engine.command = command
+                    future.set_result(verb(engine))
+                except BaseException as error:  # noqa: BLE001  # raised again by the handler
+                    future.set_exception(error)
+            del call, future, verb  # they may hold a whole body
+            with self._lock:
+                self._idle += 1
+        if engine is not None:
+            engine.close()

@@ -45,7 +45,7 @@ class EmbeddedEngine:
 
     def __init__(self, store: Store, command: str) -> None:
         self.store = store
-        self._command = command
+        self.command = command
 
     def close(self) -> None:
         self.store.close()
@@ -86,13 +86,13 @@ class EmbeddedEngine:
         from ligan.engine.deletes import remove
 
         self.store.recover()
-        return remove(self.store, names, self._command, force=force, prune_parents=prune_parents, now=now)
+        return remove(self.store, names, self.command, force=force, prune_parents=prune_parents, now=now)
 
     def prune_images(self, filters: Filters, *, now: bool = False) -> PruneOutcome:
         from ligan.engine.deletes import prune
 
         self.store.recover()
-        return prune(self.store, filters, self._command, now=now)
+        return prune(self.store, filters, self.command, now=now)
 
     def plan_removal(
         self, names: Sequence[str], *, force: bool = False, prune_parents: bool = True, now: bool = False
@@ -110,7 +110,7 @@ class EmbeddedEngine:
         from ligan.engine.deletes import apply_plan
 
         self.store.recover()
-        return apply_plan(self.store, plan, self._command)
+        return apply_plan(self.store, plan, self.command)
 
     def why(self, name: str) -> Why:
         from ligan.insight.why import why
@@ -162,7 +162,7 @@ class EmbeddedEngine:
         from ligan.engine.deletes import undo_deletion
 
         self.store.recover()
-        return undo_deletion(self.store, key, self._command, force=force)
+        return undo_deletion(self.store, key, self.command, force=force)
 
     def undo_entries(self) -> list[UndoEntry]:
         from ligan.insight.undo import entries

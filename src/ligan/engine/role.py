@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     class Engine(Protocol):
         """Everything about images."""
 
+        command: str
+        """What undo entries say did it: the command as typed, or the request."""
+
         def list_images(self, filters: Filters, *, show_all: bool = False) -> list[ImageSummary]:
             """Newest first. Intermediate images only with `show_all`."""
 

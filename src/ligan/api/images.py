@@ -1,0 +1,170 @@
+"""Images: list, inspect, history, tag, delete, prune, save, load and import."""
+
+from __future__ import annotations
+
+from ligan.api import answers, wire
+from ligan.api.streams import ClientGone, RequestBody, ResponseBody, run
+from ligan.errors import Invalid, LiganError, NotFound, Unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from aiohttp.web import StreamResponse
+
+    from ligan.api.router import Call, Route
+    from ligan.engine.role import Engine
+    from ligan.images.staging import LoadProgress
+
+NO_REGISTRIES = Unsupported(
+    "this version of Ligan cannot talk to registries: bring images with docker save, load and import"
+)
+
+
+async def _list(call: Call) -> StreamResponse:
+    filters = wire.filters(call.text("filters"))
+    if call.api < 41 and call.has("filter"):
+        filters.setdefault("reference", []).append(call.text("filter"))
+    show_all, shared = call.on("all"), call.api >= 42 and call.on("shared-size")
+
+    def rows(engine: Engine) -> list[Any]:
+        images = engine.list_images(filters, show_all=show_all)
+        sizes = {item.image.id: item.shared_size for item in engine.image_usage()} if shared else {}
+        return [wire.image_row(image, call.api, sizes.get(image.id, -1)) for image in images]
+
+    return answers.document(await call.engine.call(rows))
+
+
+async def _inspect(call: Call) -> StreamResponse:
+    try:
+        document = await call.engine.call(lambda engine: engine.inspect_image(call.name))
+    except (NotFound, Invalid) as error:
+        # Docker says so up to engine 20.10 (golden g_inspect_format).
+        kind = NotFound if isinstance(error, NotFound) else Invalid
+        raise kind(f"no such image: {call.name}: {error.message}") from None
+    return answers.document(wire.inspection(document, call.api))
+
+
+async def _history(call: Call) -> StreamResponse:
+    entries = await call.engine.call(lambda engine: engine.history(call.name))
+    return answers.document(wire.history_rows(entries))
+
+
+async def _tag(call: Call) -> StreamResponse:
+    target = _target(call)
+    await call.engine.call(lambda engine: engine.tag_image(call.name, target), call.command)
+    return answers.nothing(201)
+
+
+def _target(call: Call) -> str:
+    """Return the new name: where a tag is given apart, one in the repository does not count, nor a digest."""
+    repository, tag = call.text("repo"), call.text("tag")
+    if not tag:
+        return repository
+    name = repository.partition("@")[0]
+    head, colon, rest = name.rpartition(":")
+    return f"{head if colon and '/' not in rest else name}:{tag}"
+
+
+async def _delete(call: Call) -> StreamResponse:
+    force, prune = call.on("force"), not call.on("noprune")
+    outcome = await call.engine.call(
+        lambda engine: engine.remove_images([call.name], force=force, prune_parents=prune), call.command
+    )
+    argument = outcome.arguments[0]
+    if argument.error is not None:
+        raise argument.error
+    return answers.document(wire.removal_rows(argument.rows))
+
+
+async def _prune(call: Call) -> StreamResponse:
+    filters = wire.filters(call.text("filters"))
+    outcome = await call.engine.call(lambda engine: engine.prune_images(filters), call.command)
+    rows = wire.removal_rows(outcome.rows)
+    return answers.document({"ImagesDeleted": rows or None, "SpaceReclaimed": outcome.diff_size})
+
+
+async def _save(call: Call) -> StreamResponse:
+    names = [call.name] if call.name else call.texts("names")
+    body = ResponseBody(call, answers.stream("application/x-tar"))
+    try:
+        await run(call, lambda engine: engine.save(names, body), body)  # type: ignore[arg-type]  # typeshed: no RawIOBase is a BinaryIO
+    except LiganError:
+        if not body.response.prepared:
+            raise
+        # Half an archive must not look like a whole one.
+        body.cut()
+    return body.response
+
+
+async def _load(call: Call) -> StreamResponse:
+    source = RequestBody(call)
+    answer = ResponseBody(call, answers.stream())
+    report = _reporter(answer, quiet=call.on("quiet", default=True))
+    try:
+        outcome = await run(call, lambda engine: engine.load(source, report), answer, source)  # type: ignore[arg-type]  # as above
+    except ClientGone:
+        raise
+    except LiganError as error:
+        await answer.send(wire.stream_error(error))
+    else:
+        if not outcome.images:
+            await answer.send(wire.stream_line({}))
+    return answer.response
+
+
+def _reporter(answer: ResponseBody, *, quiet: bool) -> Callable[[LoadProgress | str], None]:
+    """Return what tells the client how far a load is, in the engine's thread."""
+
+    def report(progress: LoadProgress | str) -> None:
+        if isinstance(progress, str):
+            answer.write(wire.stream_line({"stream": f"{progress}\n"}))
+        elif not quiet:
+            answer.write(wire.progress_line(progress))
+        elif answer.abandoned:
+            raise ClientGone
+
+    return report
+
+
+async def _create(call: Call) -> StreamResponse:
+    if not call.has("fromSrc") or call.text("fromImage"):
+        raise NO_REGISTRIES
+    from ligan.images.importing import ImportRequest
+
+    if call.text("fromSrc") != "-":
+        raise Unsupported("importing from a URL is up to the client: give it the file")
+    request = ImportRequest(
+        reference=_target(call),
+        message=call.text("message"),
+        changes=tuple(call.texts("changes")),
+        platform=call.text("platform"),
+    )
+    source = RequestBody(call)
+    answer = ResponseBody(call, answers.stream())
+    image = await run(call, lambda engine: engine.import_image(source, request), answer, source)  # type: ignore[arg-type]  # as above
+    await answer.send(wire.stream_line({"status": image}))
+    return answer.response
+
+
+async def _needs_registry(call: Call) -> StreamResponse:
+    raise NO_REGISTRIES
+
+
+ROUTES: list[Route] = [
+    ("GET", "/images/json", _list),
+    ("POST", "/images/prune", _prune),
+    ("GET", "/images/get", _save),
+    ("POST", "/images/load", _load),
+    ("POST", "/images/create", _create),
+    ("GET", "/images/search", _needs_registry),
+    ("GET", "/images/{name}/json", _inspect),
+    ("GET", "/images/{name}/history", _history),
+    ("GET", "/images/{name}/get", _save),
+    ("POST", "/images/{name}/tag", _tag),
+    ("POST", "/images/{name}/push", _needs_registry),
+    ("DELETE", "/images/{name}", _delete),
+    ("GET", "/distribution/{name}/json", _needs_registry),
+    ("POST", "/auth", _needs_registry),
+]

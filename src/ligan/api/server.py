@@ -1,0 +1,81 @@
+"""One handler for every request: finds the route, and turns errors into Docker's answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from urllib.parse import quote
+
+from aiohttp.web import Response, Server, ServerRunner, UnixSite
+
+from ligan.api import empty, images, system, wire
+from ligan.api.answers import HEADERS
+from ligan.api.errors import status_of
+from ligan.api.router import Call, MovedPermanently, Router, VersionTooOld
+from ligan.errors import LiganError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiohttp.web import BaseRequest, StreamResponse
+
+    from ligan.api.bridge import Bridge
+
+_log = logging.getLogger(__name__)
+
+
+class Api:
+    """The Docker Engine API over one engine: what an aiohttp server calls for each request."""
+
+    def __init__(self, engine: Bridge) -> None:
+        self._engine = engine
+        self._router = Router([*system.ROUTES, *images.ROUTES, *empty.ROUTES])
+
+    async def __call__(self, http: BaseRequest) -> StreamResponse:
+        """Answer a request. Raises nothing but what tells that the client is gone."""
+        try:
+            call = Call(http, self._engine)
+            handler = self._router.find(call)
+            await call.read_form()
+            return await handler(call)
+        except MovedPermanently as moved:
+            query = http.rel_url.raw_query_string
+            location = quote(moved.location) + (f"?{query}" if query else "")
+            return Response(status=301, headers=HEADERS | {"Location": location})
+        except VersionTooOld as error:
+            return _plain_text(error)
+        except LiganError as error:
+            return _answer(status_of(error), error.message)
+        except ConnectionError:
+            raise  # the client is gone
+        except Exception:  # noqa: BLE001  # logged whole, and no client ever sees a traceback
+            _log.exception("%s %s failed", http.method, http.path)
+            return _answer(500, "internal error: the server's log has the details")
+
+
+def _answer(status: int, text: str) -> Response:
+    headers = HEADERS | {"Content-Type": "application/json"}
+    return Response(body=wire.message(text), status=status, headers=headers)
+
+
+def _plain_text(error: LiganError) -> Response:
+    headers = HEADERS | {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
+    return Response(body=f"{error.message}\n".encode(), status=status_of(error), headers=headers)
+
+
+async def serve(engine: Bridge, hosts: Sequence[str]) -> None:
+    """Answer on every host until SIGTERM or SIGINT; then end what is under way, and return."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    runner = ServerRunner(Server(Api(engine), handler_cancellation=True))
+    await runner.setup()
+    try:
+        for host in hosts:
+            await UnixSite(runner, host.removeprefix("unix://")).start()
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+        engine.close()

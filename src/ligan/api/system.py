@@ -1,0 +1,188 @@
+"""The engine as a whole: ping, version, info and disk usage."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import time
+
+from aiohttp.web import Response
+
+from ligan import __version__
+from ligan.api import answers, wire
+from ligan.api.router import API_VERSION, MIN_API_VERSION, dotted
+from ligan.oci.platform import normalise
+from ligan.oci.times import rfc3339nano
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from aiohttp.web import StreamResponse
+
+    from ligan.api.router import Call, Route
+    from ligan.engine.role import Engine
+    from ligan.images.usage import DiskUsage, ImageUsage
+
+_PING_HEADERS = {
+    # The classic builder: clients up to 20.10 ask for BuildKit where this says 2.
+    "Builder-Version": "1",
+    "Cache-Control": "no-cache, no-store, must-revalidate",
+    "Content-Type": "text/plain; charset=utf-8",
+    "Pragma": "no-cache",
+    "Swarm": "inactive",
+}
+
+
+async def _ping(call: Call) -> StreamResponse:
+    if call.http.method == "HEAD":
+        return Response(headers=answers.HEADERS | _PING_HEADERS | {"Content-Length": "0"})
+    return Response(body=b"OK", headers=answers.HEADERS | _PING_HEADERS)
+
+
+async def _version(call: Call) -> StreamResponse:
+    host = platform.uname()
+    facts = {
+        "ApiVersion": dotted(API_VERSION),
+        "MinAPIVersion": dotted(MIN_API_VERSION),
+        "Os": "linux",
+        "Arch": normalise("linux", host.machine).architecture,
+        "KernelVersion": host.release,
+    }
+    libraries = {"PythonVersion": platform.python_version(), "SQLiteVersion": sqlite3.sqlite_version}
+    engine = {
+        "Name": "Engine",
+        "Version": __version__,
+        "Details": facts | libraries | {"Experimental": "false"},
+    }
+    return answers.document(
+        {
+            "Platform": {"Name": "Ligan"},
+            "Components": [engine],
+            "Version": __version__,
+            **facts,
+            "GitCommit": "",
+            "GoVersion": "",
+            "BuildTime": "",
+        }
+    )
+
+
+async def _info(call: Call) -> StreamResponse:
+    facts = await call.engine.call(lambda engine: engine.info())
+    return answers.document(_info_document(facts, rfc3339nano(*divmod(time.time_ns(), 10**9))))
+
+
+def _info_document(facts: Mapping[str, Any], now: str) -> dict[str, Any]:
+    """Return Docker's info. What Ligan has none of is empty, off or zero; its own facts come last."""
+    registries = {
+        "AllowNondistributableArtifactsCIDRs": [],
+        "AllowNondistributableArtifactsHostnames": [],
+        "InsecureRegistryCIDRs": ["127.0.0.0/8"],
+        "IndexConfigs": {},
+        "Mirrors": [],
+    }
+    return {
+        "ID": "",
+        "Containers": facts["Containers"],
+        "ContainersRunning": facts["ContainersRunning"],
+        "ContainersPaused": facts["ContainersPaused"],
+        "ContainersStopped": facts["ContainersStopped"],
+        "Images": facts["Images"],
+        "Driver": facts["Driver"],
+        "DriverStatus": _driver_status(facts["Ligan"]),
+        "Plugins": {"Volume": [], "Network": [], "Authorization": None, "Log": []},
+        **dict.fromkeys(_FEATURES, False),
+        "NFd": 0,
+        "NGoroutines": 0,
+        "SystemTime": now,
+        "LoggingDriver": "",
+        "CgroupDriver": "none",
+        "NEventsListener": 0,
+        "KernelVersion": facts["KernelVersion"],
+        "OperatingSystem": platform.freedesktop_os_release()["PRETTY_NAME"],
+        "OSVersion": platform.freedesktop_os_release().get("VERSION_ID", ""),
+        "OSType": facts["OSType"],
+        "Architecture": facts["Architecture"],
+        "IndexServerAddress": "https://index.docker.io/v1/",
+        "RegistryConfig": registries,
+        "NCPU": facts["NCPU"],
+        "MemTotal": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "GenericResources": None,
+        "DockerRootDir": facts["DockerRootDir"],
+        "HttpProxy": "",
+        "HttpsProxy": "",
+        "NoProxy": "",
+        "Name": facts["Name"],
+        "Labels": [],
+        "ExperimentalBuild": False,
+        "ServerVersion": __version__,
+        "Runtimes": {},
+        "DefaultRuntime": "",
+        "Swarm": {
+            "NodeID": "",
+            "NodeAddr": "",
+            "LocalNodeState": "inactive",
+            "ControlAvailable": False,
+            "Error": "",
+            "RemoteManagers": None,
+        },
+        "LiveRestoreEnabled": False,
+        "Isolation": "",
+        "InitBinary": "",
+        "ContainerdCommit": {"ID": "", "Expected": ""},
+        "RuncCommit": {"ID": "", "Expected": ""},
+        "InitCommit": {"ID": "", "Expected": ""},
+        "SecurityOptions": [],
+        "Warnings": None,
+        "Ligan": facts["Ligan"],
+    }
+
+
+_FEATURES = (
+    "MemoryLimit",
+    "SwapLimit",
+    "KernelMemory",
+    "KernelMemoryTCP",
+    "CpuCfsPeriod",
+    "CpuCfsQuota",
+    "CPUShares",
+    "CPUSet",
+    "PidsLimit",
+    "IPv4Forwarding",
+    "BridgeNfIptables",
+    "BridgeNfIp6tables",
+    "Debug",
+    "OomKillDisable",
+)
+
+
+def _driver_status(own: Mapping[str, Any]) -> list[list[str]]:
+    """Return what `docker info` shows below the storage driver."""
+    return [
+        ["Blobs", str(own["Blobs"])],
+        ["Blob Bytes", str(own["BlobBytes"])],
+        ["Free Bytes", str(own["FreeBytes"])],
+        ["Undo Entries", str(own["UndoEntries"])],
+        ["Undo Bytes", str(own["UndoBytes"])],
+    ]
+
+
+async def _disk_usage(call: Call) -> StreamResponse:
+    def usage(engine: Engine) -> tuple[DiskUsage, list[ImageUsage]]:
+        return engine.disk_usage(), engine.image_usage()
+
+    total, images = await call.engine.call(usage)
+    kinds = call.texts("type") if call.api >= 42 else []
+    return answers.document(wire.usage(images, total.layers_size, call.api, kinds))
+
+
+ROUTES: list[Route] = [
+    ("GET", "/_ping", _ping),
+    ("HEAD", "/_ping", _ping),
+    ("GET", "/version", _version),
+    ("GET", "/info", _info),
+    ("GET", "/system/df", _disk_usage),
+]

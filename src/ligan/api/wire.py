@@ -1,0 +1,200 @@
+"""Answers as bytes: the shapes of Docker's documents, by API version.
+
+Keys come in Docker's order, arrays are null or empty as in Docker
+(goldens a_dangling_rebuild, f_prune_df and g_inspect_format). Structs are
+msgspec's, as a list of thousands of images has to be fast.
+"""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from ligan.errors import Invalid, LiganError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ligan.images.inspect import HistoryEntry
+    from ligan.images.listing import ImageSummary
+    from ligan.images.removal import Row
+    from ligan.images.staging import LoadProgress
+    from ligan.images.usage import ImageUsage
+
+_UNKNOWN = -1
+"""What Docker says of a number that it did not compute."""
+
+
+class _ImageRow(msgspec.Struct, rename="pascal"):
+    containers: int
+    created: int
+    id: str
+    labels: msgspec.Raw | None
+    parent_id: str
+    repo_digests: Sequence[str] | None
+    repo_tags: Sequence[str] | None
+    shared_size: int
+    size: int
+    virtual_size: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class _HistoryRow(msgspec.Struct, rename="pascal"):
+    comment: str
+    created: int
+    created_by: str
+    id: str
+    size: int
+    tags: Sequence[str] | None
+
+
+def _plain(value: object) -> str:
+    """Return a Digest or other kind of text as what it is made of. msgspec raises what this does."""
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not part of any answer")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
+
+
+def encode(document: object) -> bytes:
+    """Return compact JSON with a newline at its end, as Docker's server writes every answer."""
+    try:
+        return _encoder.encode(document) + b"\n"
+    except UnicodeEncodeError:
+        # Half a surrogate pair, out of somebody's config: Go would have replaced it when it read that.
+        text = json.dumps(msgspec.to_builtins(document), ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace") + b"\n"
+
+
+def message(text: str) -> bytes:
+    """Return the body of an error."""
+    return encode({"message": text})
+
+
+def stream_line(document: object) -> bytes:
+    """Return one message of an answer that goes on."""
+    return encode(document)[:-1] + b"\r\n"
+
+
+def stream_error(error: LiganError) -> bytes:
+    """Return what tells of an error after the answer has begun."""
+    return stream_line({"errorDetail": {"message": error.message}, "error": error.message})
+
+
+def progress_line(progress: LoadProgress) -> bytes:
+    return stream_line(
+        {
+            "status": "Loading layer",
+            "progressDetail": {"current": progress.current, "total": progress.total},
+            "id": progress.layer,
+        }
+    )
+
+
+def image_row(image: ImageSummary, api: int, shared_size: int = _UNKNOWN, containers: int = _UNKNOWN) -> Any:
+    """Return one image of a list."""
+    tags: Sequence[str] | None = image.tags
+    digests: Sequence[str] | None = image.digests
+    if api < 43:
+        if not tags and not digests:
+            tags, digests = ("<none>:<none>",), ("<none>@<none>",)
+        tags, digests = tags or None, digests or None
+    # The labels are stored as JSON text, which nobody has to parse here.
+    labels = None if image.labels is None else msgspec.Raw(image.labels.encode("utf-8", "replace"))
+    return _ImageRow(
+        containers,
+        image.created_s,
+        image.id,
+        labels,
+        image.parent,
+        digests,
+        tags,
+        shared_size,
+        image.size,
+        image.size if api < 44 else msgspec.UNSET,
+    )
+
+
+def history_rows(entries: Sequence[HistoryEntry]) -> list[Any]:
+    return [
+        _HistoryRow(
+            entry.comment, entry.created_s, entry.created_by, entry.id, entry.size, entry.tags or None
+        )
+        for entry in entries
+    ]
+
+
+def removal_rows(rows: Sequence[Row]) -> list[dict[str, str]]:
+    return [{row.kind: row.name} for row in rows]
+
+
+def usage(images: Sequence[ImageUsage], layers_size: int, api: int, kinds: Sequence[str]) -> dict[str, Any]:
+    """Return the document of `system df`; of `kinds`, where any are named, only these are told."""
+    rows = [image_row(item.image, api, item.shared_size, item.containers) for item in images]
+    told = {
+        "LayersSize": ("image", layers_size, 0),
+        "Images": ("image", rows, None),
+        "Containers": ("container", [], None),
+        "Volumes": ("volume", [], None),
+        # Docker says null here for a cache that is empty, up to API 1.41.
+        "BuildCache": ("build-cache", None if api < 42 else [], None),
+    }
+    document = {
+        key: full if not kinds or kind in kinds else empty for key, (kind, full, empty) in told.items()
+    }
+    return document | {"BuilderSize": 0} if api < 42 else document
+
+
+_GO_ZERO_TIME = "0001-01-01T00:00:00Z"
+
+# What containers need and images do not: gone from an image's Config with API 1.50.
+_CONTAINER_FIELDS = (
+    "Hostname",
+    "Domainname",
+    "AttachStdin",
+    "AttachStdout",
+    "AttachStderr",
+    "Tty",
+    "OpenStdin",
+    "StdinOnce",
+    "Image",
+    "NetworkDisabled",
+    "MacAddress",
+    "StopTimeout",
+)
+
+
+def inspection(document: dict[str, Any], api: int) -> dict[str, Any]:
+    """Return the engine's document, which is that of API 1.41, as a later version has it."""
+    if api >= 44:
+        del document["VirtualSize"]
+        if document["Created"] == _GO_ZERO_TIME:
+            del document["Created"]
+    if api >= 45:
+        del document["Container"], document["ContainerConfig"]
+    if api >= 50 and document["Config"] is not None:
+        document["Config"] = {
+            key: value for key, value in document["Config"].items() if value and key not in _CONTAINER_FIELDS
+        }
+    return document
+
+
+def filters(text: str) -> dict[str, list[str]]:
+    """Read Docker's filters: a map of names to lists of values, or to maps of values to true.
+
+    Raises Invalid for anything else.
+    """
+    if not text:
+        return {}
+    try:
+        document = msgspec.json.decode(text, type=dict[str, dict[str, bool] | list[str]])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Invalid(f"invalid filter: {error}") from None
+    return {
+        name: list(values) if isinstance(values, list) else [value for value, on in values.items() if on]
+        for name, values in document.items()
+    }
