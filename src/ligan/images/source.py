@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
+from io import IOBase
 
 from ligan.errors import Corrupt, Invalid
 from ligan.layers.compression import detect, open_decompressed
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO, Protocol, Self
 
+    from ligan.layers.compression import Source as Readable
     from ligan.store.blobs import Lease
 
     class Source(Protocol):
@@ -48,6 +50,7 @@ MAX_MEMBERS = 100_000
 
 _MAX_LINKS = 255  # as in Go's symlink.FollowSymlinkInScope
 _CHUNK = 1 << 20
+_MAGIC = 6  # bytes that tell a compression
 
 
 class MissingMember(Invalid):
@@ -91,9 +94,9 @@ class Extent(Value):
     def _data(self) -> tuple[tuple[int, int], ...]:
         return ((0, self.size),) if self.runs is None else self.runs
 
-    def first_bytes(self) -> bytes:
-        """Return what tells how the bytes are compressed, if they are."""
-        return b"" if self.runs is not None else os.pread(self.fd, min(6, self.size), self.offset)
+    def compression(self) -> str | None:
+        """Return how the bytes are compressed, by their first ones, or None."""
+        return detect(os.pread(self.fd, min(_MAGIC, self.size), self.offset)) if self.runs is None else None
 
 
 class ExtentReader:
@@ -130,23 +133,27 @@ def open_archive(stream: BinaryIO, lease: Lease, limit: int) -> TarSource:
     lease; more raises Invalid. Raises Corrupt with Docker's words for what is no
     tar. The stream has to stay open as long as what is returned.
     """
-    fd, start = _regular_file(stream)
-    if fd >= 0 and detect(os.pread(fd, 6, start)) is None:
-        return TarSource(fd, start)
+    file = regular_file(stream)
+    if file is not None and file.compression() is None:
+        return TarSource(file.fd, file.offset)
     with open_decompressed(stream, limit) as content:
         path = lease.spool(iter(lambda: content.read(_CHUNK), b""))
     return TarSource(os.open(path, os.O_RDONLY | os.O_CLOEXEC), 0, owned=True)
 
 
-def _regular_file(stream: BinaryIO) -> tuple[int, int]:
-    """Return the descriptor and position of a stream that can be read in place, else -1."""
+def regular_file(stream: BinaryIO | Readable) -> Extent | None:
+    """Return the rest of a stream that can be read in place, None for one that cannot."""
+    if not isinstance(stream, IOBase):
+        return None
     try:
         fd = stream.fileno()
-        if stat.S_ISREG(os.fstat(fd).st_mode):
-            return fd, stream.tell()
+        status = os.fstat(fd)
+        if stat.S_ISREG(status.st_mode):
+            position = stream.tell()
+            return Extent(fd, position, max(0, status.st_size - position))
     except OSError:
         pass  # io.UnsupportedOperation is one: bytes in memory have no descriptor
-    return -1, 0
+    return None
 
 
 class TarSource:

@@ -12,8 +12,8 @@ from queue import SimpleQueue
 from threading import Thread, current_thread
 
 from ligan.errors import Corrupt
-from ligan.images.source import ExtentReader
-from ligan.layers.compression import detect, open_decompressed
+from ligan.images.source import ExtentReader, regular_file
+from ligan.layers.compression import open_decompressed
 from ligan.layers.scan import scan_layer
 from ligan.oci.digest import DiffID, DigestMismatch
 from ligan.store.blobs import CHUNK
@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
-    from typing import Self
+    from typing import BinaryIO, Self
 
     from ligan.images.source import Extent, Source
     from ligan.layers.compression import Source as Readable
@@ -164,30 +164,36 @@ class Staging:
         with source.open(job.name) as extent:
             total = extent.size
             staged = self._copy(extent, tell)
-        size = _scan(staged)
+        layer = _scan(staged)
         if job.diff_id is not None and staged.digest != job.diff_id:
             raise DigestMismatch(f"invalid diffID for layer {job.position}", job.diff_id, staged.digest)
-        return StagedLayer(DiffID(staged.digest), staged, size)
+        return layer
+
+    def stage_stream(self, stream: BinaryIO | Readable) -> StagedLayer:
+        """Stage the content of a stream, whatever it is compressed with, in the caller's thread."""
+        file = regular_file(stream)
+        if file is not None:
+            return _scan(self._copy(file, lambda _count: None))
+        return _scan(self._decompress(stream))
 
     def _copy(self, extent: Extent, tell: Callable[[int], None]) -> Staged:
-        if extent.runs is None and detect(extent.first_bytes()) is None:
+        if extent.runs is None and extent.compression() is None:
             try:
                 return self.lease.copy_range(extent.fd, extent.offset, extent.size, tell)
             except EOFError:
                 raise Corrupt("unexpected EOF") from None
-        return self.stage_stream(ExtentReader(extent, tell))
+        return self._decompress(ExtentReader(extent, tell))
 
-    def stage_stream(self, stream: Readable) -> Staged:
-        """Stage the content of a stream, whatever it is compressed with."""
+    def _decompress(self, stream: Readable) -> Staged:
         with open_decompressed(stream, self.limit) as content:
             return self.lease.write_chunks(iter(lambda: content.read(CHUNK), b""))
 
 
-def _scan(staged: Staged) -> int:
-    """Return DiffSize. Raises Corrupt in Docker's words for a layer that cannot be unpacked."""
+def _scan(staged: Staged) -> StagedLayer:
+    """Raises Corrupt in Docker's words for a layer that cannot be unpacked."""
     fd = os.open(staged.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return scan_layer(fd).diff_size
+        return StagedLayer(DiffID(staged.digest), staged, scan_layer(fd).diff_size)
     finally:
         os.close(fd)
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     _Fields = tuple[tuple[str, Callable[[Any, str], object], int], ...]
 
 
+ENGINE_VERSION = "20.10.24"
+"""The engine whose configs are made; `docker_version` in them."""
+
+
 def _string(value: Any, name: str) -> str:
     return _of(value, str, name) or ""
 
