@@ -59,21 +59,20 @@ class EmbeddedEngine:
     def inspect_image(self, name: str) -> dict[str, Any]:
         from ligan.images.inspect import inspect
 
-        with self.store.database.read() as tx:
-            return inspect(tx, self.store.layout, name)
+        return self.store.read_files(lambda tx: inspect(tx, self.store.layout, name))
 
     def inspect_raw_config(self, name: str) -> bytes:
         from ligan.images.catalog import resolve
         from ligan.images.inspect import read_config
 
-        with self.store.database.read() as tx:
-            return read_config(self.store.layout, resolve(tx, name).image.id).raw
+        return self.store.read_files(
+            lambda tx: read_config(self.store.layout, resolve(tx, name).image.id).raw
+        )
 
     def history(self, name: str) -> list[HistoryEntry]:
         from ligan.images.inspect import history
 
-        with self.store.database.read() as tx:
-            return history(tx, self.store.layout, name)
+        return self.store.read_files(lambda tx: history(tx, self.store.layout, name))
 
     def tag_image(self, source: str, target: str) -> None:
         from ligan.images.tagging import tag_image
@@ -132,8 +131,7 @@ class EmbeddedEngine:
     def check_save(self, names: Sequence[str]) -> None:
         from ligan.images.save import plan_save
 
-        with self.store.database.read() as tx:
-            plan_save(tx, self.store.layout, names)
+        self.store.read_files(lambda tx: plan_save(tx, self.store.layout, names))
 
     def import_image(self, source: BinaryIO, request: ImportRequest) -> str:
         from ligan.images.importing import import_image

@@ -7,6 +7,7 @@ from ligan.images.catalog import ImageRow, chain, familiar_names, resolve
 from ligan.oci.digest import Digest, ImageID
 from ligan.oci.documents import ImageConfig
 from ligan.oci.times import parse_time, rfc3339nano
+from ligan.store.blobs import MissingBlob
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -36,13 +37,14 @@ class HistoryEntry(Value):
 
 
 def read_config(layout: Layout, image: ImageID) -> ImageConfig:
-    """Read an image's config from its blob. Raises Corrupt if it is not what its ID says."""
+    """Read an image's config from its blob. Raises MissingBlob, or Corrupt if it is not what its ID says."""
     path = layout.blob(image)
     try:
         with open(path, "rb") as file:
             config = ImageConfig.parse(file.read())
     except OSError as error:
-        raise Corrupt(f"the config of image {image.short} cannot be read: {error.strerror}", _FSCK) from error
+        kind = MissingBlob if isinstance(error, FileNotFoundError) else Corrupt
+        raise kind(f"the config of image {image.short} cannot be read: {error.strerror}", _FSCK) from error
     if config.id != image:
         raise Corrupt(f"the config of image {image.short} is damaged on disk", _FSCK)
     return config

@@ -21,6 +21,7 @@ from ligan.oci.identity import chain_ids
 from ligan.oci.platform import normalise
 from ligan.oci.times import parse_time
 from ligan.store import failpoints
+from ligan.store.blobs import MissingBlob
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -246,7 +247,7 @@ class _Loading:
         try:
             layout = self._store.layout
             return read_config(layout, child).is_child_of(read_config(layout, parent))
-        except FileNotFoundError:
+        except MissingBlob:
             return None  # deleted by another process since
 
 

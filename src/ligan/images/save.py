@@ -17,6 +17,7 @@ from ligan.images.inspect import read_config
 from ligan.images.removal import NoSuchImage
 from ligan.oci.digest import Digest, is_hex
 from ligan.oci.reference import parse
+from ligan.store.blobs import MissingBlob
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -46,9 +47,12 @@ def save(store: Store, names: Sequence[str], target: BinaryIO, *, layout: str = 
     """
     if layout not in LAYOUTS:
         raise Invalid(f'no such layout of an archive: "{layout}"', f"There are {', '.join(LAYOUTS)}.")
-    with store.database.read() as tx:
+
+    def opened(tx: ReadTransaction) -> tuple[SavePlan, OpenBlobs]:
         plan = plan_save(tx, store.layout, names)
-        blobs = OpenBlobs(store.layout, plan.blobs)
+        return plan, OpenBlobs(store.layout, plan.blobs)
+
+    plan, blobs = store.read_files(opened)
     # From here on the bytes stay, whatever is deleted: an open file outlives its name.
     with blobs:
         write_members(LAYOUTS[layout](plan.images, plan.blobs), blobs.files, target)
@@ -130,7 +134,7 @@ class OpenBlobs:
     """Blobs held open: `files` has the descriptor of each."""
 
     def __init__(self, layout: Layout, digests: dict[Digest, int]) -> None:
-        """Raises Unavailable where a process may not open so many files, Corrupt where one is missing."""
+        """Raises MissingBlob or Corrupt for a file not to be read, Unavailable where too many are open."""
         _allow_open_files(len(digests))
         self.files: dict[Digest, int] = {}
         try:
@@ -138,7 +142,8 @@ class OpenBlobs:
                 self.files[digest] = os.open(layout.blob(digest), os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             self.__exit__()
-            raise Corrupt(
+            kind = MissingBlob if isinstance(error, FileNotFoundError) else Corrupt
+            raise kind(
                 f"the layer {digest} cannot be read: {error.strerror}",
                 "See what is damaged with `ligan fsck`.",
             ) from error

@@ -20,6 +20,7 @@ import hashlib
 import os
 from itertools import count
 
+from ligan.errors import Corrupt
 from ligan.oci.digest import Digest
 from ligan.store import failpoints
 from ligan.store.db import DISK_FULL, Explained, explain
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 """Bytes read, written and hashed at a time: large enough to be fast, small enough to stay in the cache."""
+
+
+class MissingBlob(Corrupt):
+    """A row names a file that is not there: damage, or another process's delete (see Store.read_files)."""
 
 
 class Staged(Value):

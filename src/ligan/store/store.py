@@ -17,8 +17,12 @@ from ligan.values import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TypeVar
 
     from ligan.store.blobs import Lease
+    from ligan.store.db import ReadTransaction
+
+    Result = TypeVar("Result")
 
 DAY = 24 * 3600 * 10**9
 
@@ -62,6 +66,25 @@ class Store:
             due = due_deletions(tx, self.now())
         if due:
             self.drop(due)
+
+    def read_files(self, work: Callable[[ReadTransaction], Result]) -> Result:
+        """Return what `work` finds in its transaction and in the files that this names.
+
+        What a transaction still sees, another process may have deleted: then `work` is done again with
+        a later one. Raises MissingBlob only where a file is missing for good.
+        """
+        from ligan.store.blobs import MissingBlob
+
+        version = None
+        while True:
+            with self.database.read() as tx:
+                seen = tx.value("PRAGMA data_version")
+                try:
+                    return work(tx)
+                except MissingBlob:
+                    if seen == version:
+                        raise
+                    version = seen
 
     def lease(self, make_room: Callable[[int], bool] | None = None) -> Lease:
         """Return a lease for new blobs, which drops undo entries when the disk is full.
