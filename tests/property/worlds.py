@@ -140,7 +140,7 @@ def make(stock: Stock, world: World) -> list[ImageID]:
 @contextlib.contextmanager
 def filled(world: World, policy: Policy | None = None) -> Iterator[tuple[Stock, list[ImageID]]]:
     """Yield a store of this world and its images; afterwards the store must be sound."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # each example has many fsyncs
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 -- a fresh folder in it
     with tempfile.TemporaryDirectory(dir=memory) as folder:
         context = opened(f"{folder}/store", policy) if policy else opened(f"{folder}/store")
         with context as stock:

@@ -42,8 +42,8 @@ _DUMP = {
     "reference": """SELECT name, repository, is_digest, image.id, since
                     FROM reference JOIN image ON image.key = reference.image""",
     "layer": """SELECT layer.chain_id, parent.chain_id, layer.diff_id, layer.size, blob.digest
-                FROM layer JOIN blob ON blob.key = layer.blob LEFT JOIN layer parent ON parent.key = layer.parent
-                WHERE layer.live""",
+                FROM layer JOIN blob ON blob.key = layer.blob
+                     LEFT JOIN layer parent ON parent.key = layer.parent WHERE layer.live""",
     "pin": "SELECT pattern, image.id, since, reason FROM pin LEFT JOIN image ON image.key = pin.image",
     "container": """SELECT container.id, name, image.id, image_id, chain_id, state
                     FROM container LEFT JOIN image ON image.key = container.image
