@@ -92,12 +92,9 @@ class _Output:
         self._gathered = bytearray()
 
     def _write_now(self, data: bytes | bytearray) -> None:
-        if self._fd < 0:
-            self._target.write(data)
-            return
         view = memoryview(data)
         while view:
-            view = view[os.write(self._fd, view) :]
+            view = view[os.write(self._fd, view) if self._fd >= 0 else self._target.write(view) :]
 
     def copy(self, file: int, size: int) -> None:
         """Append a whole file of that size."""

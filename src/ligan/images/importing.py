@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 class ImportRequest(Value):
     """What to make of a tar: an image with this name or none, this comment, these instructions.
 
-    `platform` is `os[/architecture[/variant]]`. `source_name`, `-` or a URL, is
-    what the comment tells where `message` is empty.
+    `platform` is `os[/architecture[/variant]]`. `source` is the URL that the
+    comment names where `message` is empty, or nothing for a stream.
     """
 
     reference: str = ""
     message: str = ""
     changes: tuple[str, ...] = ()
     platform: str = ""
-    source_name: str = "-"
+    source: str = ""
 
 
 def import_image(store: Store, source: BinaryIO | Readable, request: ImportRequest) -> ImageID:
@@ -57,7 +57,7 @@ def import_image(store: Store, source: BinaryIO | Readable, request: ImportReque
     with Staging(store, lambda _progress: None) as staging:
         layer = staging.stage_stream(source)
         now = store.now()
-        message = request.message or f"Imported from {request.source_name}"
+        message = request.message or f"Imported from {request.source or '-'}"
         config = ImageConfig.parse(_config(run, platform, message, layer.diff_id, now))
         staged = [layer.staged, staging.lease.write(config.raw)]
         with store.database.write() as tx:
@@ -148,7 +148,8 @@ def open_url(url: str, proxies: Mapping[str, str] | None = None) -> Download:
         raise NotFound(message) if error.code == 404 else Unavailable(message) from None
     except (URLError, HTTPException, OSError, ValueError) as error:
         reason = error.reason if isinstance(error, URLError) else error
-        raise Unavailable(f'Get "{address}": {reason}') from None
+        words = reason.strerror.lower() if isinstance(reason, OSError) and reason.strerror else reason
+        raise Unavailable(f'Get "{address}": {words}') from None
     if response is None:
         raise Invalid(f'Get "{address}": unsupported protocol scheme')
     return Download(response, address)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from ligan.errors import Invalid
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,10 +45,16 @@ def go_time(text: str) -> str:
 def raw_members(raw: bytes) -> dict[str, str]:
     """Return the members of a JSON object, each as the text it is written in.
 
-    Raises ValueError for anything but an object. Go passes such text on unread
-    (json.RawMessage), so numbers and escapes have to stay as they are.
+    Go passes such text on unread (json.RawMessage), so numbers and escapes have
+    to stay as they are. Raises Invalid for anything but an object in UTF-8.
     """
-    text = raw.decode()
+    try:
+        return _members(raw.decode())
+    except ValueError as error:
+        raise Invalid(f"invalid image JSON: {error}") from None
+
+
+def _members(text: str) -> dict[str, str]:
     decoder = json.JSONDecoder()
     members: dict[str, str] = {}
     at = _skip(text, 0)
