@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
     from ligan.engine.role import Filters
-    from ligan.images.events import Event
     from ligan.images.adopting import Provenance
+    from ligan.images.events import Event
     from ligan.images.importing import ImportRequest
     from ligan.images.inspect import HistoryEntry
     from ligan.images.listing import ImageSummary
@@ -49,6 +49,10 @@ class EmbeddedEngine:
 
     def close(self) -> None:
         self.store.close()
+
+    def set_policy(self, policy: Policy) -> None:
+        """Keep what is deleted by these rules from the next call on."""
+        self.store.policy = policy
 
     def list_images(self, filters: Filters, *, show_all: bool = False) -> list[ImageSummary]:
         from ligan.images.listing import list_images

@@ -60,7 +60,8 @@ def record(
     # A time in the future is one of a clock that was set back since: such an event counts as old.
     tx.execute(
         """DELETE FROM event
-           WHERE key IN (SELECT key FROM event WHERE key <= ? ORDER BY key LIMIT ?) AND at NOT BETWEEN ? AND ?""",
+           WHERE key IN (SELECT key FROM event WHERE key <= ? ORDER BY key LIMIT ?)
+           AND at NOT BETWEEN ? AND ?""",
         (key - KEPT, _TRIMMED_AT_ONCE, now - KEPT_FOR, now),
     )
 
