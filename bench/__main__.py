@@ -1,7 +1,7 @@
 """Ligan beside its peers, in one run, as a table in Markdown.
 
-Needs root, a dockerd (Debian package docker.io) and some 8 GB of disk; skopeo and podman take part
-if they are installed. Every figure is a median of interleaved runs.
+Needs root, a dockerd (Debian package docker.io) and some 8 GB of disk; skopeo takes part
+if it is installed. Every figure is a median of interleaved runs.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ PEAK_LIMIT = 64_000_000
 
 def run(bench: Bench) -> list[Row]:
     path = archive("big", bench.work)
-    ligan, docker, skopeo, podman = bench.ligan("load"), bench.docker, bench.skopeo(), bench.podman()
+    ligan, docker, skopeo = bench.ligan("load"), bench.docker, bench.skopeo()
 
     def load_ligan() -> Cost:
         empty(ligan.folder)
@@ -35,16 +35,9 @@ def run(bench: Bench) -> list[Row]:
         target = f"dir:{skopeo.folder}/image"
         return skopeo.measure("copy", "--quiet", f"docker-archive:{path}", target, durable=True)
 
-    def load_podman() -> Cost:
-        cost = podman.measure("load", "--quiet", "--input", path, durable=True)
-        podman.run("rmi", BIG_NAME)
-        return cost
-
     work = {"ligan": load_ligan, "docker": load_docker}
     if is_installed("skopeo"):
         work["skopeo"] = copy_skopeo
-    if is_installed("podman"):
-        work["podman"] = load_podman
     costs = interleaved(bench.runs, work)
     empty(ligan.folder)
     empty(skopeo.folder)

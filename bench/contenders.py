@@ -39,17 +39,9 @@ class Bench:
         return Contender("ligan", (program,), environment, folder)
 
     def skopeo(self) -> Contender:
-        return Contender("skopeo", ("skopeo",), {}, self._made("skopeo"))
-
-    def podman(self) -> Contender:
-        folder = self._made("podman")
-        options = ("--root", f"{folder}/root", "--runroot", f"{folder}/run", "--storage-driver", "overlay")
-        return Contender("podman", ("podman", *options), {"TMPDIR": folder}, folder)
-
-    def _made(self, name: str) -> str:
-        folder = os.path.join(self.folder, name)
+        folder = os.path.join(self.folder, "skopeo")
         os.makedirs(folder, exist_ok=True)
-        return folder
+        return Contender("skopeo", ("skopeo",), {}, folder)
 
 
 def is_installed(program: str) -> bool:
