@@ -27,6 +27,8 @@ def _missing(need: str) -> str | None:
         return "needs root"
     if need == "dockerd":
         return real_dockerd.missing()
+    if need == "docker_cli" and shutil.which("docker") is None:
+        return "needs docker's client (Debian package docker.io)"
     if need == "skopeo" and shutil.which("skopeo") is None:
         return "needs skopeo (Debian package skopeo)"
     return None

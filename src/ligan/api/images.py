@@ -93,8 +93,8 @@ async def _save(call: Call) -> StreamResponse:
     except LiganError:
         if not body.response.prepared:
             raise
-        # Half an archive must not look like a whole one.
         body.cut()
+        raise ConnectionAbortedError from None
     return body.response
 
 
@@ -104,8 +104,6 @@ async def _load(call: Call) -> StreamResponse:
     report = _reporter(answer, quiet=call.on("quiet", default=True))
     try:
         outcome = await run(call, lambda engine: engine.load(source, report), answer, source)  # type: ignore[arg-type]  # as above
-    except ClientGone:
-        raise
     except LiganError as error:
         await answer.send(wire.stream_error(error))
     else:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import signal
 from urllib.parse import quote
 
-from aiohttp.web import Response, Server, ServerRunner, UnixSite
+from aiohttp.web import Response
 
 from ligan.api import empty, images, system, wire
 from ligan.api.answers import HEADERS
@@ -17,11 +15,11 @@ from ligan.errors import LiganError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from aiohttp.web import BaseRequest, StreamResponse
 
     from ligan.api.bridge import Bridge
+    from ligan.api.events import Feed
+    from ligan.api.router import Route
 
 _log = logging.getLogger(__name__)
 
@@ -29,9 +27,10 @@ _log = logging.getLogger(__name__)
 class Api:
     """The Docker Engine API over one engine: what an aiohttp server calls for each request."""
 
-    def __init__(self, engine: Bridge) -> None:
+    def __init__(self, engine: Bridge, feed: Feed) -> None:
         self._engine = engine
-        self._router = Router([*system.ROUTES, *images.ROUTES, *empty.ROUTES])
+        events: Route = ("GET", "/events", feed.handle)
+        self._router = Router([*system.ROUTES, *images.ROUTES, events, *empty.ROUTES])
 
     async def __call__(self, http: BaseRequest) -> StreamResponse:
         """Answer a request. Raises nothing but what tells that the client is gone."""
@@ -63,19 +62,3 @@ def _answer(status: int, text: str) -> Response:
 def _plain_text(error: LiganError) -> Response:
     headers = HEADERS | {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
     return Response(body=f"{error.message}\n".encode(), status=status_of(error), headers=headers)
-
-
-async def serve(engine: Bridge, hosts: Sequence[str]) -> None:
-    """Answer on every host until SIGTERM or SIGINT; then end what is under way, and return."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = ServerRunner(Server(Api(engine), handler_cancellation=True))
-    await runner.setup()
-    try:
-        for host in hosts:
-            await UnixSite(runner, host.removeprefix("unix://")).start()
-        await stop.wait()
-    finally:
-        await runner.cleanup()
-        engine.close()

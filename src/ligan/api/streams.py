@@ -8,8 +8,6 @@ from queue import SimpleQueue
 
 from aiohttp.web import StreamResponse
 
-from ligan.errors import LiganError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +22,8 @@ _CHUNKS = 4
 """Chunks of a body that wait for the engine: each is a few hundred kilobytes at the most."""
 
 
-class ClientGone(LiganError):
+class ClientGone(ConnectionError):
     """The client has left: what was done for it ends, and nobody reads this."""
-
-    def __init__(self) -> None:
-        super().__init__("the client is gone")
 
 
 class RequestBody(io.RawIOBase):
