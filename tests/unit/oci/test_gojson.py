@@ -60,7 +60,7 @@ def test_empty_object() -> None:
 
 @pytest.mark.parametrize("raw", [b"[]", b"1", b"", b"{1:2}", b'{"a" 1}', b'{"a":}', b"\xff"])
 def test_what_is_no_object_is_refused(raw: bytes) -> None:
-    with pytest.raises(Invalid, match="^invalid image JSON: "):
+    with pytest.raises(Invalid, match=r"^invalid image JSON: "):
         raw_members(raw)
 
 

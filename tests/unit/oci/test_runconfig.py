@@ -86,7 +86,7 @@ def test_command_may_be_one_string() -> None:
     ],
 )
 def test_wrong_kinds_are_named(document: object, place: str) -> None:
-    with pytest.raises(Invalid, match=f"^invalid image JSON: {place} cannot be "):
+    with pytest.raises(Invalid, match=rf"^invalid image JSON: {place} cannot be "):
         run_config(document)
 
 
