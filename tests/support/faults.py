@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
+from ligan.images.importing import ImportRequest
 from ligan.store import failpoints
 from ligan.store.recover import recover
 from tests.support import archives
@@ -54,6 +55,10 @@ def load_b(stock: Stock) -> None:
 
 def _ignore(_progress: object) -> None:
     pass
+
+
+def import_image(stock: Stock) -> None:
+    stock.engine.import_image(io.BytesIO(archives.layer({"i": b"i" * 3000})), ImportRequest(reference="i:1"))
 
 
 def tag(stock: Stock) -> None:
@@ -115,6 +120,7 @@ VERBS: dict[str, Callable[[Stock], None]] = {
     for verb in (
         load,
         load_b,
+        import_image,
         tag,
         rmi,
         rmi_now,
@@ -149,6 +155,7 @@ SCENARIOS = {
     "first load": Scenario((), "load", in_steps=True),
     "load of what undo holds": Scenario(("load", "rmi"), "load_b"),
     "load of what was deleted": Scenario(("load", "rmi_now@removal.done"), "load_b"),
+    "import": Scenario(("load",), "import_image"),
     "tag": Scenario(("load",), "tag"),
     "rmi": Scenario(("load",), "rmi"),
     "rmi --now": Scenario(("load",), "rmi_now"),

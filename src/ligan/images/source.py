@@ -126,12 +126,13 @@ def read_document(source: Source, name: str) -> bytes:
         return b"".join(extent.chunks())
 
 
-def open_archive(stream: BinaryIO, lease: Lease, limit: int) -> TarSource:
+def open_archive(stream: BinaryIO, lease: Lease, limit: int | None) -> TarSource:
     """Return the members of an archive, in whatever way it comes and is compressed.
 
     `limit` is the most bytes that a compressed or piped archive may take in the
-    lease; more raises Invalid. Raises Corrupt with Docker's words for what is no
-    tar. The stream has to stay open as long as what is returned.
+    lease, None for what the disk has room for; more raises Invalid. Raises
+    Corrupt with Docker's words for what is no tar. The stream has to stay open
+    as long as what is returned.
     """
     file = regular_file(stream)
     if file is not None and file.compression() is None:

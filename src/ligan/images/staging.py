@@ -82,7 +82,8 @@ class Staging:
         self._results: dict[int, StagedLayer] = {}
         self._failures: dict[int, BaseException] = {}
         self._abandoned = False
-        self.limit = content_limit(store)
+        # Without a limit of the policy the disk is one: whatever fills it is removed, and NoSpace.
+        self.limit = store.policy.max_layer_size
         self.lease = store.lease(self._make_room)
 
     def __enter__(self) -> Self:
@@ -196,10 +197,3 @@ def _scan(staged: Staged) -> StagedLayer:
         return StagedLayer(DiffID(staged.digest), staged, scan_layer(fd).diff_size)
     finally:
         os.close(fd)
-
-
-def content_limit(store: Store) -> int:
-    """Return the most bytes that compressed content may unpack to: by policy, else what there is room for."""
-    if store.policy.max_layer_size is not None:
-        return store.policy.max_layer_size
-    return store.free_bytes() + store.held_by_undo()

@@ -18,6 +18,7 @@ import errno
 import fcntl
 import hashlib
 import os
+from _thread import allocate_lock  # all of threading would cost more to import than it is of use here
 from itertools import count
 
 from ligan.errors import Corrupt
@@ -63,6 +64,8 @@ class Lease:
         self._make_room = make_room
         self._recover = recover
         self._linked = False
+        self._room_lock = allocate_lock()
+        self._rooms_made = 0
         self._numbers = count(1)  # taken by several threads at once: next() is one step, += is not
         self.path, self._lock = _make_lease(layout)
 
@@ -153,11 +156,12 @@ class Lease:
         self, source: int, target: int, source_offset: int, target_offset: int, count: int
     ) -> int:
         while True:
+            made = self._rooms_made
             try:
                 return os.copy_file_range(source, target, count, source_offset, target_offset)
             except OSError as error:
                 if error.errno in DISK_FULL:
-                    self._find_room(count, error)
+                    self._find_room(count, made, error)
                 elif error.errno in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
                     data = os.pread(source, count, source_offset)
                     os.lseek(target, target_offset, os.SEEK_SET)
@@ -169,17 +173,22 @@ class Lease:
     def _write_all(self, file: int, data: bytes | memoryview) -> None:
         view = memoryview(data)
         while view:
+            made = self._rooms_made
             try:
                 view = view[os.write(file, view) :]
             except OSError as error:
                 if error.errno not in DISK_FULL:
                     raise explain(error, self.path) from error
-                self._find_room(len(view), error)
+                self._find_room(len(view), made, error)
 
-    def _find_room(self, wanted: int, error: OSError) -> None:
-        """On return writing again makes sense."""
-        if not self._make_room(wanted):
-            raise explain(error, self.path) from error
+    def _find_room(self, wanted: int, made: int, error: OSError) -> None:
+        """On return writing again makes sense. `made` is how often there was room when the write began."""
+        with self._room_lock:
+            if self._rooms_made != made:
+                return  # another thread has found the disk full as well, and has dropped enough for now
+            if not self._make_room(wanted):
+                raise explain(error, self.path) from error
+            self._rooms_made += 1
 
     def commit(self, tx: WriteTransaction, staged: Iterable[Staged]) -> dict[Digest, int]:
         """Make staged bytes blobs; returns the key of each.

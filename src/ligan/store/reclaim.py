@@ -115,7 +115,8 @@ def due_deletions(tx: ReadTransaction, now: int) -> list[int]:
 _HELD_BY_UNDO = """
     WITH RECURSIVE dead (key) AS (
         SELECT layer.key FROM deletion_image JOIN layer ON layer.key = deletion_image.layer WHERE NOT live
-        UNION SELECT parent.key FROM dead JOIN layer USING (key) JOIN layer parent ON parent.key = layer.parent
+        UNION SELECT parent.key
+        FROM dead JOIN layer USING (key) JOIN layer parent ON parent.key = layer.parent
         WHERE NOT parent.live)
     SELECT COALESCE(SUM(size), 0) FROM blob WHERE key IN (
         SELECT blob FROM layer JOIN dead USING (key)

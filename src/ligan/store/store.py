@@ -117,17 +117,18 @@ class Store:
 
         sweep(self.database, self.layout)
 
-    def make_room(self, _wanted: int) -> bool:
-        """Drop the oldest undo entry that frees anything. Returns whether there was one."""
+    def make_room(self, wanted: int) -> bool:
+        """Drop the oldest undo entries until so many bytes are freed. Returns whether any were."""
         from ligan.store.reclaim import deletions
 
-        while True:
+        freed = 0
+        while freed < max(wanted, 1):
             with self.database.read() as tx:
                 entries = deletions(tx)
             if not entries:
-                return False
-            if self.drop([entries[0].key]):
-                return True
+                break
+            freed += self.drop([entries[0].key])
+        return freed > 0
 
     def free_bytes(self) -> int:
         """Return the bytes that this user may still write to the store's file system."""
