@@ -72,7 +72,7 @@ class Value(metaclass=_ValueType):
                     f"{type(self).__name__} has no field {next(iter(kwargs))!r}, or it came twice"
                 )
 
-        def __setattr__(self, name, _value):
+        def __setattr__(self, name, _value=None):
             raise AttributeError(f"{type(self).__name__}.{name} cannot be changed: values are immutable")
 
         __delattr__ = __setattr__  # same message, same reason
