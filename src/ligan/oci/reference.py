@@ -29,6 +29,7 @@ MAX_TAG_LENGTH = 128
 _LOWER = "abcdefghijklmnopqrstuvwxyz0123456789"
 _LETTERS = _LOWER + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _WORD = _LETTERS + "_"
+_HEX_DIGITS = "0123456789abcdefABCDEF"
 _FORMAT = "invalid reference format"
 
 
@@ -116,7 +117,10 @@ def parse(text: str) -> Reference:
     if path != path.lower():
         raise InvalidReference(f"{_FORMAT}: repository name must be lowercase", uppercase=path)
     path, tag, digest = _split_path(remainder)
-    if not _is_domain(domain) or not all(_is_component(part) for part in path.split("/")):
+    # What looks like a domain and is none can be the first part of a path without any (golden j_tag_errors).
+    if not (_is_domain(domain) or _is_component(domain)):
+        raise InvalidReference
+    if not all(_is_component(part) for part in path.split("/")):
         raise InvalidReference
     if len(domain) + 1 + len(path) > MAX_NAME_LENGTH:
         raise InvalidReference(f"repository name must not be more than {MAX_NAME_LENGTH} characters")
@@ -167,14 +171,23 @@ def _split_path(remainder: str) -> tuple[str, str, str]:
 
 
 def _is_digest(text: str) -> bool:
+    algorithm, _colon, hexadecimal = text.partition(":")
+    if not _is_algorithm(algorithm) or len(hexadecimal) < 32 or hexadecimal.strip(_HEX_DIGITS):
+        return False
     try:
         Digest.parse(text)
     except Invalid as error:
-        if ":" not in text:
-            return False
         # Well-formed to the grammar, refused by the algorithm: the daemon says why.
         raise InvalidReference(str(error)) from None
     return True
+
+
+def _is_algorithm(text: str) -> bool:
+    """Return whether the text is words of letters and digits, each from a letter, joined by `-_+.`."""
+    if not text.isascii():
+        return False
+    words = "".join(" " if char in "-_+." else char for char in text).split(" ")
+    return all(word.isalnum() and word[0].isalpha() for word in words)
 
 
 def _is_domain(text: str) -> bool:
