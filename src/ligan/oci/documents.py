@@ -36,12 +36,24 @@ MAX_DOCUMENT_SIZE = 4 << 20
 
 
 def parse_json(raw: bytes, what: str) -> Any:
-    """Return the JSON value of the bytes. Raises Invalid, naming `what`, for anything else."""
+    """Return the value of JSON in UTF-8. Raises Invalid, naming `what`, for anything else."""
     try:
-        return json.loads(raw)
+        value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        return _whole_characters(value) if b"\\ud" in raw.lower() else value
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise Invalid(f"invalid {what}: {reason}") from None
+
+
+def _whole_characters(value: Any) -> Any:
+    """As Go does, take half of a surrogate pair for U+FFFD: no file or terminal can hold it."""
+    text = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
+    return json.loads(text.decode("utf-16", "replace"))
+
+
+def _refuse_constant(name: str) -> None:
+    """Python would take NaN and Infinity, which are not JSON."""
+    raise ValueError(f"{name} is not a value")
 
 
 def typed(document: dict[str, Any], key: str, kind: type, what: str) -> Any:
