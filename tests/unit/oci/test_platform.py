@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from ligan.errors import Invalid
+from ligan.oci.platform import Platform, normalise, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "platform"),
+    [
+        ("linux/amd64", Platform("linux", "amd64")),
+        ("Linux/x86_64", Platform("linux", "amd64")),
+        ("linux/aarch64", Platform("linux", "arm64", "v8")),
+        ("linux/armhf", Platform("linux", "arm", "v7")),
+        ("linux/arm/v6", Platform("linux", "arm", "v6")),
+    ],
+)
+def test_a_platform_is_spelled_as_go_spells_it(text: str, platform: Platform) -> None:
+    assert parse(text) == platform
+
+
+@pytest.mark.parametrize("text", ["", "linux", "linux/", "a/b/c/d", "linux/amd 64", "/amd64"])
+def test_what_is_no_platform_is_refused(text: str) -> None:
+    with pytest.raises(Invalid):
+        parse(text)
+
+
+def test_an_image_without_an_os_is_for_linux() -> None:
+    assert str(normalise("", "amd64")) == "linux/amd64"
+
+
+@pytest.mark.parametrize(
+    ("image", "wanted", "answer"),
+    [
+        ("linux/arm64", "linux/arm64/v8", True),
+        ("linux/arm/v7", "linux/arm", True),
+        ("linux/arm/v6", "linux/arm/v7", False),
+        ("linux/amd64", "linux/arm64", False),
+        ("windows/amd64", "linux/amd64", False),
+    ],
+)
+def test_a_missing_variant_is_the_usual_one(image: str, wanted: str, answer: bool) -> None:
+    assert parse(image).satisfies(parse(wanted)) is answer
