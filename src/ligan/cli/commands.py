@@ -21,6 +21,7 @@ class Command(Value):
     least `least` arguments, at most `most` (None: any number). `error_prefix`
     comes before what the engine refuses: docker shows that as its daemon's
     words, except in answers that it streams. Ligan's own verbs have none.
+    Flags may follow arguments where they are `interspersed`.
     """
 
     run: Callable[[Session, Options], int]
@@ -30,6 +31,7 @@ class Command(Value):
     least: int = 0
     most: int | None = 0
     error_prefix: str = ""
+    interspersed: bool = True
 
 
 COMMANDS = {

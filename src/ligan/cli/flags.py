@@ -99,8 +99,8 @@ class Options:
 def parse(flags: Sequence[Flag], words: Sequence[str], *, interspersed: bool = True) -> Options:
     """Sort words into flags and arguments. Raises FlagError.
 
-    Without `interspersed` the first argument ends the flags, as before a
-    command's name.
+    Without `interspersed` the first argument ends the flags, and what follows
+    it, `--` too, is arguments.
     """
     flags = (*flags, HELP)
     options = Options(flags)

@@ -51,7 +51,9 @@ def root_help(flags: Sequence[Flag], width: int = WIDTH) -> str:
         "Usage:  ligan [OPTIONS] COMMAND",
         "Container images whose deletes you can predict, explain and undo",
     ]
-    for title, names in _SECTIONS:
+    listed = {name for _, names in _SECTIONS for name in names}
+    rest = sorted(name for name in COMMANDS if " " not in name and name not in listed)
+    for title, names in (*_SECTIONS, ("Commands", rest)):
         rows = [(name, GROUPS.get(name) or load(name).summary) for name in names]
         blocks.append(f"{title}:\n{_table(rows)}")
     blocks.append("Global Options:\n" + flag_lines(flags, width))

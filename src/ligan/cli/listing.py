@@ -303,4 +303,5 @@ TAG = Command(
     least=2,
     most=2,
     error_prefix=DAEMON,
+    interspersed=False,  # so that `tag a -- -b` has three arguments (golden j_tag_errors)
 )

@@ -137,7 +137,7 @@ def _invoke(name: str, command: Command, words: Sequence[str], rest: Sequence[st
     from ligan.cli import flags
 
     try:
-        options = flags.parse(command.flags, rest)
+        options = flags.parse(command.flags, rest, interspersed=command.interspersed)
     except flags.FlagError as error:
         return _command_error(str(error), name, command, USAGE_STATUS)
     if options.on("help"):
