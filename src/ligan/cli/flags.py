@@ -35,6 +35,26 @@ class Flag(Value):
 
 HELP = Flag("help", "Print usage", "h")
 
+_TABLE = (
+    "'table':            Print output in table format with column headers (default)\n"
+    "'table TEMPLATE':   Print output in table format using the given Go template\n"
+)
+
+_FORMAT_HELP = (
+    "Format output using a custom template:\n"
+    f"{_TABLE}"
+    "'json':             Print in JSON format\n"
+    "'TEMPLATE':         Print output using the given Go template.\n"
+    "Refer to https://docs.docker.com/go/formatting/ for more information "
+    "about formatting output with templates"
+)
+
+FORMAT = Flag("format", _FORMAT_HELP, kind=TEXT)
+"""Of commands that list; the words are docker's."""
+
+INSPECT_FORMAT = Flag("format", _FORMAT_HELP.replace(_TABLE, ""), "f", TEXT)
+"""Of commands that show one document."""
+
 
 class FlagError(Exception):
     """The words are pflag's."""

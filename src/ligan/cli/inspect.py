@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ligan.cli.commands import Command
-from ligan.cli.flags import TEXT, Flag
-from ligan.cli.formats import INSPECT_FORMAT_HELP
+from ligan.cli.flags import INSPECT_FORMAT, TEXT, Flag
 from ligan.cli.output import Failure, note, write, write_error
 from ligan.errors import Invalid, LiganError, NotFound
 
@@ -121,14 +120,12 @@ def _json(value: object, indent: int | None = None) -> str:
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-_FORMAT = Flag("format", INSPECT_FORMAT_HELP, "f", TEXT)
-
 INSPECT = Command(
     _inspect,
     "NAME|ID [NAME|ID...]",
     "Return low-level information on images",
     (
-        _FORMAT,
+        INSPECT_FORMAT,
         Flag("size", "Display total file sizes if the type is container", "s"),
         Flag("type", "Only inspect objects of the given type", kind=TEXT),
     ),
@@ -139,7 +136,7 @@ IMAGE_INSPECT = Command(
     _image_inspect,
     "IMAGE [IMAGE...]",
     "Display detailed information on one or more images",
-    (_FORMAT,),
+    (INSPECT_FORMAT,),
     least=1,
     most=None,
 )

@@ -6,8 +6,7 @@ import sys
 
 from ligan.cli import tables
 from ligan.cli.commands import DAEMON, Command
-from ligan.cli.flags import FILTER, TEXT, Flag
-from ligan.cli.formats import FORMAT_HELP
+from ligan.cli.flags import FILTER, FORMAT, Flag
 from ligan.cli.output import Failure, note, write, write_error
 from ligan.cli.units import SECOND, format_created_at, human_duration, human_size
 
@@ -183,7 +182,7 @@ IMAGES = Command(
         Flag("all", "Show all images (default hides intermediate images)", "a"),
         Flag("digests", "Show digests"),
         Flag("filter", "Filter output based on conditions provided", "f", FILTER),
-        Flag("format", FORMAT_HELP, kind=TEXT),
+        FORMAT,
         Flag("no-trunc", "Don't truncate output"),
         Flag("quiet", "Only show image IDs", "q"),
     ),
@@ -261,7 +260,7 @@ HISTORY = Command(
     "IMAGE",
     "Show the history of an image",
     (
-        Flag("format", FORMAT_HELP, kind=TEXT),
+        FORMAT,
         Flag("human", "Print sizes and dates in human readable format", "H", default="true"),
         Flag("no-trunc", "Don't truncate output"),
         Flag("quiet", "Only show image IDs", "q"),

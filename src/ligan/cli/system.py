@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ligan.cli import tables
 from ligan.cli.commands import DAEMON, Command
-from ligan.cli.flags import TEXT, Flag
-from ligan.cli.formats import FORMAT_HELP, INSPECT_FORMAT_HELP
+from ligan.cli.flags import FORMAT, INSPECT_FORMAT, Flag
 from ligan.cli.listing import NONE, image_names, image_row
 from ligan.cli.output import Failure, note, write
 from ligan.cli.units import SECOND, human_duration, human_size
@@ -132,13 +131,12 @@ DF = Command(
     "",
     "Show disk usage",
     (
-        Flag("format", FORMAT_HELP, kind=TEXT),
+        FORMAT,
         Flag("verbose", "Show detailed information on space usage", "v"),
     ),
     error_prefix=DAEMON,
 )
 
-_FORMAT = Flag("format", INSPECT_FORMAT_HELP, "f", TEXT)
 _API_VERSION = "1.41"
 
 
@@ -185,7 +183,7 @@ def _by_template(text: str, document: Mapping[str, Any], kind: str) -> str:
     return template.execute(Struct(nested, kind)) + "\n"
 
 
-VERSION = Command(_version, "", "Show the Ligan version information", (_FORMAT,))
+VERSION = Command(_version, "", "Show the Ligan version information", (INSPECT_FORMAT,))
 
 
 def _info(session: Session, options: Options) -> int:
@@ -223,7 +221,7 @@ def _info_text(facts: Mapping[str, Any]) -> str:
     )
 
 
-INFO = Command(_info, "", "Display system-wide information", (_FORMAT,), error_prefix=DAEMON)
+INFO = Command(_info, "", "Display system-wide information", (INSPECT_FORMAT,), error_prefix=DAEMON)
 
 
 def _fsck(session: Session, options: Options) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ligan.cli import tables
 from ligan.cli.commands import Command
-from ligan.cli.flags import TEXT, Flag
-from ligan.cli.formats import FORMAT_HELP
+from ligan.cli.flags import FORMAT, TEXT, Flag
 from ligan.cli.output import Failure, note, write
 from ligan.cli.reports import local_minute, tell
 from ligan.cli.units import SECOND, human_duration, human_size
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from ligan.cli.session import Session
     from ligan.images.pins import Pin
     from ligan.insight.undo import UndoEntry
-
-_FORMAT = Flag("format", FORMAT_HELP, kind=TEXT)
 
 _ENTRY_HEADERS = {
     "ID": "ENTRY",
@@ -87,7 +84,7 @@ UNDO = Command(
     "Bring back what the last delete, or that of an entry, removed",
     (
         Flag("force", "Take names back from the images that have them now", "f"),
-        _FORMAT,
+        FORMAT,
         Flag("list", "List what can be brought back", "l"),
     ),
     most=1,
@@ -165,4 +162,4 @@ def _pin_row(pin: Pin, now: int) -> dict[str, str]:
     }
 
 
-PINS = Command(_pins, "", "List pins", (_FORMAT,))
+PINS = Command(_pins, "", "List pins", (FORMAT,))
