@@ -30,7 +30,7 @@ IDLE_SECONDS = 600.0
 
 _MAX_LINE = 256 << 10  # a request line: `docker save` of ten thousand images is one
 _MAX_HEADER = 64 << 10  # one header; X-Registry-Auth can hold the tokens of many registries
-_READ_BUFFER = 256 << 10
+_READ_BUFFER = 128 << 10
 
 _log = logging.getLogger("ligan.server")
 
@@ -125,7 +125,13 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is no request: with Docker's shape of an error, and then hang up."""
+        """Answer what is no request: with Docker's shape of an error, and then hang up.
+
+        Raises ConnectionError, on which aiohttp hangs up at once, where the client is gone or an answer
+        cannot be finished.
+        """
+        if isinstance(exc, ConnectionError):
+            raise exc
         if status >= 500:
             _log.error("%s %s failed", request.method, request.path, exc_info=exc)
         if request.writer.output_size > 0:

@@ -103,7 +103,7 @@ class Feed:
                 _log.warning("a listener was too slow: events %d to %d are gone", key + 1, batch[0].key - 1)
                 raise ConnectionAbortedError("the listener fell behind")
             key = batch[-1].key
-            text = b"".join([_line(event) for event in batch if query.includes(event, past)])
+            text = b"".join([line(event) for event in batch if query.includes(event, past)])
             if text:
                 await response.write(text)
             await asyncio.sleep(0)  # a fast client never makes write() wait, and others want their turn
@@ -234,7 +234,7 @@ def _has_labels(filters: Filters, attributes: Mapping[str, str]) -> bool:
     return True
 
 
-def _line(event: Event) -> bytes:
+def line(event: Event) -> bytes:
     """Return one event as Docker writes it; the first keys are for clients older than API 1.22."""
     old: dict[str, str] = {}
     if event.type in ("image", "container"):

@@ -139,10 +139,7 @@ def open_listeners(
     opened: list[Listener] = []
     try:
         for address in addresses:
-            opened += _open(address, environ, group)
-        if not tls and not insecure:
-            for listener in opened:
-                _check_local(listener)
+            opened += _open(address, environ, group, local=not tls and not insecure)
     except BaseException:
         for listener in opened:
             listener.close()
@@ -150,19 +147,20 @@ def open_listeners(
     return opened
 
 
-def _open(address: Address, environ: Mapping[str, str], group: str) -> list[Listener]:
+def _open(address: Address, environ: Mapping[str, str], group: str, *, local: bool) -> list[Listener]:
+    """Open an address; `local` refuses what other machines reach."""
     if address.scheme == "unix":
         return [_open_unix(address, group)]
     if address.scheme == "fd":
-        return _open_passed(address, environ)
-    return _open_tcp(address)
+        return _open_passed(address, environ, local=local)
+    return _open_tcp(address, local=local)
 
 
-def _check_local(listener: Listener) -> None:
-    if listener.is_unix or ipaddress.ip_address(listener.socket.getsockname()[0].split("%")[0]).is_loopback:
+def _check_local(host: str, address: Address) -> None:
+    if ipaddress.ip_address(host.partition("%")[0]).is_loopback:
         return
     raise Forbidden(
-        f"refused to listen on {listener}: other machines could reach it without a certificate",
+        f"refused to listen on {address}: other machines could reach it without a certificate",
         "Whoever can use the API can read and delete every image. Add --tlsverify with --tlscacert,\n"
         "--tlscert and --tlskey, or --insecure if something else protects the port.",
     )
@@ -236,7 +234,7 @@ def _occupied(path: str) -> Busy:
     return Busy(f"cannot listen on unix://{path}: another server listens there")
 
 
-def _open_passed(address: Address, environ: Mapping[str, str]) -> list[Listener]:
+def _open_passed(address: Address, environ: Mapping[str, str], *, local: bool) -> list[Listener]:
     """Take over the sockets that systemd opened (sd_listen_fds(3))."""
     count = environ.get("LISTEN_FDS", "")
     if environ.get("LISTEN_PID") != str(os.getpid()) or not count.isdigit() or count == "0":
@@ -255,17 +253,22 @@ def _open_passed(address: Address, environ: Mapping[str, str]) -> list[Listener]
             listening = socket.socket(fileno=number)
         except OSError as error:
             raise _cannot_listen(address, error) from error
+        if local and listening.family != socket.AF_UNIX:
+            _check_local(listening.getsockname()[0], address)
         listeners.append(Listener(listening, Address("fd", path=str(number))))
     return listeners
 
 
-def _open_tcp(address: Address) -> list[Listener]:
+def _open_tcp(address: Address, *, local: bool) -> list[Listener]:
     try:
         found = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except OSError as error:
         raise Unavailable(f"cannot listen on {address}: {error.strerror}") from error
+    if local:
+        for *_rest, where in found:
+            _check_local(str(where[0]), address)
     listeners: list[Listener] = []
     try:
         for family, _type, _protocol, _name, where in dict.fromkeys(found):

@@ -178,6 +178,7 @@ class _Daemon:
 
     async def serve(self, lock: int) -> None:
         """On return nothing is listening, and nothing under way."""
+        self._handle_signals()
         settings = self._settings
         context = tls_context(settings.tls) if settings.tls else None
         listeners = _listen(settings)
@@ -192,7 +193,6 @@ class _Daemon:
                 await listener.serve(server, context)
             if settings.metrics:
                 listeners += await _serve_metrics(settings, bridge, feed, front)
-            self._handle_signals()
             _log.info("listening on %s", ", ".join(map(str, listeners)))
             notify(settings.environ, "READY=1")
             await self._stopping.wait()
