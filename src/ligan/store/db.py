@@ -171,8 +171,11 @@ def open_database(layout: Layout) -> Database:
         version = _version(connection, layout)
         if version == 0:
             connection.execute("PRAGMA journal_mode=WAL")
+        if 0 < version < SCHEMA_VERSION:
+            _lock_out_others(layout, lock)
         if version < SCHEMA_VERSION:
-            _migrate(connection, layout, lock)
+            _migrate(connection, layout)
+            fcntl.flock(lock, fcntl.LOCK_SH)
     except BaseException as error:
         if connection is not None:
             connection.close()
@@ -198,12 +201,15 @@ def _open_read_only(layout: Layout) -> Database:
     try:
         return _connect_read_only(target, layout)
     except sqlite3.Error as error:
-        # Without the shared memory file of a log: no process writes. With changes in a log it is needed.
-        wal = layout.database + "-wal"
-        if error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN or (
-            os.path.exists(wal) and os.path.getsize(wal)
-        ):
+        # What lacks is the shared memory of a log: to make it needs writing. Without a log none is needed.
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise explain(error, layout.database) from error
+        log = layout.database + "-wal"
+        if os.path.exists(log) and os.path.getsize(log):
+            raise Unavailable(
+                f"cannot use {layout.database}: the last changes are in its log, which may only be read",
+                "Run any command as the user who owns the store, where it can be written.",
+            ) from error
     try:
         return _connect_read_only(target + "&immutable=1", layout)
     except sqlite3.Error as error:
@@ -245,32 +251,40 @@ def _version(connection: sqlite3.Connection, layout: Layout) -> int:
     return version
 
 
-def _migrate(connection: sqlite3.Connection, layout: Layout, lock: int) -> None:
-    """Bring the schema up to date, one transaction a file, while no other process has the store open."""
+def _lock_out_others(layout: Layout, lock: int) -> None:
+    """Make the shared lock exclusive, or raise Busy: no process may work on a schema that changes."""
     try:
-        # The kernel drops the shared lock while it waits for the exclusive one: check the version again.
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        if _version(connection, layout) == 0:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # two first calls at once: the other one is about to finish
-        else:
-            raise Busy(
-                f"the store {layout.root} has to be migrated to schema {SCHEMA_VERSION}",
-                f"Stop the processes that use it, then try again: {_holders(layout.schema_lock)}",
-            ) from None
+        raise Busy(
+            f"the store {layout.root} has to be migrated to schema {SCHEMA_VERSION}",
+            f"Stop the processes that use it, then try again: {_holders(layout.schema_lock)}",
+        ) from None
+
+
+def _migrate(connection: sqlite3.Connection, layout: Layout) -> None:
+    """Bring the schema up to date, all in one transaction.
+
+    Several first calls take turns here; none waits for the end of another, which may be a daemon.
+    """
     folder = os.path.join(os.path.dirname(__file__), "schema")
+    connection.execute("BEGIN IMMEDIATE")
+    version = _version(connection, layout)
+    if version == 0 and os.listdir(layout.blobs):
+        # Not a new store: made anew, its database would call every blob a file too many.
+        raise Corrupt(
+            f"the database {layout.database} is missing or empty, and its blobs are there",
+            "Restore it from a backup of the whole root, or name another store with --root.",
+        )
     for name in sorted(os.listdir(folder)):
-        number = int(name[:4])
-        with open(os.path.join(folder, name), encoding="utf-8") as file:
-            script = file.read()
-        connection.execute("BEGIN IMMEDIATE")
-        if _version(connection, layout) < number:
+        if int(name[:4]) > version:
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                script = file.read()
             for statement in _statements(script):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={number}")
-            failpoints.hit("migrate.rows")
-        connection.execute("COMMIT")
-    fcntl.flock(lock, fcntl.LOCK_SH)
+    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    failpoints.hit("migrate.rows")
+    connection.execute("COMMIT")
 
 
 def _statements(script: str) -> Iterable[str]:
