@@ -26,13 +26,22 @@ if TYPE_CHECKING:
 
 _RUNNING_STATES = ("running", "paused", "restarting")
 
-_LAYERS = """
-    SELECT layer.key, chain_id, parent, size,
-           (SELECT count(*) FROM layer child WHERE child.parent = layer.key AND child.live)
-         + (SELECT count(*) FROM image WHERE image.layer = layer.key)
-         + (SELECT count(*) FROM container WHERE container.layer = layer.key)
-    FROM layer
-"""
+
+def _layers_sql(most: int) -> str:
+    """Return the query of layers, whose holders are counted up to `most` of each kind; -1 counts all.
+
+    A decision about n images takes at most n holders of a kind from a layer: to
+    count further would make a delete cost what stands on its base.
+    """
+    return f"""
+        SELECT layer.key, chain_id, parent, size,
+               (SELECT count(*) FROM (SELECT 1 FROM layer child
+                                      WHERE child.parent = layer.key AND child.live LIMIT {most}))
+             + (SELECT count(*) FROM (SELECT 1 FROM image WHERE image.layer = layer.key LIMIT {most}))
+             + (SELECT count(*) FROM (SELECT 1 FROM container
+                                      WHERE container.layer = layer.key LIMIT {most}))
+        FROM layer
+    """
 
 
 def removal_facts(tx: ReadTransaction, targets: Iterable[int]) -> RemovalFacts:
@@ -48,20 +57,22 @@ def removal_facts(tx: ReadTransaction, targets: Iterable[int]) -> RemovalFacts:
         key: int | None = target
         while key is not None and key not in seen:
             seen.add(key)
-            facts, parent = _image_facts(tx, key)
+            facts, parent = _image_facts(tx, key, len(targets) + 1)
             images[facts.id] = facts
             passable = key == target or (facts.children == 1 and not facts.references)
             key = parent if passable or len(targets) > 1 else None
     tops = {facts.layer for facts in images.values() if facts.layer is not None}
-    return RemovalFacts(images, {layer.key: layer for layer in _layers_below(tx, tops)})
+    return RemovalFacts(images, {layer.key: layer for layer in _layers_below(tx, tops, len(images) + 1)})
 
 
-def _image_facts(tx: ReadTransaction, key: int) -> tuple[ImageFacts, int | None]:
+def _image_facts(tx: ReadTransaction, key: int, most: int) -> tuple[ImageFacts, int | None]:
+    """Return the facts of an image, its children counted up to `most`, and the key of its parent."""
     image_id, parent, parent_id, layer, children = tx.one(
         """SELECT image.id, image.parent, parent.id, image.layer,
-                  (SELECT count(*) FROM image child WHERE child.parent = image.key)
-           FROM image LEFT JOIN image parent ON parent.key = image.parent WHERE image.key = ?""",
-        (key,),
+                  (SELECT count(*) FROM (SELECT 1 FROM image child
+                                         WHERE child.parent = image.key LIMIT ?2))
+           FROM image LEFT JOIN image parent ON parent.key = image.parent WHERE image.key = ?1""",
+        (key, most),
     )
     names = tuple(tx.column("SELECT name FROM reference WHERE image = ? ORDER BY name", (key,)))
     facts = ImageFacts(
@@ -101,12 +112,12 @@ def _matching(pins: list[str], image_id: str, names: Iterable[str]) -> tuple[str
     )
 
 
-def _layers_below(tx: ReadTransaction, tops: Iterable[int]) -> list[LayerFacts]:
+def _layers_below(tx: ReadTransaction, tops: Iterable[int], most: int) -> list[LayerFacts]:
     rows = tx.all(
         f"""WITH RECURSIVE up (key) AS (
                SELECT value FROM json_each(?1) UNION SELECT layer.parent FROM layer JOIN up USING (key)
                WHERE layer.parent IS NOT NULL)
-           {_LAYERS} WHERE key IN up""",
+           {_layers_sql(most)} WHERE key IN up""",
         ("[" + ",".join(map(str, tops)) + "]",),
     )
     return [_layer(*row) for row in rows]
@@ -142,7 +153,7 @@ def all_facts(tx: ReadTransaction) -> RemovalFacts:
             layer,
             _matching(pins, image_id, names.get(key, ())) if pins else (),
         )
-    layers = {row[0]: _layer(*row) for row in tx.all(f"{_LAYERS} WHERE layer.live")}
+    layers = {row[0]: _layer(*row) for row in tx.all(f"{_layers_sql(-1)} WHERE layer.live")}
     return RemovalFacts(images, layers)
 
 

@@ -25,7 +25,10 @@ class ContainerFacts(Value):
 
 
 class ImageFacts(Value):
-    """What a decision must know of an image. `references` are canonical, in canonical order."""
+    """What a decision must know of an image. `references` are canonical, in canonical order.
+
+    `children` may be counted only as far as the decision can take children away.
+    """
 
     id: ImageID
     parent: ImageID | None
@@ -37,7 +40,10 @@ class ImageFacts(Value):
 
 
 class LayerFacts(Value):
-    """A live layer: `holders` counts its live children, images and containers; `size` is DiffSize."""
+    """A live layer: `holders` counts its live children, images and containers; `size` is DiffSize.
+
+    Holders may be counted only as far as the decision can take them away.
+    """
 
     key: int
     chain_id: ChainID
