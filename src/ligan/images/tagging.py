@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 def tag_image(store: Store, source: str, target: str) -> None:
     """On return `target` names the image. The image that had the name keeps it in its history."""
-    reference = parse_tag_target(target)
     now = store.now()
     with store.database.write() as tx:
-        image = resolve(tx, source).image
+        image = resolve(tx, source).image  # what is missing is said before what the new name lacks
+        reference = parse_tag_target(target)
         set_reference(tx, reference, image, now)
         tx.execute("UPDATE image SET last_tagged = ? WHERE key = ?", (now, image.key))
         record(tx, now, "tag", image.id, labels_of(tx, image.id), name=reference.familiar)
