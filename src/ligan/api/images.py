@@ -5,6 +5,7 @@ from __future__ import annotations
 from ligan.api import answers, wire
 from ligan.api.streams import ClientGone, RequestBody, ResponseBody, run
 from ligan.errors import Invalid, LiganError, NotFound, Unsupported
+from ligan.oci.reference import is_tag, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,11 +61,12 @@ async def _tag(call: Call) -> StreamResponse:
 def _target(call: Call) -> str:
     """Return the new name: where a tag is given apart, one in the repository does not count, nor a digest."""
     repository, tag = call.text("repo"), call.text("tag")
-    if not tag:
+    if not repository or not tag:
         return repository
-    name = repository.partition("@")[0]
-    head, colon, rest = name.rpartition(":")
-    return f"{head if colon and '/' not in rest else name}:{tag}"
+    reference = parse(repository)
+    if not is_tag(tag):
+        raise Invalid("invalid tag format")
+    return f"{reference.repository}:{tag}"
 
 
 async def _delete(call: Call) -> StreamResponse:

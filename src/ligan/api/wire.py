@@ -192,8 +192,8 @@ def filters(text: str) -> dict[str, list[str]]:
         return {}
     try:
         document = msgspec.json.decode(text, type=dict[str, dict[str, bool] | list[str]])
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Invalid(f"invalid filter: {error}") from None
+    except (msgspec.DecodeError, RecursionError):
+        raise Invalid("invalid filter") from None
     return {
         name: list(values) if isinstance(values, list) else [value for value, on in values.items() if on]
         for name, values in document.items()

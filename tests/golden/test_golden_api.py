@@ -1,0 +1,158 @@
+"""The scenarios of this folder once more, by the real docker client and the Engine API.
+
+What the client prints is compared as in the other modules. Besides, what the
+client read from dockerd is asked of the daemon again and compared, and so are
+the requests that a scenario sends without a client.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+import pytest
+
+from tests.golden.test_golden_archives import test_golden_e_save_load, test_golden_l_import
+from tests.golden.test_golden_images import (
+    test_golden_a_dangling_rebuild,
+    test_golden_b_build_intermediates,
+    test_golden_c_two_tags,
+    test_golden_f_prune,
+    test_golden_h_filters,
+    test_golden_i_history,
+    test_golden_j_tag_errors,
+)
+from tests.support.golden import _ID, Answer, Replay, _as_ligan
+from tests.support.serving import Daemon, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = [
+    "test_golden_a_dangling_rebuild",
+    "test_golden_b_build_intermediates",
+    "test_golden_c_two_tags",
+    "test_golden_e_save_load",
+    "test_golden_f_prune",
+    "test_golden_h_filters",
+    "test_golden_i_history",
+    "test_golden_j_tag_errors",
+    "test_golden_l_import",
+]
+
+pytestmark = pytest.mark.docker_cli
+
+DEVIATIONS: dict[tuple[str, int], str] = {
+    **{("f_prune_df", step): "follows on containers" for step in (43, 66, 67)},
+    ("h_filters", 72): "until is a filter here, as for engine 25",
+    **{("l_import_export", step): "the tar that is imported has another size" for step in range(7, 30)},
+    ("j_tag_errors", 80): "the highest API version is that of a later engine",
+    ("j_tag_errors", 81): "as step 80, for the lowest",
+    ("j_tag_errors", 82): "without a version the highest is meant, which has another shape",
+    ("j_tag_errors", 86): "tells what the daemon is",
+    ("j_tag_errors", 87): "as step 86",
+    ("j_tag_errors", 88): "as step 86",
+}
+"""Scenario and step of requests that are answered otherwise, or not asked -> why (docs/compatibility.md)."""
+
+_LABELS = {"a_dangling_rebuild": {"stage": "demo"}}
+"""What the builds of a scenario give their images, where its replay does not."""
+
+_MOMENTS = re.compile(r'"(Created|LastTagTime)":("[^"]*"|\d+)')
+_ONE_COMMAND = re.compile(r"[;|&$`]")
+
+
+class ApiReplay(Replay):
+    """A scenario replayed by the docker client, which talks to a daemon of Ligan."""
+
+    def __init__(self, daemon: Daemon, scenario: str, *arguments: Any) -> None:
+        self._daemon = daemon
+        self._scenario = scenario
+        self._last = -1
+        super().__init__(scenario, *arguments)
+
+    def run(self, command: str) -> Answer:
+        ended = subprocess.run(
+            ["bash", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        return Answer(ended.returncode, ended.stdout, _as_ligan(ended.stderr))
+
+    def build(self, tag: str, steps: Any, **options: Any) -> None:
+        super().build(tag, steps, **{"labels": _LABELS.get(self._scenario)} | options)
+
+    def check(self, *indices: int, **reading: Any) -> None:
+        for index in indices:
+            self.check_requests(self._last + 1, index)
+            super().check(index, **reading)
+            self._last = index
+            step = self.steps[index]
+            if not _ONE_COMMAND.search(step["cmd"]) and (self._scenario, index) not in DEVIATIONS:
+                for request in step["api"]:
+                    if request["method"] == "GET" and not request["path"].partition("?")[0].endswith("/get"):
+                        self._ask(request, f"step {index}: {request['path']}")
+
+    def check_requests(self, first: int, end: int) -> None:
+        """Send the requests of the golden between two steps that no client sent."""
+        for index in range(first, end):
+            step = self.steps[index]
+            if step["kind"] == "api" and (self._scenario, index) not in DEVIATIONS:
+                self._ask(step, f"step {index}: {step['method']} {step['path']}")
+
+    def finish(self) -> None:
+        self.check_requests(self._last + 1, len(self.steps))
+
+    def _ask(self, request: dict[str, Any], where: str) -> None:
+        path = _ID.sub(lambda found: self._translate(found[0]), unquote(request["path"]))
+        connection = http.client.HTTPConnection("docker")
+        connection.sock = self._daemon.connect()
+        try:
+            connection.request(request["method"], quote(path, safe="/?&=:@,+"))
+            answer = connection.getresponse()
+            body = answer.read().decode()
+        finally:
+            connection.close()
+        # What a client did wrong is 400, as from engine 23 on, not 500 (docs/compatibility.md).
+        expected = 400 if request["status"] == 500 else request["status"]
+        assert answer.status == expected, where
+        if expected != 400 or "filter" not in body:
+            assert _comparable(body) == _comparable(request["response_body"] or ""), where
+        expected_type = request["response_headers"].get("Content-Type")
+        assert answer.getheader("Content-Type") == expected_type, where
+
+
+def _comparable(body: str) -> str:
+    """Leave out IDs, moments, where layers lie, and the order of what is of one moment."""
+    text = _MOMENTS.sub(r'"\1":0', _ID.sub("ID", body))
+    if not text.startswith(("[", '{"Id"', '{"LayersSize"')):
+        return text
+    document = json.loads(text)
+    if text.startswith('{"Id"'):
+        # Of an image that a build made only the shape can be the same.
+        document = {key: type(value).__name__ for key, value in document.items() if key != "Parent"}
+    rows = document.get("Images") if isinstance(document, dict) else document
+    if isinstance(rows, list):
+        rows.sort(key=json.dumps)
+    return json.dumps(document, indent=1)
+
+
+@pytest.fixture
+def replay(
+    tmp_path: object, store_root: str, base_images: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], Replay]]:
+    """Start a scenario; at its end the rest of its requests are sent."""
+    scenarios: list[ApiReplay] = []
+
+    def start(scenario: str) -> Replay:
+        scenarios.append(ApiReplay(daemon, scenario, str(tmp_path), base_images, monkeypatch))
+        return scenarios[-1]
+
+    with serving(store_root) as daemon:
+        monkeypatch.setenv("DOCKER_HOST", daemon.host)
+        monkeypatch.setenv("DOCKER_API_VERSION", "1.41")
+        yield start
+        for scenario in scenarios:
+            scenario.finish()
