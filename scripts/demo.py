@@ -62,7 +62,7 @@ class Demo:
 
 
 def load_and_look(demo: Demo) -> None:
-    demo.say("A docker-archive that a real dockerd saved: two applications on one base, with their build steps")
+    demo.say("What a real dockerd saved: two applications on one base, with their build steps")
     demo.run(f"ligan load -i {ARCHIVE}", "Loaded image: notes:1.0", "Loaded image: notes:2.0")
     demo.run("ligan images", "archive/notes", NOTES_1, NOTES_2, ALPINE, absent=SHARED_STEP)
     demo.say("-a also shows the intermediate images of the classic builder")

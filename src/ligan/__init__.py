@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ligan.engine.embedded import open_engine
+    from ligan.engine.role import Engine
     from ligan.errors import (
         Busy,
         Conflict,
@@ -31,12 +32,17 @@ if TYPE_CHECKING:
     )
     from ligan.store.store import Policy
 
-_HOMES = {"open_engine": "ligan.engine.embedded", "Policy": "ligan.store.store"}
+_HOMES = {
+    "open_engine": "ligan.engine.embedded",
+    "Engine": "ligan.engine.role",
+    "Policy": "ligan.store.store",
+}
 
 __all__ = [
     "Busy",
     "Conflict",
     "Corrupt",
+    "Engine",
     "Forbidden",
     "Invalid",
     "LiganError",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.support import archives, normalise
 from tests.support.archives import Image, Item
 
@@ -53,8 +51,5 @@ def test_golden_g_inspect_format(replay: Callable[[str], Replay]) -> None:
     golden.check(*indented, reading=normalise.inspection)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="images.catalog leaves the tag of `full:1@sha256:...` out of its message"
-)
 def test_golden_g_absence_of_a_name_with_tag_and_digest(replay: Callable[[str], Replay]) -> None:
     replay("g_inspect_format").check(105)

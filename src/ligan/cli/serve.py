@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from ligan.cli.commands import Command
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def _serve(session: Session, options: Options) -> int:
+    gc.enable()  # the script of a short command turns it off
     from ligan.api.operations import Settings, Tunables, run
     from ligan.api.server import Api
     from ligan.cli.settings import read_policy

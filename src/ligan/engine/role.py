@@ -7,10 +7,12 @@ Names of images are what a person typed; every method raises the kinds of
 
 from __future__ import annotations
 
+from typing import Protocol
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, BinaryIO, Protocol
+    from typing import Any, BinaryIO
 
     from ligan.images.events import Event
     from ligan.images.adopting import Provenance
@@ -30,110 +32,111 @@ if TYPE_CHECKING:
     Filters = Mapping[str, Sequence[str]]
     """Docker's filters: name -> values, as given by `--filter name=value`."""
 
-    class Engine(Protocol):
-        """Everything about images."""
 
-        command: str
-        """What undo entries say did it: the command as typed, or the request."""
+class Engine(Protocol):
+    """Everything about images."""
 
-        def list_images(self, filters: Filters, *, show_all: bool = False) -> list[ImageSummary]:
-            """Newest first. Intermediate images only with `show_all`."""
+    command: str
+    """What undo entries say did it: the command as typed, or the request."""
 
-        def inspect_image(self, name: str) -> dict[str, Any]:
-            """Return the document of `GET /images/{name}/json`, API 1.41, its keys in Docker's order."""
+    def list_images(self, filters: Filters, *, show_all: bool = False) -> list[ImageSummary]:
+        """Newest first. Intermediate images only with `show_all`."""
 
-        def inspect_raw_config(self, name: str) -> bytes:
-            """Return the exact bytes of the image's config."""
+    def inspect_image(self, name: str) -> dict[str, Any]:
+        """Return the document of `GET /images/{name}/json`, API 1.41, its keys in Docker's order."""
 
-        def history(self, name: str) -> list[HistoryEntry]:
-            """Newest step first."""
+    def inspect_raw_config(self, name: str) -> bytes:
+        """Return the exact bytes of the image's config."""
 
-        def tag_image(self, source: str, target: str) -> None:
-            """Give an image one more name; the name silently leaves the image that had it."""
+    def history(self, name: str) -> list[HistoryEntry]:
+        """Newest step first."""
 
-        def remove_images(
-            self, names: Sequence[str], *, force: bool = False, prune_parents: bool = True, now: bool = False
-        ) -> RemovalOutcome:
-            """Delete each argument in turn, under one undo entry. A refused argument is part of the outcome.
+    def tag_image(self, source: str, target: str) -> None:
+        """Give an image one more name; the name silently leaves the image that had it."""
 
-            `now` frees the bytes at once instead of keeping them for undo.
-            """
+    def remove_images(
+        self, names: Sequence[str], *, force: bool = False, prune_parents: bool = True, now: bool = False
+    ) -> RemovalOutcome:
+        """Delete each argument in turn, under one undo entry. A refused argument is part of the outcome.
 
-        def prune_images(self, filters: Filters, *, now: bool = False) -> PruneOutcome:
-            """Delete dangling images, or with the filter dangling=false every unused one."""
+        `now` frees the bytes at once instead of keeping them for undo.
+        """
 
-        def plan_removal(
-            self, names: Sequence[str], *, force: bool = False, prune_parents: bool = True, now: bool = False
-        ) -> Plan:
-            """Return what remove_images would do. Nothing changes."""
+    def prune_images(self, filters: Filters, *, now: bool = False) -> PruneOutcome:
+        """Delete dangling images, or with the filter dangling=false every unused one."""
 
-        def plan_prune(self, filters: Filters, *, now: bool = False) -> Plan:
-            """Return what prune_images would do. Nothing changes."""
+    def plan_removal(
+        self, names: Sequence[str], *, force: bool = False, prune_parents: bool = True, now: bool = False
+    ) -> Plan:
+        """Return what remove_images would do. Nothing changes."""
 
-        def apply_plan(self, plan: Plan) -> RemovalOutcome:
-            """Do exactly what the plan says, or raise PlanOutdated and do nothing."""
+    def plan_prune(self, filters: Filters, *, now: bool = False) -> Plan:
+        """Return what prune_images would do. Nothing changes."""
 
-        def why(self, name: str) -> Why:
-            """Return everything that holds an image, layer or blob."""
+    def apply_plan(self, plan: Plan) -> RemovalOutcome:
+        """Do exactly what the plan says, or raise PlanOutdated and do nothing."""
 
-        def load(self, source: BinaryIO | str, report: Callable[[LoadProgress | str], None]) -> LoadOutcome:
-            """Load an archive, or the folder of an OCI layout by its path.
+    def why(self, name: str) -> Why:
+        """Return everything that holds an image, layer or blob."""
 
-            `report` is told how far each layer is, and each of Docker's messages once it is true.
-            On return every image and name of the archive is stored. After an error the images
-            before the faulty one are, with their names, and nothing of the others.
-            """
+    def load(self, source: BinaryIO | str, report: Callable[[LoadProgress | str], None]) -> LoadOutcome:
+        """Load an archive, or the folder of an OCI layout by its path.
 
-        def save(self, names: Sequence[str], target: BinaryIO, *, layout: str = "docker") -> None:
-            """Write an archive of layout docker (20.10), docker-25 or oci. Equal stores give equal bytes."""
+        `report` is told how far each layer is, and each of Docker's messages once it is true.
+        On return every image and name of the archive is stored. After an error the images
+        before the faulty one are, with their names, and nothing of the others.
+        """
 
-        def check_save(self, names: Sequence[str]) -> None:
-            """Raise what save would raise for these names, before anything is written."""
+    def save(self, names: Sequence[str], target: BinaryIO, *, layout: str = "docker") -> None:
+        """Write an archive of layout docker (20.10), docker-25 or oci. Equal stores give equal bytes."""
 
-        def import_image(self, source: BinaryIO, request: ImportRequest) -> str:
-            """Make an image of one layer from a tar; returns its ID."""
+    def check_save(self, names: Sequence[str]) -> None:
+        """Raise what save would raise for these names, before anything is written."""
 
-        def adopt(self, images: Sequence[Provenance]) -> list[str]:
-            """Give images the names and parents that another engine knows them by.
+    def import_image(self, source: BinaryIO, request: ImportRequest) -> str:
+        """Make an image of one layer from a tar; returns its ID."""
 
-            What was here before stays. Returns in words what could not be made so.
-            """
+    def adopt(self, images: Sequence[Provenance]) -> list[str]:
+        """Give images the names and parents that another engine knows them by.
 
-        def disk_usage(self) -> DiskUsage:
-            """Return the sums of `system df`."""
+        What was here before stays. Returns in words what could not be made so.
+        """
 
-        def image_usage(self) -> list[ImageUsage]:
-            """Return what each listed image shares, newest first."""
+    def disk_usage(self) -> DiskUsage:
+        """Return the sums of `system df`."""
 
-        def undo(self, key: int | None = None, *, force: bool = False) -> UndoOutcome:
-            """Bring back what an undo entry holds; the newest entry if no key is given."""
+    def image_usage(self) -> list[ImageUsage]:
+        """Return what each listed image shares, newest first."""
 
-        def undo_entries(self) -> list[UndoEntry]:
-            """Newest first."""
+    def undo(self, key: int | None = None, *, force: bool = False) -> UndoOutcome:
+        """Bring back what an undo entry holds; the newest entry if no key is given."""
 
-        def reclaim(self, keys: Sequence[int] = (), *, drop_all: bool = False) -> int:
-            """Drop undo entries: the due ones, the named ones, or all. Returns the bytes freed."""
+    def undo_entries(self) -> list[UndoEntry]:
+        """Newest first."""
 
-        def pin(self, target: str, reason: str = "") -> str:
-            """Protect a name, a glob over names, or an image by ID. Returns the pin's pattern."""
+    def reclaim(self, keys: Sequence[int] = (), *, drop_all: bool = False) -> int:
+        """Drop undo entries: the due ones, the named ones, or all. Returns the bytes freed."""
 
-        def unpin(self, pattern: str) -> None: ...
+    def pin(self, target: str, reason: str = "") -> str:
+        """Protect a name, a glob over names, or an image by ID. Returns the pin's pattern."""
 
-        def pins(self) -> list[Pin]: ...
+    def unpin(self, pattern: str) -> None: ...
 
-        def last_event(self) -> int:
-            """Return the key of the newest event, whichever process wrote it; 0 where there is none."""
+    def pins(self) -> list[Pin]: ...
 
-        def event_before(self, at: int) -> int:
-            """Return the key after which every event of `at` or later comes."""
+    def last_event(self) -> int:
+        """Return the key of the newest event, whichever process wrote it; 0 where there is none."""
 
-        def events_after(self, key: int, limit: int) -> list[Event]:
-            """Return the events after `key`, oldest first, `limit` at most."""
+    def event_before(self, at: int) -> int:
+        """Return the key after which every event of `at` or later comes."""
 
-        def fsck(self, *, repair: bool = False, read_data: bool = True) -> list[Fault]:
-            """Return the faults that are left."""
+    def events_after(self, key: int, limit: int) -> list[Event]:
+        """Return the events after `key`, oldest first, `limit` at most."""
 
-        def info(self) -> dict[str, Any]:
-            """Return the facts that `ligan info` shows."""
+    def fsck(self, *, repair: bool = False, read_data: bool = True) -> list[Fault]:
+        """Return the faults that are left."""
 
-        def close(self) -> None: ...
+    def info(self) -> dict[str, Any]:
+        """Return the facts that `ligan info` shows."""
+
+    def close(self) -> None: ...

@@ -82,7 +82,7 @@ def resolve(tx: ReadTransaction, name: str) -> Resolved:
     matches = find_by_prefix(tx, name)
     if len(matches) == 1:
         return Resolved(matches[0], "")
-    raise NoSuchImage(reference.familiar, _absence_hint(tx, name, reference, len(matches)))
+    raise NoSuchImage(reference.familiar_text, _absence_hint(tx, name, reference, len(matches)))
 
 
 def _absence_hint(tx: ReadTransaction, name: str, reference: Reference, matches: int) -> str:

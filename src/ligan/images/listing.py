@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ligan.errors import Invalid
-from ligan.images.catalog import resolve
 from ligan.oci.digest import ImageID
 from ligan.oci.reference import familiar, repository_of
 from ligan.values import Value
@@ -109,6 +108,8 @@ def _conditions(
         conditions.append(f"({named} OR {childless})")
     for name, operator in (("before", "<"), ("since", ">")):
         for value in filters.get(name, ()):
+            from ligan.images.catalog import resolve
+
             # 20.10 takes the last of several; 25 and Ligan take all.
             created = tx.one(
                 "SELECT created_s, created_ns FROM image WHERE key = ?", (resolve(tx, value).image.key,)

@@ -73,6 +73,13 @@ class Reference(Value):
         return familiar(self.canonical)
 
     @property
+    def familiar_text(self) -> str:
+        """The reference as it was given, familiar: with its tag, though a digest makes that void."""
+        if self.tag and self.digest:
+            return f"{self.familiar_repository}:{self.tag}@{self.digest}"
+        return self.familiar
+
+    @property
     def is_name_only(self) -> bool:
         return not self.tag and not self.digest
 
