@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, BinaryIO
 
-    from ligan.images.events import Event
     from ligan.images.adopting import Provenance
+    from ligan.images.events import Event
     from ligan.images.importing import ImportRequest
     from ligan.images.inspect import HistoryEntry
     from ligan.images.listing import ImageSummary
