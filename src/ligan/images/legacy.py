@@ -83,7 +83,7 @@ def _tags(repositories: Any, images: dict[str, LegacyImage]) -> dict[str, list[R
         raise Invalid(f"invalid {what}: not an object")
     for name in repositories:
         for tag, image in typed(repositories, name, dict, what).items():
-            if image not in images:
+            if not isinstance(image, str) or image not in images:
                 raise Invalid(f"invalid target ID: {image}")
             if not parse(name).is_name_only or not is_tag(tag):
                 raise Invalid(f'invalid tag "{name}:{tag}"')
