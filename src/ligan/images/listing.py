@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ligan.images.pattern import Pattern
     from ligan.store.db import ReadTransaction
 
     Filters = Mapping[str, Sequence[str]]
@@ -56,7 +57,7 @@ def list_images(tx: ReadTransaction, filters: Filters, *, show_all: bool, now: i
         parameters,
     )
     wanted_labels = list(filters.get("label", ()))
-    patterns = list(filters.get("reference", ()))
+    patterns = _patterns(filters.get("reference", ()))
     summaries = []
     for key, image, parent, created, size, labels in rows:
         own = names.get(key, [])
@@ -147,9 +148,15 @@ def matches_labels(labels: str | None, wanted: Sequence[str]) -> bool:
     return True
 
 
-def _matches_any(patterns: Iterable[str], name: str) -> bool:
-    """Return whether a canonical name matches: its familiar form, or its familiar repository."""
-    from ligan.images.pattern import matches
+def _patterns(texts: Sequence[str]) -> list[Pattern]:
+    if not texts:
+        return []
+    from ligan.images.pattern import Pattern
 
+    return [Pattern(text) for text in texts]
+
+
+def _matches_any(patterns: Iterable[Pattern], name: str) -> bool:
+    """Return whether a canonical name matches: its familiar form, or its familiar repository."""
     whole, repository = familiar(name), familiar(repository_of(name))
-    return any(matches(pattern, whole) or matches(pattern, repository) for pattern in patterns)
+    return any(pattern.matches(whole) or pattern.matches(repository) for pattern in patterns)
