@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     Filters = Mapping[str, Sequence[str]]
 
 _SECOND = 10**9
+_LAST_TIME = (1 << 63) - 1
 _POLL_SECONDS = 0.05
 _BATCH = 64
 """Events read and sent at a time: about 20 kB, and two milliseconds of the loop."""
@@ -173,8 +174,11 @@ def _read_query(call: Call, now: int) -> _Query:
 
 
 def _read_time(text: str, now: int) -> int | None:
-    """Return nanoseconds since 1970. Docker's daemon takes seconds only, its client translates the rest."""
-    return until_time(text, now) if text else None
+    """Return nanoseconds since 1970, of a time beyond the 64 bits of the database the nearest that it has.
+
+    Docker's daemon takes seconds only, its client translates the rest.
+    """
+    return max(-_LAST_TIME, min(until_time(text, now), _LAST_TIME)) if text else None
 
 
 def matches(filters: Filters, event: Event) -> bool:
