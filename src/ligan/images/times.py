@@ -210,5 +210,6 @@ def _parse_seconds(value: str) -> int:
 
 
 def _is_integer(text: str) -> bool:
+    """Return whether Go reads the text as an integer of 64 bits."""
     digits = text[1:] if text[:1] in ("+", "-") else text
-    return digits != "" and not digits.strip(_DIGITS) and len(digits) < 20
+    return digits != "" and not digits.strip(_DIGITS) and len(digits) < 20 and -1 << 63 <= int(text) < 1 << 63

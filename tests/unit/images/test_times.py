@@ -100,6 +100,7 @@ def test_timestamps_of_filters(value: str, moment: int) -> None:
         ("zz", 'failed to parse value as time or duration: "zz"'),
         ("", 'failed to parse value as time or duration: ""'),
         ("1_0", 'failed to parse value as time or duration: "1_0"'),
+        ("9223372036854775808", 'failed to parse value as time or duration: "9223372036854775808"'),
         ("1e5", 'failed to parse value as time or duration: "1e5"'),
         ("2020-13-01", 'parsing time "2020-13-01": month out of range'),
         ("2021-02-29", 'parsing time "2021-02-29": day out of range'),
