@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from urllib.parse import quote
 
+from aiohttp import HttpVersion11
 from aiohttp.web import Response
 
 from ligan.api import empty, images, system, wire
@@ -37,6 +38,7 @@ class Api:
         try:
             call = Call(http, self._engine)
             handler = self._router.find(call)
+            await _ask_for_body(http)
             await call.read_form()
             return await handler(call)
         except MovedPermanently as moved:
@@ -52,6 +54,13 @@ class Api:
         except Exception:  # noqa: BLE001  # logged whole, and no client ever sees a traceback
             _log.exception("%s %s failed", http.method, http.path)
             return _answer(500, "internal error: the server's log has the details")
+
+
+async def _ask_for_body(http: BaseRequest) -> None:
+    """Tell a client that sends a large body only when it is asked to, as curl, that it is wanted."""
+    if http.headers.get("Expect", "").lower() == "100-continue" and http.version >= HttpVersion11:
+        await http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        http.writer.output_size = 0  # it is no part of the answer
 
 
 def _answer(status: int, text: str) -> Response:
