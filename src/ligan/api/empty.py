@@ -16,18 +16,14 @@ if TYPE_CHECKING:
     from ligan.api.router import Call, Handler, Route
     from ligan.errors import LiganError
 
-_NO_CONTAINERS = Unsupported("this version of Ligan keeps images only: it cannot create containers")
-_NO_BUILDKIT = Unsupported(
-    "Ligan has no BuildKit: set DOCKER_BUILDKIT=0, or build with `ligan build` once this version has it"
+_NO_BUILDER = (
+    "Ligan has no BuildKit, and this version no builder of its own yet: "
+    "that one will serve DOCKER_BUILDKIT=0 and `ligan build`"
 )
-_NO_BUILDER = Unsupported(
-    "this version of Ligan cannot build images: neither with DOCKER_BUILDKIT=0 nor with `ligan build`"
-)
-_NO_SWARM = Unavailable(
+_NO_SWARM = (
     'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" '
     "to connect this node to swarm and try again."
 )
-_NOT_IN_SWARM = Unavailable("This node is not part of a swarm")
 
 
 def _answer(document: object) -> Handler:
@@ -37,20 +33,21 @@ def _answer(document: object) -> Handler:
     return answer
 
 
-def _refuse(error: LiganError) -> Handler:
+def _refuse(kind: type[LiganError], message: str) -> Handler:
+    """Refuse; `{name}` in the message is what the path names, without what follows that."""
+
     async def refuse(call: Call) -> StreamResponse:
-        raise type(error)(error.message)
+        raise kind(message.replace("{name}", call.name.partition("/")[0]))
 
     return refuse
 
 
-def _absent(message: str) -> Handler:
-    """Answer that there is none of this name; what follows the name in the path does not matter."""
+def _none_yet(what: str) -> Handler:
+    return _refuse(Unsupported, f"this version of Ligan keeps images only: it has no {what}")
 
-    async def absent(call: Call) -> StreamResponse:
-        raise NotFound(message.format(name=call.name.partition("/")[0]))
 
-    return absent
+async def _commit(call: Call) -> StreamResponse:
+    raise NotFound(f"No such container: {call.text('container')}")
 
 
 _VOLUMES: dict[str, object] = {"Volumes": [], "Warnings": None}
@@ -60,7 +57,23 @@ _PRUNED = {
     "/volumes/prune": {"VolumesDeleted": [], "SpaceReclaimed": 0},
     "/build/prune": {"CachesDeleted": None, "SpaceReclaimed": 0},
 }
+_MADE_BY = {
+    "/containers/create": "containers",
+    "/networks/create": "networks",
+    "/volumes/create": "volumes",
+    "/plugins/create": "plugins",
+    "/plugins/pull": "plugins",
+    "/swarm/init": "swarm",
+    "/swarm/join": "swarm",
+}
 _SWARM = ("/swarm", "/services", "/nodes", "/tasks", "/secrets", "/configs")
+_ABSENT = {
+    "/containers": "No such container: {name}",
+    "/exec": "No such exec instance: {name}",
+    "/networks": "network {name} not found",
+    "/volumes": "get {name}: no such volume",
+    "/plugins": 'plugin "{name}" not found',
+}
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 
 ROUTES: list[Route] = [
@@ -69,16 +82,19 @@ ROUTES: list[Route] = [
     ("GET", "/volumes", _answer(_VOLUMES)),
     ("GET", "/plugins", _answer([])),
     *[("POST", path, _answer(document)) for path, document in _PRUNED.items()],
-    *[("GET", path, _refuse(_NO_SWARM)) for path in _SWARM],
-    *[("GET", f"{path}/{{name}}", _refuse(_NO_SWARM)) for path in _SWARM],
-    ("POST", "/swarm/leave", _refuse(_NOT_IN_SWARM)),
-    ("POST", "/containers/create", _refuse(_NO_CONTAINERS)),
-    ("POST", "/build", _refuse(_NO_BUILDER)),
-    ("POST", "/grpc", _refuse(_NO_BUILDKIT)),
-    ("POST", "/session", _refuse(_NO_BUILDKIT)),
-    *[(method, "/containers/{name}", _absent("No such container: {name}")) for method in _METHODS],
-    *[(method, "/exec/{name}", _absent("No such exec instance: {name}")) for method in _METHODS],
-    *[(method, "/networks/{name}", _absent("network {name} not found")) for method in _METHODS],
-    *[(method, "/volumes/{name}", _absent("get {name}: no such volume")) for method in _METHODS],
-    *[(method, "/plugins/{name}", _absent('plugin "{name}" not found')) for method in _METHODS],
+    *[("POST", path, _none_yet(what)) for path, what in _MADE_BY.items()],
+    *[("POST", path, _refuse(Unsupported, _NO_BUILDER)) for path in ("/build", "/grpc", "/session")],
+    ("POST", "/commit", _commit),
+    ("POST", "/swarm/leave", _refuse(Unavailable, "This node is not part of a swarm")),
+    *[("GET", path, _refuse(Unavailable, _NO_SWARM)) for path in _SWARM],
+    *[
+        (method, f"{path}/{{name}}", _refuse(Unavailable, _NO_SWARM))
+        for path in _SWARM
+        for method in _METHODS
+    ],
+    *[
+        (method, f"{path}/{{name}}", _refuse(NotFound, message))
+        for path, message in _ABSENT.items()
+        for method in _METHODS
+    ],
 ]

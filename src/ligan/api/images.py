@@ -5,6 +5,7 @@ from __future__ import annotations
 from ligan.api import answers, wire
 from ligan.api.streams import ClientGone, RequestBody, ResponseBody, run
 from ligan.errors import Invalid, LiganError, NotFound, Unsupported
+from ligan.images.importing import ImportRequest, open_url
 from ligan.oci.reference import is_tag, parse
 
 TYPE_CHECKING = False
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from ligan.api.router import Call, Route
     from ligan.engine.role import Engine
     from ligan.images.staging import LoadProgress
-
-NO_REGISTRIES = Unsupported(
-    "this version of Ligan cannot talk to registries: bring images with docker save, load and import"
-)
 
 
 async def _list(call: Call) -> StreamResponse:
@@ -129,27 +126,42 @@ def _reporter(answer: ResponseBody, *, quiet: bool) -> Callable[[LoadProgress | 
 
 
 async def _create(call: Call) -> StreamResponse:
-    if not call.has("fromSrc") or call.text("fromImage"):
-        raise NO_REGISTRIES
-    from ligan.images.importing import ImportRequest
-
-    if call.text("fromSrc") != "-":
-        raise Unsupported("importing from a URL is up to the client: give it the file")
+    """Import a tar: from the body, or from what a URL names."""
+    origin = call.text("fromSrc")
+    if not origin or call.text("fromImage"):
+        return await _needs_registry(call)
     request = ImportRequest(
         reference=_target(call),
         message=call.text("message"),
         changes=tuple(call.texts("changes")),
         platform=call.text("platform"),
+        source="" if origin == "-" else origin,
     )
-    source = RequestBody(call)
     answer = ResponseBody(call, answers.stream())
-    image = await run(call, lambda engine: engine.import_image(source, request), answer, source)  # type: ignore[arg-type]  # as above
-    await answer.send(wire.stream_line({"status": image}))
+    body = RequestBody(call) if origin == "-" else None
+
+    def make(engine: Engine) -> str:
+        if body is not None:
+            return engine.import_image(body, request)
+        with open_url(origin) as download:
+            answer.write(wire.stream_line({"status": f"Downloading from {download.address}"}))
+            return engine.import_image(download, request)
+
+    try:
+        image = await run(call, make, answer, body)
+    except LiganError as error:
+        if not answer.response.prepared:
+            raise
+        await answer.send(wire.stream_error(error))
+    else:
+        await answer.send(wire.stream_line({"status": image}))
     return answer.response
 
 
 async def _needs_registry(call: Call) -> StreamResponse:
-    raise NO_REGISTRIES
+    raise Unsupported(
+        "this version of Ligan does not talk to registries: bring images with docker load or import"
+    )
 
 
 ROUTES: list[Route] = [

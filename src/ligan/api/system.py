@@ -42,6 +42,11 @@ async def _ping(call: Call) -> StreamResponse:
     return Response(body=b"OK", headers=answers.HEADERS | _PING_HEADERS)
 
 
+async def _options(call: Call) -> StreamResponse:
+    """Docker answers this for every path, and with nothing."""
+    return answers.nothing(200)
+
+
 async def _version(call: Call) -> StreamResponse:
     host = platform.uname()
     facts = {
@@ -185,4 +190,5 @@ ROUTES: list[Route] = [
     ("GET", "/version", _version),
     ("GET", "/info", _info),
     ("GET", "/system/df", _disk_usage),
+    ("OPTIONS", "/{name}", _options),
 ]

@@ -12,6 +12,7 @@ import json
 import msgspec
 
 from ligan.errors import Invalid, LiganError
+from ligan.oci.gojson import GO_ZERO_TIME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -149,8 +150,6 @@ def usage(images: Sequence[ImageUsage], layers_size: int, api: int, kinds: Seque
     return document | {"BuilderSize": 0} if api < 42 else document
 
 
-_GO_ZERO_TIME = "0001-01-01T00:00:00Z"
-
 # What containers need and images do not: gone from an image's Config with API 1.50.
 _CONTAINER_FIELDS = (
     "Hostname",
@@ -172,7 +171,7 @@ def inspection(document: dict[str, Any], api: int) -> dict[str, Any]:
     """Return the engine's document, which is that of API 1.41, as a later version has it."""
     if api >= 44:
         del document["VirtualSize"]
-        if document["Created"] == _GO_ZERO_TIME:
+        if document["Created"] == GO_ZERO_TIME:
             del document["Created"]
     if api >= 45:
         del document["Container"], document["ContainerConfig"]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ligan.insight.plan import Plan
     from ligan.insight.undo import UndoEntry
     from ligan.insight.why import Why
+    from ligan.layers.compression import Source as Readable
     from ligan.store.fsck import Fault
 
 
@@ -137,7 +138,7 @@ class EmbeddedEngine:
 
         self.store.read_files(lambda tx: plan_save(tx, self.store.layout, names))
 
-    def import_image(self, source: BinaryIO, request: ImportRequest) -> str:
+    def import_image(self, source: BinaryIO | Readable, request: ImportRequest) -> str:
         from ligan.images.importing import import_image
 
         self.store.recover()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ligan.insight.plan import Plan
     from ligan.insight.undo import UndoEntry
     from ligan.insight.why import Why
+    from ligan.layers.compression import Source as Readable
     from ligan.store.fsck import Fault
 
     Filters = Mapping[str, Sequence[str]]
@@ -93,7 +94,7 @@ class Engine(Protocol):
     def check_save(self, names: Sequence[str]) -> None:
         """Raise what save would raise for these names, before anything is written."""
 
-    def import_image(self, source: BinaryIO, request: ImportRequest) -> str:
+    def import_image(self, source: BinaryIO | Readable, request: ImportRequest) -> str:
         """Make an image of one layer from a tar; returns its ID."""
 
     def adopt(self, images: Sequence[Provenance]) -> list[str]:
