@@ -17,8 +17,6 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ligan.store.db import Database, ReadTransaction, WriteTransaction
     from ligan.store.layout import Layout
 
@@ -33,10 +31,10 @@ class Deletion(Value):
 
 
 _HELD_BLOB = """
-    SELECT EXISTS (SELECT 1 FROM layer WHERE blob = :key)
-        OR EXISTS (SELECT 1 FROM layer_blob WHERE blob = :key)
-        OR EXISTS (SELECT 1 FROM image WHERE config = :key)
-        OR EXISTS (SELECT 1 FROM deletion_image WHERE config = :key)
+    SELECT EXISTS (SELECT 1 FROM layer WHERE blob = ?1)
+        OR EXISTS (SELECT 1 FROM layer_blob WHERE blob = ?1)
+        OR EXISTS (SELECT 1 FROM image WHERE config = ?1)
+        OR EXISTS (SELECT 1 FROM deletion_image WHERE config = ?1)
 """
 
 _HELD_LAYER = """
@@ -49,7 +47,7 @@ _HELD_LAYER = """
 
 def release_blob(tx: WriteTransaction, layout: Layout, key: int) -> int:
     """Remove the blob's row unless something holds it. Returns the bytes that thereby go."""
-    if tx.one(_HELD_BLOB.replace(":key", "?1"), (key,))[0]:
+    if tx.one(_HELD_BLOB, (key,))[0]:
         return 0
     digest, size = tx.one("SELECT digest, size FROM blob WHERE key = ?", (key,))
     tx.execute("DELETE FROM blob WHERE key = ?", (key,))
@@ -171,8 +169,3 @@ def _unlink(path: str) -> None:
         os.unlink(path)
     except FileNotFoundError:
         pass  # another process empties the same trash
-
-
-def blob_bytes(tx: ReadTransaction, keys: Iterable[int]) -> int:
-    """Return the bytes on disk of the blobs, each counted once."""
-    return sum(tx.value("SELECT size FROM blob WHERE key = ?", (key,)) for key in set(keys))
