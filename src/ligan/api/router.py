@@ -61,12 +61,6 @@ class Call:
         """The request as undo entries name it."""
         return f"{self.http.method} {self.path}"
 
-    async def invite_body(self) -> None:
-        """Tell a client that waits for it that its body is wanted (RFC 9110, 10.1.1)."""
-        if self.http.headers.get("Expect", "").lower() == "100-continue" and self.http.version >= (1, 1):
-            await self.http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.http.writer.output_size = 0  # the answer has not begun
-
     async def read_form(self) -> None:
         """Add the parameters of a form body, which come before those of the query."""
         if self.http.method not in ("POST", "PUT", "PATCH"):

@@ -39,7 +39,6 @@ class Api:
             call = Call(http, self._engine)
             handler = self._router.find(call)
             await _ask_for_body(http)
-            await call.invite_body()
             await call.read_form()
             return await handler(call)
         except MovedPermanently as moved:
