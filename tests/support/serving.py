@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 START_SECONDS = 30
 STOP_SECONDS = 30
+SILENCE_SECONDS = 0.2
 
 
 class Daemon:
@@ -41,20 +42,26 @@ class Daemon:
             raise
         return connection
 
-    def ask(self, request: bytes, timeout: float = 20.0) -> bytes:
-        """Return all that is answered to these bytes, until the daemon closes or nothing more comes."""
-        with self.connect(timeout) as connection:
-            try:
-                connection.sendall(request)
-                connection.shutdown(socket.SHUT_WR)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # it has refused already; its answer is there
+    def ask(self, request: bytes, *, whole: bool = True, patience: float = 20.0) -> bytes:
+        """Return what is answered to these bytes before the daemon hangs up, or is silent for a while.
+
+        Of a request that is not `whole` the client goes without waiting. Raises
+        TimeoutError where nothing comes for so many seconds.
+        """
+        with self.connect(patience) as connection:
             answer = b""
             try:
+                connection.sendall(request)
+                if not whole:
+                    connection.shutdown(socket.SHUT_WR)
                 while chunk := connection.recv(1 << 16):
                     answer += chunk
-            except ConnectionResetError:
-                pass  # it closed with our bytes unread
+                    connection.settimeout(SILENCE_SECONDS)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # it had enough, and hung up with some of our bytes unread
+            except TimeoutError:
+                if not answer:
+                    raise
             return answer
 
     def memory(self, which: str = "VmHWM") -> int:
