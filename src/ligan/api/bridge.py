@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
 from threading import Lock, Thread
 
@@ -86,15 +87,17 @@ class _Workers:
         engine = None
         while (call := self._calls.get()) is not None:
             future, verb, command = call
+            settle: Callable[[], object] = future.cancel
             if future.set_running_or_notify_cancel():
                 try:
                     engine = engine or self._open_engine()
                     engine.command = command
-                    future.set_result(verb(engine))
+                    settle = partial(future.set_result, verb(engine))
                 except BaseException as error:  # noqa: BLE001  # raised again by the handler
-                    future.set_exception(error)
-            del call, future, verb  # they may hold a whole body
+                    settle = partial(future.set_exception, error)
             with self._lock:
-                self._idle += 1
+                self._idle += 1  # before the caller knows: its next call finds this thread
+            settle()
+            del call, future, verb, settle  # they may hold a whole body
         if engine is not None:
             engine.close()

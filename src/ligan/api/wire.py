@@ -67,7 +67,9 @@ def encode(document: object) -> bytes:
         return _encoder.encode(document) + b"\n"
     except UnicodeEncodeError:
         # Half a surrogate pair, out of somebody's config: Go would have replaced it when it read that.
-        text = json.dumps(msgspec.to_builtins(document), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(
+            msgspec.to_builtins(document, enc_hook=_plain), ensure_ascii=False, separators=(",", ":")
+        )
         return text.encode("utf-8", "replace") + b"\n"
 
 
