@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from tempfile import TemporaryFile
+from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,8 +105,13 @@ def _limit_writes(monkeypatch: pytest.MonkeyPatch, root: str) -> None:
 
 def _used(root: str) -> int:
     """Return the bytes of all files, each once however many names it has."""
-    found = [os.stat(os.path.join(folder, name)) for folder, _, names in os.walk(root) for name in names]
-    return sum({status.st_ino: status.st_size for status in found}.values())
+    sizes = {}
+    for folder, _, names in os.walk(root):
+        for name in names:
+            with suppress(FileNotFoundError):  # another thread has just renamed it
+                status = os.stat(os.path.join(folder, name))
+                sizes[status.st_ino] = status.st_size
+    return sum(sizes.values())
 
 
 def fill(path: str) -> None:
@@ -140,6 +147,32 @@ def test_a_load_that_does_not_fit_drops_the_oldest_undo_entry(small_root: str) -
     assert set(stock.names()) == {"y:1", "z:1"}
     stock.store.close()
     check_store(small_root)
+
+
+def test_two_threads_that_find_the_disk_full_at_once_have_room_made_once(
+    store_root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock = Stock(store_root)
+    write, both = os.write, Barrier(2)
+    full = {b"one", b"two"}
+    asked = []
+
+    def full_at_first(file: int, data: memoryview) -> int:
+        if bytes(data) in full:
+            both.wait()
+            full.discard(bytes(data))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, data)
+
+    def make_room(wanted: int) -> bool:
+        asked.append(wanted)
+        return True
+
+    monkeypatch.setattr(os, "write", full_at_first)
+    with stock.store.lease(make_room) as lease, ThreadPoolExecutor(2) as threads:
+        assert {staged.size for staged in threads.map(lease.write, (b"one", b"two"))} == {3}
+    assert asked == [3]
+    stock.store.close()
 
 
 @pytest.mark.parametrize(
