@@ -85,9 +85,10 @@ def _tags(repositories: Any, images: dict[str, LegacyImage]) -> dict[str, list[R
         for tag, image in typed(repositories, name, dict, what).items():
             if not isinstance(image, str) or image not in images:
                 raise Invalid(f"invalid target ID: {image}")
-            if not parse(name).is_name_only or not is_tag(tag):
-                raise Invalid(f'invalid tag "{name}:{tag}"')
-            found.setdefault(image, []).append(parse_tag_target(f"{name}:{tag}"))
+            reference = parse(name)
+            if not is_tag(tag):
+                raise Invalid("invalid tag format")
+            found.setdefault(image, []).append(parse_tag_target(f"{reference.repository}:{tag}"))
     return found
 
 

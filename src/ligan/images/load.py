@@ -251,9 +251,14 @@ class _Loading:
             return None  # deleted by another process since
 
 
+# Images without a history can be told to be each other's parents: no circle may come of it.
 _SET_PARENT = """
     UPDATE image SET parent = (SELECT key FROM image WHERE id = ?1)
-    WHERE id = ?2 AND parent IS NULL
+    WHERE id = ?2 AND parent IS NULL AND key NOT IN (
+        WITH RECURSIVE up (key) AS (
+            SELECT key FROM image WHERE id = ?1
+            UNION SELECT parent FROM image JOIN up USING (key) WHERE parent IS NOT NULL)
+        SELECT key FROM up)
 """
 
 
@@ -262,10 +267,11 @@ def _built_on(config: ImageConfig) -> str:
 
     `docker save` keeps the links between images of one archive only. The builder
     also leaves its base in the config, so a base that is in the store is found again.
+    Without a history nothing proves that it is one.
     """
     run = config.document.get("config")
     base = run.get("Image") if isinstance(run, dict) else None
-    return base if isinstance(base, str) and base.startswith("sha256:") else ""
+    return base if isinstance(base, str) and base.startswith("sha256:") and config.history else ""
 
 
 def _missing(tx: ReadTransaction, chain: Sequence[tuple[ChainID, DiffID]]) -> list[DiffID]:

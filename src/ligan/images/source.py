@@ -137,9 +137,25 @@ def open_archive(stream: BinaryIO, lease: Lease, limit: int | None) -> TarSource
     file = regular_file(stream)
     if file is not None and file.compression() is None:
         return TarSource(file.fd, file.offset)
-    with open_decompressed(stream, limit) as content:
-        path = lease.spool(iter(lambda: content.read(_CHUNK), b""))
+    path = lease.spool(content_of(stream, limit))
     return TarSource(os.open(path, os.O_RDONLY | os.O_CLOEXEC), 0, owned=True)
+
+
+def content_of(stream: Readable, limit: int | None) -> Iterator[bytes]:
+    """Yield the content of a stream, whatever it is compressed with.
+
+    Raises Corrupt with Docker's words for what is damaged, Invalid beyond `limit` bytes.
+    """
+    try:
+        with open_decompressed(stream, limit) as content:
+            while chunk := content.read(_CHUNK):
+                yield chunk
+    except Corrupt as error:
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: Corrupt) -> Corrupt:
+    return Corrupt(f"Error processing tar file(exit status 1): {error}")
 
 
 def regular_file(stream: BinaryIO | Readable) -> Extent | None:
@@ -171,7 +187,7 @@ class TarSource:
         except BaseException as error:
             self.close()
             if isinstance(error, Corrupt):
-                raise Corrupt(f"Error processing tar file(exit status 1): {error}") from None
+                raise _unreadable(error) from None
             raise
 
     def _add(self, member: Member) -> None:
@@ -220,9 +236,10 @@ class TarSource:
         return isinstance(self._nodes.get(self._walk(name)), Extent)
 
     def open(self, name: str) -> Extent:
-        node = self._nodes.get(self._walk(name))
+        path = self._walk(name)
+        node = self._nodes.get(path)
         if not isinstance(node, Extent):
-            raise MissingMember(name)
+            raise MissingMember(path)  # like Docker's, where the links end
         return node
 
     def folders(self) -> list[str]:

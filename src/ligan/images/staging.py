@@ -12,11 +12,9 @@ from queue import SimpleQueue
 from threading import Thread, current_thread
 
 from ligan.errors import Corrupt
-from ligan.images.source import ExtentReader, regular_file
-from ligan.layers.compression import open_decompressed
+from ligan.images.source import ExtentReader, content_of, regular_file
 from ligan.layers.scan import scan_layer
 from ligan.oci.digest import DiffID, DigestMismatch
-from ligan.store.blobs import CHUNK
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -175,7 +173,7 @@ class Staging:
         file = regular_file(stream)
         if file is not None:
             return _scan(self._copy(file, lambda _count: None))
-        return _scan(self._decompress(stream))
+        return _scan(self.lease.write_chunks(content_of(stream, self.limit)))
 
     def _copy(self, extent: Extent, tell: Callable[[int], None]) -> Staged:
         if extent.runs is None and extent.compression() is None:
@@ -183,11 +181,7 @@ class Staging:
                 return self.lease.copy_range(extent.fd, extent.offset, extent.size, tell)
             except EOFError:
                 raise Corrupt("unexpected EOF") from None
-        return self._decompress(ExtentReader(extent, tell))
-
-    def _decompress(self, stream: Readable) -> Staged:
-        with open_decompressed(stream, self.limit) as content:
-            return self.lease.write_chunks(iter(lambda: content.read(CHUNK), b""))
+        return self.lease.write_chunks(content_of(ExtentReader(extent, tell), self.limit))
 
 
 def _scan(staged: Staged) -> StagedLayer:

@@ -138,6 +138,8 @@ class ImageConfig(Value):
 
         Docker's rule for a parent link out of an archive (engine 20.10, image/tarexport, checkValidParent).
         """
+        if not self.history and not parent.history:
+            return True  # nobody has to keep a history
         steps = len(parent.history)
         return len(self.history) == steps + 1 and all(
             mine.is_same_step(theirs) for mine, theirs in zip(self.history, parent.history, strict=False)

@@ -143,7 +143,7 @@ BROKEN = "Error processing tar file(exit status 1): "
         (ImportRequest("j:1"), b"junk\n", Corrupt, BROKEN + "unexpected EOF"),
         (ImportRequest("j:1"), archives.layer({"f": bytes(999)})[:700], Corrupt, BROKEN + "unexpected EOF"),
         (ImportRequest("j:1"), b"\xa5" * 1024, Corrupt, BROKEN + "archive/tar: invalid tar header"),
-        (ImportRequest("j:1"), gzip.compress(TAR)[:-4], Corrupt, "unexpected EOF"),
+        (ImportRequest("j:1"), gzip.compress(TAR)[:-4], Corrupt, BROKEN + "unexpected EOF"),
         (
             ImportRequest("j:1"),
             tars.link("a", "/etc/passwd") + tars.END,
@@ -215,7 +215,7 @@ def test_url_is_imported(path: str, scheme: str, site: str, stock: Stock) -> Non
 
 
 def test_answer_that_breaks_off_is_an_error(site: str, stock: Stock) -> None:
-    with open_url(f"{site}/short") as source, pytest.raises(Corrupt, match=r"^unexpected EOF$"):
+    with open_url(f"{site}/short") as source, pytest.raises(Corrupt, match=r": unexpected EOF$"):
         import_image(stock.store, source, ImportRequest())
     assert stock.disk_bytes() == 0
 

@@ -80,7 +80,7 @@ def test_member_is_found_where_unpacking_would_put_it(members: bytes) -> None:
     ],
 )
 def test_what_is_no_file_of_the_archive_is_missing(members: bytes) -> None:
-    with pytest.raises(MissingMember, match=r"^open a: "):
+    with pytest.raises(MissingMember, match=r"^open .*: "):
         content(members + tars.END, "a")
 
 
