@@ -111,7 +111,8 @@ class ExtentReader:
         """Return up to `size` bytes, and none only at the end."""
         if not self._pending:
             self._pending = next(self._chunks, b"")
-            self._progress(len(self._pending))
+            if self._pending:
+                self._progress(len(self._pending))
         data, self._pending = self._pending[:size], self._pending[size:]
         return data
 

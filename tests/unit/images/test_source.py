@@ -139,7 +139,7 @@ def test_reader_tells_what_it_read() -> None:
     with tars.opened(b"0123456789") as fd:
         reader = ExtentReader(Extent(fd, 2, 6), told.append)
         assert [reader.read(4), reader.read(4), reader.read(4)] == [b"2345", b"67", b""]
-    assert sum(told) == 6
+    assert told == [6]
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
