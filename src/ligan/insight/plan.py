@@ -96,8 +96,8 @@ def from_json(text: str) -> Plan:
         document = json.loads(text)
         if document.pop("format") != FORMAT:
             raise Invalid("the plan was written by another version of Ligan")
-        rows = tuple(Row(*item) for row in document.pop("rows") for item in row.items())
-        refused = tuple(Refused(**item) for item in document.pop("refused"))
+        rows = tuple(Row(*item) for row in _list(document.pop("rows")) for item in row.items())
+        refused = tuple(Refused(**item) for item in _list(document.pop("refused")))
         arguments = tuple(_list(document.pop("arguments")))
         plan = Plan(rows=rows, refused=refused, arguments=arguments, **document)
         _check(plan)
@@ -118,7 +118,7 @@ def _check(plan: Plan) -> None:
     """Raise TypeError where a field has not the type that it is declared with, or Invalid for another verb."""
     texts = [plan.verb, plan.reason, *plan.arguments]
     texts += [text for row in (*plan.rows, *plan.refused) for text in row._astuple()]
-    texts += [value for name in plan.filters for value in _list(plan.filters[name])]
+    texts += [value for values in plan.filters.values() for value in _list(values)]
     for kind, values in (
         (str, texts),
         (bool, [plan.force, plan.prune_parents, plan.now]),
