@@ -1,0 +1,88 @@
+"""docs/openapi.yaml: it covers what the router serves, and the server keeps to it whatever is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from ligan.api import empty, images, system
+from tests.support.serving import Daemon, serving
+from tests.support.stores import check_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DOCUMENT = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "openapi.yaml")
+schemathesis.serializer.alias("application/x-tar", "application/octet-stream")
+API = schemathesis.openapi.from_path(DOCUMENT)
+STREAMS = ("/events", "/images/load", "/images/create")
+"""Their answers are many documents, of which schemas know nothing."""
+
+SECONDS = 20
+"""After so long an answer counts as hanging."""
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory, base_images: str) -> Iterator[str]:
+    """The URL of a daemon with the base images."""
+    root = str(tmp_path_factory.mktemp("openapi") / "root")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with serving(root, "--host", f"tcp://127.0.0.1:{port}") as daemon:
+        _load(daemon, base_images)
+        yield f"http://127.0.0.1:{port}/v1.51"
+    check_store(root)
+
+
+def _load(daemon: Daemon, path: str) -> None:
+    with open(path, "rb") as archive:
+        content = archive.read()
+    head = b"POST /images/load HTTP/1.1\r\nHost: docker\r\nContent-Length: %d\r\n\r\n" % len(content)
+    assert b"Loaded image: alpine:latest" in daemon.ask(head + content)
+
+
+def test_it_names_what_the_router_serves_and_nothing_else() -> None:
+    served = {(method.lower(), path) for method, path, _ in (*system.ROUTES, *images.ROUTES, *empty.ROUTES)}
+    written = {
+        (method, path)
+        for path, item in API.raw_schema["paths"].items()
+        for method in item
+        if method != "$ref"
+    }
+    assert written == served | {("get", "/events")}
+
+
+@API.parametrize()
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_the_server_keeps_to_it(case: Any, target: str) -> None:
+    if case.path == "/events":
+        case.query = {**(case.query or {}), "until": "1"}  # else it has no end
+    if case.path == "/images/create":
+        case.query = {**(case.query or {}), "fromSrc": "-"}  # else it may ask another server
+    response = case.call(base_url=target, timeout=SECONDS)
+    assert b"internal error" not in response.content
+    checks = [status_code_conformance, content_type_conformance]
+    if case.path in STREAMS and response.status_code == 200:
+        for line in response.content.splitlines():
+            assert json.loads(line)
+    else:
+        checks.append(response_schema_conformance)
+    case.validate_response(response, checks=checks)
