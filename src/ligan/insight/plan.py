@@ -115,7 +115,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _check(plan: Plan) -> None:
-    """Raise TypeError where a field has not the type that it is declared with, or Invalid for another verb."""
+    """Raise TypeError where a field is not of the type it is declared with, Invalid for another verb."""
     texts = [plan.verb, plan.reason, *plan.arguments]
     texts += [text for row in (*plan.rows, *plan.refused) for text in row._astuple()]
     texts += [value for values in plan.filters.values() for value in _list(values)]
