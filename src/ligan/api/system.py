@@ -49,27 +49,23 @@ async def _options(call: Call) -> StreamResponse:
 
 async def _version(call: Call) -> StreamResponse:
     host = platform.uname()
-    facts = {
-        "ApiVersion": dotted(API_VERSION),
-        "MinAPIVersion": dotted(MIN_API_VERSION),
+    api = {"ApiVersion": dotted(API_VERSION), "MinAPIVersion": dotted(MIN_API_VERSION)}
+    machine = {
         "Os": "linux",
         "Arch": normalise("linux", host.machine).architecture,
         "KernelVersion": host.release,
     }
     libraries = {"PythonVersion": platform.python_version(), "SQLiteVersion": sqlite3.sqlite_version}
-    engine = {
-        "Name": "Engine",
-        "Version": __version__,
-        "Details": facts | libraries | {"Experimental": "false"},
-    }
+    details = {**api, **machine, **libraries, "Experimental": "false"}
     return answers.document(
         {
             "Platform": {"Name": "Ligan"},
-            "Components": [engine],
+            "Components": [{"Name": "Engine", "Version": __version__, "Details": details}],
             "Version": __version__,
-            **facts,
+            **api,
             "GitCommit": "",
             "GoVersion": "",
+            **machine,
             "BuildTime": "",
         }
     )
@@ -82,6 +78,7 @@ async def _info(call: Call) -> StreamResponse:
 
 def _info_document(facts: Mapping[str, Any], now: str) -> dict[str, Any]:
     """Return Docker's info. What Ligan has none of is empty, off or zero; its own facts come last."""
+    system = _os_release()
     registries = {
         "AllowNondistributableArtifactsCIDRs": [],
         "AllowNondistributableArtifactsHostnames": [],
@@ -101,14 +98,15 @@ def _info_document(facts: Mapping[str, Any], now: str) -> dict[str, Any]:
         "Plugins": {"Volume": [], "Network": [], "Authorization": None, "Log": []},
         **dict.fromkeys(_FEATURES, False),
         "NFd": 0,
+        "OomKillDisable": False,
         "NGoroutines": 0,
         "SystemTime": now,
         "LoggingDriver": "",
         "CgroupDriver": "none",
         "NEventsListener": 0,
         "KernelVersion": facts["KernelVersion"],
-        "OperatingSystem": platform.freedesktop_os_release()["PRETTY_NAME"],
-        "OSVersion": platform.freedesktop_os_release().get("VERSION_ID", ""),
+        "OperatingSystem": system.get("PRETTY_NAME", "<unknown>"),
+        "OSVersion": system.get("VERSION_ID", ""),
         "OSType": facts["OSType"],
         "Architecture": facts["Architecture"],
         "IndexServerAddress": "https://index.docker.io/v1/",
@@ -146,6 +144,13 @@ def _info_document(facts: Mapping[str, Any], now: str) -> dict[str, Any]:
     }
 
 
+def _os_release() -> dict[str, str]:
+    try:
+        return platform.freedesktop_os_release()
+    except OSError:
+        return {}  # a machine need not say; Docker then writes <unknown>
+
+
 _FEATURES = (
     "MemoryLimit",
     "SwapLimit",
@@ -160,7 +165,6 @@ _FEATURES = (
     "BridgeNfIptables",
     "BridgeNfIp6tables",
     "Debug",
-    "OomKillDisable",
 )
 
 
