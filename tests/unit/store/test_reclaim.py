@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ligan.errors import Invalid, NotFound
-from ligan.store.reclaim import held_by_undo, release_blob, release_layer
+from ligan.store.reclaim import empty_trash, held_by_undo, release_blob, release_layer
 from tests.support import archives
 
 if TYPE_CHECKING:
@@ -108,3 +109,26 @@ def test_former_names_go_with_the_last_bytes_of_an_image(stock: Stock) -> None:
     assert [row[1] for row in stock.dump()["name_history"]] == [image]
     stock.engine.reclaim(drop_all=True)
     assert stock.dump()["name_history"] == []
+
+
+def test_every_file_is_tried_before_the_first_failure_is_told(
+    stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trash = stock.store.layout.trash
+    for name in ("1", "2", "3"):
+        with open(f"{trash}/{name}", "wb"):
+            pass
+    unlink = os.unlink
+
+    def refuse_the_second(path: str) -> None:
+        if path.endswith("/2"):
+            raise PermissionError(errno.EPERM, "operation not permitted", path)
+        unlink(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refuse_the_second)
+        with pytest.raises(PermissionError):
+            empty_trash(stock.store.layout)
+    assert os.listdir(trash) == ["2"]
+    empty_trash(stock.store.layout)
+    assert os.listdir(trash) == []
