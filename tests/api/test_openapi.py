@@ -65,7 +65,7 @@ def test_it_names_what_the_router_serves_and_nothing_else() -> None:
 
 @API.parametrize()
 @settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     database=None,
