@@ -73,7 +73,11 @@ class DockerHost:
         self.address = address
         self._connect = _connector(address, certificates)
         self._idle: HTTPConnection | None = None
-        self.version = self._negotiate()
+        try:
+            self.version = self._negotiate()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -81,6 +85,9 @@ class DockerHost:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         if self._idle is not None:
             self._idle.close()
 
@@ -109,8 +116,8 @@ class DockerHost:
 
     def _negotiate(self) -> str:
         connection, response = self._send("/_ping")
+        self._read(connection, response)
         text = response.headers.get("Api-Version", "")
-        self._keep(connection, response)
         major, _, minor = text.partition(".")
         if not (major.isascii() and major.isdigit() and minor.isascii() and minor.isdigit()):
             raise Unavailable(f"what answers at {self.address} is no Docker Engine API")
@@ -122,10 +129,7 @@ class DockerHost:
         return ".".join(map(str, min(theirs, MAX_VERSION)))
 
     def _get(self, path: str, query: Query) -> Any:
-        connection, response = self._request(path, query)
-        document = self._document(response)
-        self._keep(connection, response)
-        return document
+        return self._document(*self._request(path, query))
 
     def _request(self, path: str, query: Query) -> tuple[HTTPConnection, HTTPResponse]:
         """Return an answer of status 200 whose body is not read yet. Raises the error it is instead."""
@@ -133,8 +137,7 @@ class DockerHost:
         connection, response = self._send(target)
         if response.status == 200:
             return connection, response
-        document = self._document(response)
-        self._keep(connection, response)
+        document = self._document(connection, response)
         message = document.get("message") if isinstance(document, dict) else None
         raise _KINDS.get(response.status, Unavailable)(str(message or f"{response.status} {response.reason}"))
 
@@ -154,20 +157,21 @@ class DockerHost:
             connection.close()
             raise self._unreachable(error) from None
 
-    def _document(self, response: HTTPResponse) -> Any:
+    def _document(self, connection: HTTPConnection, response: HTTPResponse) -> Any:
         try:
-            return json.loads(response.read())
-        except (OSError, HTTPException, ValueError, RecursionError):
+            return json.loads(self._read(connection, response))
+        except (ValueError, RecursionError):
             raise self._unreadable() from None
 
-    def _keep(self, connection: HTTPConnection, response: HTTPResponse) -> None:
-        """Use the connection for the next request, where the daemon lets it open."""
+    def _read(self, connection: HTTPConnection, response: HTTPResponse) -> bytes:
+        """Return the whole body; the connection serves the next request, where the daemon lets it open."""
         try:
-            response.read()
+            body = response.read()
         except (OSError, HTTPException):
             connection.close()
-            return
+            raise self._unreadable() from None
         self._idle = connection
+        return body
 
     def _unreadable(self) -> Unavailable:
         return Unavailable(f"the daemon at {self.address} gave an answer that cannot be read")
