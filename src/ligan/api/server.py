@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import pkgutil
+from importlib import import_module
 from urllib.parse import quote
 
 from aiohttp import HttpVersion11
@@ -29,6 +31,7 @@ class Api:
     """The Docker Engine API over one engine: what an aiohttp server calls for each request."""
 
     def __init__(self, engine: Bridge, feed: Feed) -> None:
+        _import_all()
         self._engine = engine
         events: Route = ("GET", "/events", feed.handle)
         self._router = Router([*system.ROUTES, *images.ROUTES, events, *empty.ROUTES])
@@ -54,6 +57,19 @@ class Api:
         except Exception:  # noqa: BLE001  # logged whole, and no client ever sees a traceback
             _log.exception("%s %s failed", http.method, http.path)
             return _answer(500, "internal error: the server's log has the details")
+
+
+def _import_all() -> None:
+    """Import what the engine would import at its first call of a verb.
+
+    A daemon outlives an upgrade of its files: what it took in later would not fit what it has.
+    """
+    for package in map(import_module, _PACKAGES):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            import_module(module.name)
+
+
+_PACKAGES = ("ligan.engine", "ligan.insight", "ligan.images", "ligan.layers", "ligan.store", "ligan.oci")
 
 
 async def _ask_for_body(http: BaseRequest) -> None:
