@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 
-from ligan.errors import LiganError, NoSpace, NotFound
+from ligan.errors import LiganError, NoSpace, NotFound, Unsupported
 from ligan.hosts.docker import Unreachable
 from ligan.hosts.layerless import archive_of, rebuild_config
 from ligan.images.adopting import Provenance
@@ -67,6 +67,10 @@ BATCH_IMAGES = 64
 """IDs in one request: 80 bytes each, in a line of which servers may take no more than 8 KB."""
 
 
+_CONTAINERD = ["driver-type", "io.containerd.snapshotter.v1"]
+"""What tells the containerd image store of Docker 25 and later: an ID is the digest of a manifest there."""
+
+
 class HostImage(Value):
     """An image as the daemon describes it. `size` is in bytes, `layer_sizes` those of its diff IDs."""
 
@@ -98,7 +102,15 @@ class Migration(Value):
 
 
 def plan(host: DockerHost, target: Target, watcher: Watcher) -> Migration:
-    """Return what has to come from the daemon for `target` to have all of its images. Nothing changes."""
+    """Return what has to come from the daemon for `target` to have all of its images. Nothing changes.
+
+    Raises Unsupported where the daemon names images by anything but their configs.
+    """
+    if _CONTAINERD in typed(host.get("/info"), "DriverStatus", list, "info"):
+        raise Unsupported(
+            f"the daemon at {host.address} keeps its images in containerd, which gives them other IDs",
+            "Bring them by name: docker save NAME... | ligan load",
+        )
     here = {image.id for image in target.list_images({}, show_all=True)}
     known: set[ChainID] = set()
     for image in here:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ligan.errors import NoSpace, NotFound, Unavailable
+from ligan.errors import NoSpace, NotFound, Unavailable, Unsupported
 from ligan.hosts import migration
 from ligan.hosts.docker import Unreachable
 from ligan.hosts.migration import layer_sizes
@@ -28,7 +28,10 @@ EARLY = "2023-01-02T03:04:05Z"
 class Daemon:
     """Has images, and cannot give those whose IDs are in `broken`."""
 
+    address = "unix:///made-up"
+
     def __init__(self, images: Sequence[tuple[Image, dict[str, Any]]]) -> None:
+        self.info: dict[str, Any] = {}
         self.images = {image.id: (image, facts) for image, facts in images}
         self.broken: dict[str, Exception] = {}
         self.saved: list[list[str]] = []
@@ -45,6 +48,8 @@ class Daemon:
         return steps[::-1]
 
     def get(self, path: str) -> dict[str, Any]:
+        if path == "/info":
+            return self.info
         image, facts = self.images[path.split("/")[2]]
         return {"RootFS": {"Layers": [archives.digest(layer) for layer in image.layers]}} | facts
 
@@ -134,6 +139,14 @@ def test_a_parent_that_cannot_be_one_is_told(stock: Stock) -> None:
         f"{leaf.id[7:19]} has no parent here: {child.id[7:19]} is not here",
     ]
     assert stock.images() == {base.id, leaf.id}
+
+
+def test_ids_of_manifests_are_refused(stock: Stock) -> None:
+    daemon = Daemon([(a_chain()[0], {})])
+    daemon.info["DriverStatus"] = [["driver-type", "io.containerd.snapshotter.v1"]]
+    with pytest.raises(Unsupported, match="keeps its images in containerd"):
+        run(daemon, stock)
+    assert daemon.saved == []
 
 
 def test_one_image_that_cannot_be_saved_does_not_keep_the_others(stock: Stock) -> None:
