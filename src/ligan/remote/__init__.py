@@ -1,0 +1,1 @@
+"""A client of every registry: endpoints, credentials, transport, repositories."""

@@ -1,0 +1,633 @@
+"""A registry, its repositories, and what is read from and written to them.
+
+The protocol is the OCI distribution-spec 1.1. What comes is checked against
+what was asked for; the digests of blobs are checked by whoever reads them.
+"""
+
+from __future__ import annotations
+
+import threading
+from urllib.parse import quote, urljoin
+
+from ligan.errors import LiganError
+from ligan.oci.digest import Digest, sha256
+from ligan.oci.documents import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    MAX_DOCUMENT_SIZE,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Descriptor,
+    parse_json,
+)
+from ligan.remote.auth import Authorizer
+from ligan.remote.credentials import ANONYMOUS, credentials_for
+from ligan.remote.endpoint import endpoints_of
+from ligan.remote.faults import BadAnswer, Interrupted, RemoteError, Unreachable, printable, refusal
+from ligan.remote.transport import Answer, Site, Transport
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from types import TracebackType
+    from typing import Self, TypeVar
+
+    from ligan.remote.credentials import Credentials
+    from ligan.remote.endpoint import Endpoint, RemoteSettings
+
+    Result = TypeVar("Result")
+
+PULL = ("pull",)
+PUSH = ("pull", "push")
+
+_ACCEPT = ", ".join((DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX, "*/*"))
+"""With the last, a registry shows what Docker no longer takes, instead of hiding it."""
+
+_GENERIC_TYPES = ("", "application/json", "application/octet-stream", "text/plain")
+_MAX_ERROR = 1 << 16
+_MAX_TAGS = 1_000_000
+_TAGS_A_PAGE = 1000
+_PROGRESS = 1 << 20
+"""Bytes that make a download that broke off again worth as many attempts as a new one."""
+
+_PASSING = (429, 500, 502, 503, 504)
+"""Statuses after which the same request may succeed."""
+
+
+class FetchedManifest(Value):
+    """A manifest or index as the registry gave it; `digest` is that of `raw`."""
+
+    raw: bytes
+    media_type: str
+    digest: Digest
+
+
+class Registry:
+    """A registry that answered. It serves any number of threads; close it.
+
+    Registries with mirrors read from these first, as long as they have what is asked for.
+    """
+
+    def __init__(self, clients: list[_Client], transport: Transport) -> None:
+        """Use `open`."""
+        self._clients = clients
+        self._transport = transport
+
+    @classmethod
+    def open(cls, domain: str, settings: RemoteSettings, credentials: Credentials | None = None) -> Registry:
+        """Find the registry of a canonical domain, such as docker.io.
+
+        https is tried first; http only where the settings allow it and nothing
+        answered by TLS. Credentials that are not given are looked up in docker's
+        config.json, once the registry asks for some. Raises Unreachable, Interrupted
+        or BadAnswer, for the endpoint that was tried last.
+        """
+        endpoints = endpoints_of(domain, settings)
+        transport = Transport(settings, [item.host for item in endpoints if not item.verified])
+        clients = []
+        try:
+            for mirror in [item for item in endpoints if item.mirror]:
+                lookup = _lookup(mirror.host, settings, None)
+                clients.append(_Client(mirror, transport, settings, lookup))
+            direct = [item for item in endpoints if not item.mirror]
+            clients.append(
+                _first_that_answers(direct, transport, settings, _lookup(domain, settings, credentials))
+            )
+        except BaseException:
+            transport.close()
+            raise
+        return cls(clients, transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End waits between attempts, and close the connections."""
+        for client in self._clients:
+            client.closing.set()
+        self._transport.close()
+
+    @property
+    def url(self) -> str:
+        """The address of its API, as Docker shows it: `https://registry-1.docker.io/v2/`."""
+        return self._clients[-1].root
+
+    def login(self) -> str:
+        """Try the credentials. Return the identity token that the registry gave for them, or an empty string.
+
+        Raises LoginRefused, NoCredentials and what requests raise.
+        """
+        return self._clients[-1].login()
+
+    def repository(self, path: str, actions: tuple[str, ...] = PULL) -> Repository:
+        """Return the repository of this path, `library/alpine`, for PULL or PUSH. Nothing is sent yet."""
+        clients = self._clients if actions == PULL else self._clients[-1:]
+        return Repository(clients, path, actions)
+
+
+class Repository:
+    """A repository of a registry. Methods raise Refusal where the registry refuses, with its words."""
+
+    def __init__(self, clients: list[_Client], path: str, actions: tuple[str, ...]) -> None:
+        """Use `Registry.repository`."""
+        self._clients = clients
+        self._client = clients[-1]
+        self._scopes = (f"repository:{path}:{','.join(actions)}",)
+        self.path = path
+
+    def head_manifest(self, reference: str) -> Descriptor | None:
+        """Return what a tag or digest names, or None where the registry knows no such thing.
+
+        Raises what else the registry says, in its words: it is asked again by GET for them, as Docker does.
+        """
+        return self._first(lambda client: self._head_manifest(client, reference))
+
+    def get_manifest(self, reference: str) -> FetchedManifest:
+        """Return the manifest or index that a tag or digest names.
+
+        Raises NotThere and other refusals, BadAnswer where it hashes to another
+        digest than the one that was asked for, or than the one that the registry gives.
+        """
+        return self._first(lambda client: self._get_manifest(client, reference))
+
+    def blob_exists(self, digest: Digest) -> int | None:
+        """Return the size of a blob in bytes, or None where the repository has none such."""
+        return self._first(lambda client: self._blob_exists(client, digest))
+
+    def open_blob(
+        self, digest: Digest, size: int, offset: int = 0, waiting: Callable[[float], None] | None = None
+    ) -> BlobStream:
+        """Return the blob's bytes from `offset` on; `size` is that of the whole blob, by its descriptor.
+
+        `waiting` is told the seconds before each further attempt, the first time 0 s have passed.
+        Raises NotThere and other refusals, BadAnswer for another size.
+        """
+        return self._first(lambda client: BlobStream(self, client, digest, size, offset, waiting))
+
+    def mount_blob(self, digest: Digest, from_path: str) -> bool:
+        """Make a blob of another repository of this registry one of this. Return whether it could be."""
+        url = self._url(
+            self._client, f"blobs/uploads/?mount={quote(digest)}&from={quote(from_path, safe='')}"
+        )
+        answer = self._client.request("POST", url, (*self._scopes, f"repository:{from_path}:pull"))
+        if answer.status == 202:  # no such blob there: the registry offers to take it by an upload
+            self._abandon(answer)
+        answer.discard()
+        return answer.status == 201
+
+    def upload_blob(
+        self, chunks: Callable[[], Iterable[bytes]], size: int | None, digest: Digest | Callable[[], Digest]
+    ) -> None:
+        """Store a blob. On return the registry has it.
+
+        `chunks` starts its bytes, anew for each attempt. Where the size is None or
+        the digest comes of a call, they are known once all bytes were taken.
+        Raises refusals, Interrupted after the last attempt.
+        """
+        waits = _Waits(self._client)
+        while True:
+            try:
+                return self._upload(chunks(), size, digest)
+            except (Interrupted, RemoteError) as error:
+                if not _may_pass(error) or not waits.next():
+                    raise
+
+    def put_manifest(self, reference: str, raw: bytes, media_type: str) -> Digest:
+        """Store a manifest or index under a tag or its digest; return its digest.
+
+        Raises refusals, BadAnswer where the registry says that it stored another digest.
+        """
+        headers = {"Content-Type": media_type}
+        answer = self._client.request(
+            "PUT", self._url(self._client, f"manifests/{reference}"), self._scopes, headers, raw
+        )
+        digest = sha256(raw)
+        self._stored(answer, digest)
+        return digest
+
+    def tags(self) -> Iterator[str]:
+        """Yield the tags, page by page, in the registry's order, each once.
+
+        Raises refusals, BadAnswer for pages without end.
+        """
+        client = self._client
+        url = self._url(client, f"tags/list?n={_TAGS_A_PAGE}")
+        seen: set[str] = set()
+        while url:
+            answer = client.request("GET", url, self._scopes)
+            document = client.document(answer)
+            fresh = [tag for tag in _tags_of(document, answer) if tag not in seen]
+            seen.update(fresh)
+            yield from fresh
+            following = _next_page(answer)
+            if following and (not fresh or len(seen) > _MAX_TAGS):
+                raise BadAnswer(f"{answer.operation}: the list of tags has no end")
+            url = following
+
+    def _url(self, client: _Client, rest: str) -> str:
+        return f"{client.root}{self.path}/{rest}"
+
+    def _first(self, operation: Callable[[_Client], Result]) -> Result:
+        """Return what the first mirror gives, or else the registry itself."""
+        for mirror in self._clients[:-1]:
+            try:
+                result = operation(mirror)
+            except LiganError:
+                continue
+            if result is not None:
+                return result
+        return operation(self._client)
+
+    def _head_manifest(self, client: _Client, reference: str) -> Descriptor | None:
+        url = self._url(client, f"manifests/{reference}")
+        answer = client.request("HEAD", url, self._scopes, {"Accept": _ACCEPT})
+        answer.discard()
+        if answer.status == 404:
+            return None
+        digest = answer.headers.get("Docker-Content-Digest")
+        if answer.status != 200 or digest is None or answer.length is None:
+            manifest = self._get_manifest(client, reference)
+            return Descriptor(manifest.media_type, manifest.digest, len(manifest.raw), None, {})
+        return Descriptor(_media_type(answer), _digest(answer, digest), answer.length, None, {})
+
+    def _get_manifest(self, client: _Client, reference: str) -> FetchedManifest:
+        url = self._url(client, f"manifests/{reference}")
+        answer = client.request("GET", url, self._scopes, {"Accept": _ACCEPT})
+        if answer.status != 200:
+            raise client.refusal(answer)
+        raw = answer.read_all(MAX_DOCUMENT_SIZE)
+        stated = answer.headers.get("Docker-Content-Digest")
+        wanted = [Digest.parse(reference)] if ":" in reference else []
+        wanted += [_digest(answer, stated)] if stated else []
+        for digest in wanted:
+            if _hashed(raw, digest) != digest:
+                raise BadAnswer(f"manifest verification failed for digest {digest}")
+        return FetchedManifest(raw, _media_type(answer), wanted[0] if wanted else sha256(raw))
+
+    def _blob_exists(self, client: _Client, digest: Digest) -> int | None:
+        answer = client.request("HEAD", self._url(client, f"blobs/{digest}"), self._scopes)
+        answer.discard()
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise client.refusal(answer)
+        return answer.length
+
+    def _upload(
+        self, chunks: Iterable[bytes], size: int | None, digest: Digest | Callable[[], Digest]
+    ) -> None:
+        client = self._client
+        answer = client.request("POST", self._url(client, "blobs/uploads/"), self._scopes)
+        if answer.status != 202:
+            raise client.refusal(answer)
+        place = _location(answer)
+        answer.discard()
+        headers = {"Content-Type": "application/octet-stream"}
+        body: Iterable[bytes] | None = chunks
+        if size is not None:
+            headers["Content-Length"] = str(size)
+        if size is None or callable(digest):
+            answer = client.request("PATCH", place, self._scopes, headers, chunks)
+            if answer.status not in (202, 204):
+                raise client.refusal(answer)
+            place = _location(answer)
+            answer.discard()
+            headers, body = {}, None
+        named = digest() if callable(digest) else digest
+        answer = client.request("PUT", _with_digest(place, named), self._scopes, headers, body)
+        self._stored(answer, named)
+
+    def _stored(self, answer: Answer, digest: Digest) -> None:
+        if answer.status not in (200, 201):
+            raise self._client.refusal(answer)
+        stated = answer.headers.get("Docker-Content-Digest")
+        answer.discard()
+        if stated and stated != digest:
+            raise BadAnswer(f"{answer.operation}: {digest} was stored as {printable(stated)[:140]}")
+
+    def _abandon(self, answer: Answer) -> None:
+        """End an upload that is not needed. A registry that does not do that does so in time."""
+        try:
+            self._client.request("DELETE", _location(answer), self._scopes).discard()
+        except RemoteError:
+            pass
+
+
+class BlobStream:
+    """The bytes of a blob, from an offset to its end, over as many connections as it takes."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        client: _Client,
+        digest: Digest,
+        size: int,
+        offset: int,
+        waiting: Callable[[float], None] | None,
+    ) -> None:
+        """Use `Repository.open_blob`."""
+        self._repository = repository
+        self._client = client
+        self._digest = digest
+        self._waiting = waiting
+        self._waits = _Waits(client)
+        self._since = offset
+        self.size = size
+        self.position = offset
+        self._answer = self._open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def read(self, count: int) -> bytes:
+        """Return the next bytes, at most `count`, or none once all of `size` were read.
+
+        A connection that breaks off is made anew, and goes on where the last one ended.
+        Raises Interrupted after the last attempt, BadAnswer where the blob is shorter or longer.
+        """
+        while True:
+            try:
+                data = self._answer.read_some(min(count, self.size - self.position) or 1)
+            except Interrupted as error:
+                self._resume(error)
+                continue
+            if self.position + len(data) > self.size:
+                self.close()
+                raise self._other_size("more")
+            if not data and self.position < self.size:
+                raise self._other_size("fewer")
+            self.position += len(data)
+            if data:
+                return data
+            self.close()
+            return b""
+
+    def close(self) -> None:
+        self._answer.close()
+
+    def _resume(self, error: Interrupted) -> None:
+        if self.position - self._since >= _PROGRESS:
+            self._waits = _Waits(self._client)
+        self._since = self.position
+        while True:
+            if not self._waits.next(self._waiting):
+                raise error
+            try:
+                self._answer = self._open()
+            except (Interrupted, Unreachable) as again:
+                error = Interrupted(again.message)
+            else:
+                return
+
+    def _open(self) -> Answer:
+        headers = {"Range": f"bytes={self.position}-"} if self.position else {}
+        url = self._repository._url(self._client, f"blobs/{self._digest}")
+        answer = self._client.request("GET", url, self._repository._scopes, headers)
+        answer.allow(self.size)
+        if answer.status == 206 and self.position:
+            self._check_range(answer)
+            self._check_length(answer, self.size - self.position)
+        elif answer.status == 200:
+            self._check_length(answer, self.size)
+            self._skip(answer)
+        else:
+            raise self._client.refusal(answer)
+        return answer
+
+    def _check_range(self, answer: Answer) -> None:
+        stated = answer.headers.get("Content-Range", "")
+        if not stated.startswith(f"bytes {self.position}-"):
+            answer.close()
+            raise BadAnswer(f"{answer.operation}: another range than was asked for: {printable(stated)[:80]}")
+
+    def _check_length(self, answer: Answer, expected: int) -> None:
+        if answer.length not in (None, expected):
+            answer.close()
+            raise self._other_size(f"{answer.length} instead of {expected}", answer)
+
+    def _skip(self, answer: Answer) -> None:
+        """Pass over what was read before: the registry knows no ranges."""
+        left = self.position
+        while left:
+            data = answer.read_some(min(left, _PROGRESS))
+            if not data:
+                raise self._other_size("fewer", answer)
+            left -= len(data)
+
+    def _other_size(self, how: str, answer: Answer | None = None) -> BadAnswer:
+        answer = answer or self._answer
+        encoding = answer.headers.get("Content-Encoding", "")
+        note = f" (Content-Encoding: {printable(encoding)[:20]})" if encoding else ""
+        return BadAnswer(f"blob {self._digest} has {how} bytes than its descriptor's {self.size}{note}")
+
+
+class _Client:
+    """Requests to one endpoint: authorized, and repeated where that may help."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        transport: Transport,
+        settings: RemoteSettings,
+        credentials: Callable[[], Credentials],
+    ) -> None:
+        self.root = f"{endpoint.base}/v2/"
+        self.settings = settings
+        self.closing = threading.Event()
+        self._site = Site.of(self.root)
+        self._transport = transport
+        self._authorizer = Authorizer(transport, self._site, credentials)
+
+    def ping(self) -> None:
+        """Learn how the registry wants requests to be authorized. Raises where nothing answers."""
+        answer = self._transport.request("GET", self.root, self._headers())
+        self._authorizer.learn(answer)
+        answer.discard()
+
+    def login(self) -> str:
+        return self._authorizer.login(self.root, self._headers())
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        scopes: tuple[str, ...],
+        headers: Mapping[str, str] | None = None,
+        body: bytes | Iterable[bytes] | None = None,
+    ) -> Answer:
+        """Return the answer, of whatever status, after as many attempts as are useful."""
+        waits = _Waits(self)
+        is_repeatable = body is None or isinstance(body, bytes)
+        has_renewed = False
+        sent = self._headers() | dict(headers or {})
+        while True:
+            try:
+                credentials = self._credentials(method, url, scopes)
+                answer = self._transport.request(method, url, sent, body, credentials=credentials)
+            except Interrupted:
+                if is_repeatable and waits.next():
+                    continue
+                raise
+            if answer.status == 401 and is_repeatable and not has_renewed:
+                has_renewed = True
+                if self._authorizer.renew(answer, scopes):
+                    answer.discard()
+                    continue
+            if (
+                answer.status in _PASSING
+                and is_repeatable
+                and waits.next(None, answer.headers.get("Retry-After"))
+            ):
+                answer.discard()
+                continue
+            return answer
+
+    def document(self, answer: Answer) -> object:
+        """Return the JSON of an answer of status 200. Raises the refusal that it is instead, BadAnswer."""
+        if answer.status != 200:
+            raise self.refusal(answer)
+        try:
+            return parse_json(answer.read_all(MAX_DOCUMENT_SIZE), "answer")
+        except RemoteError:
+            raise
+        except LiganError as error:
+            raise BadAnswer(f"{answer.operation}: {error.message}") from None
+
+    def refusal(self, answer: Answer) -> RemoteError:
+        """Return the error that the answer is, without the secrets that the registry may repeat in it."""
+        return refusal(answer.status, self._authorizer.redact(_error_body(answer)))
+
+    def _headers(self) -> dict[str, str]:
+        return {"User-Agent": self.settings.user_agent}
+
+    def _credentials(self, method: str, url: str, scopes: tuple[str, ...]) -> dict[str, str]:
+        if Site.of(url) != self._site:
+            return {}
+        return self._authorizer.headers(method, url, scopes)
+
+
+class _Waits:
+    """The waits between attempts: a few, each twice as long as the last, or as long as the registry says."""
+
+    def __init__(self, client: _Client) -> None:
+        self._client = client
+        self._left = client.settings.attempts - 1
+        self._seconds = client.settings.first_wait
+        self._total = client.settings.longest_wait
+
+    def next(self, waiting: Callable[[float], None] | None = None, wanted: str | None = None) -> bool:
+        """Wait, and return True; or False at once where no attempt is left, or the wait would be too long."""
+        seconds = self._seconds
+        if wanted and wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
+            seconds = float(wanted)
+        if not self._left or seconds > self._total:
+            return False
+        self._left -= 1
+        self._total -= seconds
+        self._seconds *= 2
+        if waiting is not None:
+            waiting(seconds)
+        return not self._client.closing.wait(seconds)
+
+
+def _lookup(
+    domain: str, settings: RemoteSettings, credentials: Credentials | None
+) -> Callable[[], Credentials]:
+    if credentials is not None:
+        return lambda: credentials
+    if not settings.docker_config:
+        return lambda: ANONYMOUS
+    return lambda: credentials_for(domain, settings.docker_config)
+
+
+def _first_that_answers(
+    endpoints: list[Endpoint],
+    transport: Transport,
+    settings: RemoteSettings,
+    lookup: Callable[[], Credentials],
+) -> _Client:
+    """Return a client of the first endpoint that answers. Raises the last one's error."""
+    for endpoint in endpoints:
+        client = _Client(endpoint, transport, settings, lookup)
+        try:
+            client.ping()
+        except RemoteError as error:
+            failure = error
+        else:
+            return client
+    raise failure
+
+
+def _may_pass(error: RemoteError) -> bool:
+    return isinstance(error, Interrupted) or getattr(error, "status", 0) in _PASSING
+
+
+def _error_body(answer: Answer) -> bytes:
+    try:
+        return answer.read_all(_MAX_ERROR)
+    except RemoteError:
+        return b""  # the status has to say it alone
+
+
+def _media_type(answer: Answer) -> str:
+    media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
+    return "" if media_type in _GENERIC_TYPES else media_type
+
+
+def _digest(answer: Answer, text: str) -> Digest:
+    try:
+        return Digest.parse(text)
+    except LiganError:
+        answer.close()
+        raise BadAnswer(f"{answer.operation}: its Docker-Content-Digest is no digest") from None
+
+
+def _hashed(raw: bytes, digest: Digest) -> Digest:
+    """Return the digest of the bytes in the algorithm of the other."""
+    state = digest.new_hash()
+    state.update(raw)
+    return Digest(f"{digest.algorithm}:{state.hexdigest()}")
+
+
+def _location(answer: Answer) -> str:
+    """Return where an upload goes on. Raises BadAnswer."""
+    location = answer.headers.get("Location", "")
+    if not location or not location.isascii() or not location.isprintable():
+        answer.close()
+        raise BadAnswer(f"{answer.operation}: the registry does not say where the upload goes on")
+    return urljoin(answer.url, location)
+
+
+def _with_digest(url: str, digest: Digest) -> str:
+    return f"{url}{'&' if '?' in url else '?'}digest={quote(digest)}"
+
+
+def _tags_of(document: object, answer: Answer) -> list[str]:
+    tags = document.get("tags") if isinstance(document, dict) else ""
+    if tags is None:
+        return []
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise BadAnswer(f"{answer.operation}: the answer is no list of tags")
+    return tags
+
+
+def _next_page(answer: Answer) -> str:
+    """Return the URL of the header Link, or an empty string (distribution-spec, listing tags)."""
+    link = answer.headers.get("Link", "")
+    target, bracket, parameters = link.strip().removeprefix("<").partition(">")
+    if not bracket or 'rel="next"' not in parameters.replace("rel=next", 'rel="next"'):
+        return ""
+    if not target.isascii() or not target.isprintable():
+        raise BadAnswer(f"{answer.operation}: the address of the next tags is none")
+    return urljoin(answer.url, target)
