@@ -1,7 +1,7 @@
 """Where the store is and how long it keeps what is deleted: environment and settings file.
 
 Settings are undo_window ("24h"), undo_disk_limit ("80%" or 0.8), undo_budget
-("20GB") and max_layer_size, in /etc/ligan/config.toml for root and
+("20GB"), max_layer_size and keep_compressed (true), in /etc/ligan/config.toml for root and
 $XDG_CONFIG_HOME/ligan/config.toml for others. LIGAN_UNDO_WINDOW and so on win.
 """
 
@@ -112,6 +112,13 @@ def _bytes(value: object) -> int:
     return int(_number(text.removesuffix(unit)) * base ** _POWERS.index(unit))
 
 
+def _switch(value: object) -> bool:
+    text = str(value).strip().lower()
+    if text not in ("true", "false"):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return text == "true"
+
+
 def _number(text: str) -> float:
     text = text.strip()
     if not text or text.strip("0123456789.") or text.count(".") > 1 or text == ".":
@@ -124,6 +131,7 @@ _KEYS = {
     "undo_disk_limit": ("disk_limit", _share),
     "undo_budget": ("budget", _bytes),
     "max_layer_size": ("max_layer_size", _bytes),
+    "keep_compressed": ("keep_compressed", _switch),
 }
 """The settings, each with the field of Policy it fills and its parser."""
 

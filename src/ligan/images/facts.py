@@ -14,7 +14,7 @@ from ligan.images.removal import (
 from ligan.oci.digest import ChainID, ImageID
 from ligan.oci.reference import familiar
 from ligan.store import failpoints
-from ligan.store.reclaim import forget_names, release_blob, release_layer
+from ligan.store.reclaim import forget_image, release_blob, release_layer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def apply(tx: WriteTransaction, layout: Layout, plan: RemovalPlan, now: int, del
             release_blob(tx, layout, config)
             release_layer(tx, layout, layer)
         for image in plan.images:
-            forget_names(tx, image)
+            forget_image(tx, image)
     for event, labels in zip(plan.events, event_labels, strict=True):
         attributes = labels | {"reference": familiar(event.name)} if event.name else {}
         record(tx, now, event.action, event.image, attributes)

@@ -170,6 +170,9 @@ class Download:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._response.close()
 
     def read(self, size: int, /) -> bytes:

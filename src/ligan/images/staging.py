@@ -7,14 +7,12 @@ database, and whoever watches the progress, stay in the thread that asked.
 from __future__ import annotations
 
 import os
-from collections import deque
-from queue import SimpleQueue
-from threading import Thread, current_thread
 
 from ligan.errors import Corrupt
 from ligan.images.source import ExtentReader, content_of, regular_file
 from ligan.layers.scan import scan_layer
 from ligan.oci.digest import DiffID, DigestMismatch
+from ligan.store.team import Team
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -57,32 +55,14 @@ class StagedLayer(Value):
     size: int
 
 
-class _RoomRequest(Value):
-    """A thread found the disk full, and waits for what the owner of the database can do."""
-
-    wanted: int
-    answer: SimpleQueue[bool]
-
-
-class _Abandoned(Exception):
-    """An earlier layer has failed, or the caller gave up: the rest would be for nothing."""
-
-
 class Staging:
     """A lease, and the threads that fill it."""
 
     def __init__(self, store: Store, progress: Callable[[LoadProgress], None]) -> None:
-        self._store = store
-        self._progress = progress
-        self._owner = current_thread()
-        self._inbox: SimpleQueue[LoadProgress | _RoomRequest | None] = SimpleQueue()
-        self._pending: deque[LayerJob] = deque()
-        self._results: dict[int, StagedLayer] = {}
-        self._failures: dict[int, BaseException] = {}
-        self._abandoned = False
+        self._team = Team(store, progress, THREADS)
         # Without a limit of the policy the disk is one: whatever fills it is removed, and NoSpace.
         self.limit = store.policy.max_layer_size
-        self.lease = store.lease(self._make_room)
+        self.lease = store.lease(self._team.make_room)
 
     def __enter__(self) -> Self:
         return self
@@ -97,66 +77,13 @@ class Staging:
 
         Raises the error of the lowest layer that has one, in Docker's words.
         """
-        if len(jobs) == 1:
-            return [self._stage(source, jobs[0], self._progress)]
-        self._pending.extend(jobs)
-        threads = [Thread(target=self._work, args=(source,)) for _ in range(min(THREADS, len(jobs)))]
-        for thread in threads:
-            thread.start()
-        try:
-            self._serve(threads)
-        except BaseException:
-            self._abandoned = True
-            self._pending.clear()
-            self._serve(threads)
-            raise
-        if self._failures:
-            raise self._failures[min(self._failures)]
-        return [self._results[job.position] for job in jobs]
-
-    def _serve(self, threads: list[Thread]) -> None:
-        """Do what the threads want done in this one, until all of them have ended."""
-        while threads:
-            message = self._inbox.get()
-            if message is None:
-                threads.pop()
-            elif isinstance(message, _RoomRequest):
-                there_is_room = False
-                try:
-                    there_is_room = not self._abandoned and self._store.make_room(message.wanted)
-                finally:
-                    message.answer.put(there_is_room)
-            elif not self._abandoned:
-                self._progress(message)
-
-    def _make_room(self, wanted: int) -> bool:
-        if current_thread() is self._owner:
-            return self._store.make_room(wanted)
-        request = _RoomRequest(wanted, SimpleQueue())
-        self._inbox.put(request)
-        return request.answer.get()
-
-    def _work(self, source: Source) -> None:
-        """Stage layers until none is left: the body of a thread."""
-        while self._pending:
-            try:
-                job = self._pending.popleft()
-            except IndexError:
-                break  # the other thread took the last one
-            try:
-                self._results[job.position] = self._stage(source, job, self._inbox.put)
-            except BaseException as error:  # noqa: BLE001  # raised again by the thread that asked
-                self._failures[job.position] = error
-                self._pending.clear()
-        self._inbox.put(None)
+        return self._team.run(jobs, lambda job, tell: self._stage(source, job, tell))
 
     def _stage(self, source: Source, job: LayerJob, progress: Callable[[LoadProgress], None]) -> StagedLayer:
         done = 0
 
         def tell(count: int) -> None:
             nonlocal done
-            if self._abandoned or any(position < job.position for position in self._failures):
-                raise _Abandoned
             done += count
             progress(LoadProgress(job.label, done, total))
 

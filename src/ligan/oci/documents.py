@@ -27,6 +27,11 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER_TAR = "application/vnd.docker.image.rootfs.diff.tar"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+SCHEMA1_TYPES = (
+    "application/vnd.docker.distribution.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v1+prettyjws",
+)
 
 MANIFEST_TYPES = (OCI_MANIFEST, DOCKER_MANIFEST)
 INDEX_TYPES = (OCI_INDEX, DOCKER_LIST)
@@ -166,13 +171,17 @@ def _text(item: Any, what: str) -> str:
 
 
 class Descriptor(Value):
-    """What a document says of another: media type, digest and size in bytes."""
+    """What a document says of another: media type, digest and size in bytes.
+
+    `urls` are where it can be had, apart from where the document was.
+    """
 
     media_type: str
     digest: Digest
     size: int
     platform: Platform | None
     annotations: dict[str, str]
+    urls: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, item: Any) -> Descriptor:
@@ -197,6 +206,7 @@ class Descriptor(Value):
             if platform
             else None,
             annotations={str(key): str(value) for key, value in annotations.items()},
+            urls=tuple(_text(url, what) for url in typed(item, "urls", list, what)),
         )
 
 

@@ -9,6 +9,10 @@ from __future__ import annotations
 from ligan.errors import Invalid
 from ligan.values import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _ARCHITECTURES = {
     "i386": ("386", ""),
     "x86_64": ("amd64", ""),
@@ -41,6 +45,33 @@ class Platform(Value):
         return (self.os, self.architecture) == (wanted.os, wanted.architecture) and (
             _variant(self) == _variant(wanted) or not wanted.variant
         )
+
+
+def best(offered: Sequence[Platform | None], wanted: Platform) -> int | None:
+    """Return the place of the offer that a machine of the wanted platform runs best, or None.
+
+    The order is that of containerd's platforms.Only: the variant itself, older
+    ones, then the architectures that the machine runs too. An offer for any
+    platform (None) comes last.
+    """
+    for able in _runs(wanted):
+        for place, offer in enumerate(offered):
+            if offer is not None and (offer.os, offer.architecture, _variant(offer)) == able:
+                return place
+    return next((place for place, offer in enumerate(offered) if offer is None), None)
+
+
+def _runs(wanted: Platform) -> list[tuple[str, str, str]]:
+    system, architecture, variant = wanted.os, wanted.architecture, _variant(wanted)
+    arm = [(system, "arm", f"v{version}") for version in (8, 7, 6, 5)]
+    if architecture == "arm64":
+        return [(system, architecture, variant), *arm]
+    if architecture == "arm":
+        return [item for item in arm if item[2] <= variant] or [(system, architecture, variant)]
+    if architecture == "amd64":
+        levels = [f"v{version}" for version in (4, 3, 2) if f"v{version}" <= variant] + ["", "v1"]
+        return [*[(system, architecture, level) for level in levels], (system, "386", "")]
+    return [(system, architecture, variant)]
 
 
 def normalise(os: str, architecture: str, variant: str = "") -> Platform:

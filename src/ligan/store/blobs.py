@@ -115,16 +115,34 @@ class Lease:
         with file:
             for chunk in chunks:
                 hasher.update(chunk)
-                self._write_all(file.fileno(), chunk)
+                self.append(file.fileno(), chunk)
                 size += len(chunk)
             return self._stage(path, file.fileno(), hasher.hexdigest(), size)
+
+    def adopt(self, path: str, digest: Digest, size: int) -> Staged:
+        """Stage a file of the store that is written already, and hashes to this: the caller has seen to it.
+
+        On return its bytes are durable. Nobody may write to it any more.
+        """
+        named = f"{self.path}/{digest.hex}"
+        with Explained(self.path):
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+            try:
+                os.link(path, named)
+            except FileExistsError:
+                pass  # staged before: the same bytes under the same name
+        return Staged(digest, size, named)
 
     def spool(self, chunks: Iterable[bytes | memoryview]) -> str:
         """Write a stream to a file that goes with the lease, neither hashed nor durable; returns its path."""
         path, file = self._new_file()
         with file:
             for chunk in chunks:
-                self._write_all(file.fileno(), chunk)
+                self.append(file.fileno(), chunk)
         return path
 
     def copy_range(
@@ -165,12 +183,13 @@ class Lease:
                 elif error.errno in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
                     data = os.pread(source, count, source_offset)
                     os.lseek(target, target_offset, os.SEEK_SET)
-                    self._write_all(target, data)
+                    self.append(target, data)
                     return len(data)
                 else:
                     raise explain(error, self.path) from error
 
-    def _write_all(self, file: int, data: bytes | memoryview) -> None:
+    def append(self, file: int, data: bytes | memoryview) -> None:
+        """Write all of the data, making room where the disk is full."""
         view = memoryview(data)
         while view:
             made = self._rooms_made

@@ -27,6 +27,7 @@ POINTS = (
     "drop.rows",
     "tag.rows",
     "recover.unlinked",
+    "pull.fetched",
 )
 
 _armed: dict[str, tuple[str, int]] = {}

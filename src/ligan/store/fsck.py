@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 
-from ligan.oci.digest import Digest
+from ligan.oci.digest import Digest, sha256
 from ligan.store.blobs import CHUNK
 from ligan.store.reclaim import release_blob, release_layer, sweep
 from ligan.store.recover import abandoned_leases, recover
@@ -43,6 +43,7 @@ def check(database: Database, layout: Layout, *, read_data: bool = True) -> list
         faults += _blob_files(tx, layout, read_data)
         faults += _layer_rows(tx)
         faults += _image_rows(tx)
+        faults += _remote_rows(tx)
         faults += _unheld(tx)
         faults += _leftovers(tx, layout)
     return faults
@@ -58,6 +59,8 @@ def repair(database: Database, layout: Layout) -> None:
                 release_layer(tx, layout, key)
         for key in tx.column("SELECT key FROM blob"):
             release_blob(tx, layout, key)
+        tx.execute(f"DELETE FROM manifest WHERE image NOT IN ({_KNOWN_IMAGES})")
+        tx.execute("DELETE FROM layer_remote WHERE diff_id NOT IN (SELECT diff_id FROM layer)")
         for name in _unknown_files(tx, layout):
             tx.execute("INSERT OR IGNORE INTO outbox (name) VALUES (?)", (f"blobs/sha256/{name}",))
     sweep(database, layout)
@@ -132,6 +135,27 @@ def _image_rows(tx: ReadTransaction) -> list[Fault]:
     )
     return faults + [
         Fault(f"reference {name}", "differs from its repository or kind", False) for name in rows
+    ]
+
+
+_KNOWN_IMAGES = "SELECT id FROM image UNION SELECT id FROM deletion_image"
+
+
+def _remote_rows(tx: ReadTransaction) -> list[Fault]:
+    faults = [
+        Fault(f"manifest {digest}", f"its bytes hash to {sha256(raw)}", False)
+        for digest, raw in tx.all("SELECT digest, raw FROM manifest")
+        if sha256(raw) != digest
+    ]
+    faults += [
+        Fault(f"manifest {digest}", "nothing holds it", True)
+        for digest in tx.column(f"SELECT digest FROM manifest WHERE image NOT IN ({_KNOWN_IMAGES})")
+    ]
+    return faults + [
+        Fault(f"form {digest} of a layer", "no layer has its diff ID", True)
+        for digest in tx.column(
+            "SELECT digest FROM layer_remote WHERE diff_id NOT IN (SELECT diff_id FROM layer)"
+        )
     ]
 
 

@@ -8,6 +8,7 @@ ROOT/blobs/sha256/<hex>   committed blobs
 ROOT/layers/              what snapshot drivers make of layers
 ROOT/containers/          writable layers and state of containers
 ROOT/ingest/<lease>/      unfinished writes of one process, which holds a lock on the folder
+ROOT/ingest/download-<hex>/  bytes of a blob that is being fetched, or was when its process ended
 ROOT/trash/<id>           what the sweep took away and is being unlinked
 """
 
@@ -18,6 +19,9 @@ from ligan.values import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ligan.oci.digest import Digest
+
+
+_DOWNLOAD = "download-"
 
 
 class Layout(Value):
@@ -68,6 +72,13 @@ class Layout(Value):
 
     def lease(self, lease: str) -> str:
         return f"{self.root}/ingest/{lease}"
+
+    def download(self, digest: Digest) -> str:
+        return f"{self.root}/ingest/{_DOWNLOAD}{digest.hex}"
+
+    def is_download(self, lease: str) -> bool:
+        """Return whether a name in the ingest folder is that of a download."""
+        return lease.startswith(_DOWNLOAD)
 
     def absolute(self, name: str) -> str:
         """Turn a name of the outbox into a path."""

@@ -21,23 +21,26 @@ if TYPE_CHECKING:
 
 
 def recover(database: Database, layout: Layout) -> None:
-    """On return no bytes are left of processes that are dead. Those of living ones stay.
+    """On return no bytes are left of processes that are dead. Those of living ones stay, and downloads.
 
     Raises Unavailable for a store that can only be read.
     """
     database.check_writable()
     with Explained(layout.root):
         for lease in os.listdir(layout.ingest):
-            _recover_lease(database, layout, layout.lease(lease))
+            if not layout.is_download(lease):
+                _recover_lease(database, layout, layout.lease(lease))
         sweep(database, layout)
         empty_trash(layout)
         reserve.keep(layout)
 
 
 def abandoned_leases(layout: Layout) -> list[str]:
-    """Return the paths of the leases that no process holds, without touching them."""
+    """Return the paths of the leases that no process holds, without touching them. Downloads may wait."""
     abandoned = []
     for name in os.listdir(layout.ingest):
+        if layout.is_download(name):
+            continue
         lock = lock_lease(layout.lease(name))
         if lock >= 0:
             os.close(lock)

@@ -34,12 +34,14 @@ class Policy(Value):
     (0 to 1) above which a deletion frees its bytes at once. `budget` is the most
     bytes that undo entries may hold, or None. `max_layer_size` is the most bytes
     that a compressed layer may unpack to, or None for what the disk has room for.
+    `keep_compressed` keeps pulled layers as they came too, so that a push sends the same bytes.
     """
 
     window: int = DAY
     disk_limit: float = 0.8
     budget: int | None = None
     max_layer_size: int | None = None
+    keep_compressed: bool = True
 
 
 class Store:
@@ -57,11 +59,13 @@ class Store:
         self.database.close()
 
     def recover(self) -> None:
-        """Remove what dead processes left and the undo entries that are due: every writing verb begins so."""
+        """Remove what the dead left, old downloads and due undo entries: every writing verb begins so."""
+        from ligan.store.downloads import KEPT_FOR, drop_abandoned
         from ligan.store.reclaim import due_deletions
         from ligan.store.recover import recover
 
         recover(self.database, self.layout)
+        drop_abandoned(self.layout, self.now() - KEPT_FOR)
         with self.database.read() as tx:
             due = due_deletions(tx, self.now())
         if due:
@@ -118,10 +122,14 @@ class Store:
         sweep(self.database, self.layout)
 
     def make_room(self, wanted: int) -> bool:
-        """Drop the oldest undo entries until so many bytes are freed. Returns whether any were."""
+        """Drop downloads that nobody works on, then the oldest undo entries, until so many bytes are freed.
+
+        Returns whether any were.
+        """
+        from ligan.store.downloads import drop_abandoned
         from ligan.store.reclaim import deletions
 
-        freed = 0
+        freed = drop_abandoned(self.layout)
         while freed < max(wanted, 1):
             with self.database.read() as tx:
                 entries = deletions(tx)
