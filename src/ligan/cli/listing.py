@@ -47,9 +47,10 @@ def _images(session: Session, options: Options) -> int:
     images = session.engine.list_images(filters, show_all=options.on("all"))
     chosen = options.text("format")
     digests = options.on("digests")
+    quiet = options.on("quiet") and chosen in ("", "table")
     write(
         tables.render(
-            "{{.ID}}" if options.on("quiet") and chosen in ("", "table") else chosen,
+            "{{.ID}}" if quiet else chosen,
             columns=_image_columns(digests=digests),
             headers=_IMAGE_HEADERS,
             rows=_image_rows(
@@ -57,6 +58,7 @@ def _images(session: Session, options: Options) -> int:
                 session.now() // SECOND,
                 digests=digests or "{{.Digest}}" in chosen,
                 whole=options.on("no-trunc"),
+                every_field=chosen not in ("", "table"),
             ),
             context="formatter.imageContext",
             raw=_raw_template(digests=digests, quiet=options.on("quiet")),
@@ -84,21 +86,28 @@ def _raw_template(*, digests: bool, quiet: bool) -> str:
 
 
 def _image_rows(
-    images: Iterable[ImageSummary], now: int, *, digests: bool, whole: bool
+    images: Iterable[ImageSummary], now: int, *, digests: bool, whole: bool, every_field: bool
 ) -> Iterator[Mapping[str, str | Callable[[], str]]]:
+    """Yield the rows of each image; those that no template reads have the fields of the table only."""
     for image in images:
-        row = image_row(image, now, whole=whole)
+        fields = image_row(image, now, whole=whole) if every_field else _table_row(image, now, whole=whole)
         for repository, tag, digest in image_names(image, digests=digests):
-            yield {**row, "Repository": repository, "Tag": tag, "Digest": digest}
+            yield {**fields, "Repository": repository, "Tag": tag, "Digest": digest}
+
+
+def _table_row(image: ImageSummary, now: int, *, whole: bool) -> dict[str, str]:
+    return {
+        "ID": str(image.id) if whole else image.id[_SHORT],
+        "CreatedSince": _since(image.created_s, now, unknown=_ZERO_TIME),
+        "Size": human_size(image.size, 3),
+    }
 
 
 def image_row(image: ImageSummary, now: int, *, whole: bool) -> dict[str, str | Callable[[], str]]:
     """Return what all rows of an image have in common. `now` is in seconds since 1970."""
     return {
-        "ID": str(image.id) if whole else image.id[_SHORT],
-        "CreatedSince": _since(image.created_s, now, unknown=_ZERO_TIME),
+        **_table_row(image, now, whole=whole),
         "CreatedAt": _deferred(format_created_at, image.created_s),
-        "Size": human_size(image.size, 3),
         "VirtualSize": _deferred(human_size, image.size),
         "Containers": "N/A",
         "SharedSize": "N/A",
@@ -117,8 +126,8 @@ def image_names(image: ImageSummary, *, digests: bool) -> list[tuple[str, str, s
     A tag has a row for each digest of its repository if these are shown. A
     repository without tags has a row for each digest, or one (golden m_registry).
     """
-    if not image.tags and not image.digests:
-        return [(NONE, NONE, NONE)]
+    if not image.digests:
+        return [(*name.rpartition(":")[::2], NONE) for name in image.tags] or [(NONE, NONE, NONE)]
     of_repository: dict[str, list[str]] = {}
     for name in image.digests:
         repository, _, digest = name.partition("@")

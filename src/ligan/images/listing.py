@@ -60,31 +60,30 @@ def list_images(tx: ReadTransaction, filters: Filters, *, show_all: bool, now: i
     patterns = _patterns(filters.get("reference", ()))
     summaries = []
     for key, image, parent, created, size, labels in rows:
-        own = names.get(key, [])
+        tags, digests = names.get(key, _NO_NAMES)
         if patterns:
-            own = [name for name in own if _matches_any(patterns, name)]
-            if not own:
+            tags = [name for name in tags if _matches_any(patterns, name)]
+            digests = [name for name in digests if _matches_any(patterns, name)]
+            if not tags and not digests:
                 continue
         if wanted_labels and not matches_labels(labels, wanted_labels):
             continue
         summaries.append(
-            ImageSummary(
-                ImageID(image),
-                parent,
-                tuple([familiar(name) for name in own if "@" not in name]),
-                tuple([familiar(name) for name in own if "@" in name]),
-                created,
-                size,
-                labels,
-            )
+            ImageSummary(ImageID(image), parent, tuple(tags), tuple(digests), created, size, labels)
         )
     return summaries
 
 
-def _names(tx: ReadTransaction) -> dict[int, list[str]]:
-    names: dict[int, list[str]] = {}
-    for name, image in tx.all("SELECT name, image FROM reference ORDER BY name"):
-        names.setdefault(image, []).append(name)
+_NO_NAMES: tuple[list[str], list[str]] = ([], [])
+
+
+def _names(tx: ReadTransaction) -> dict[int, tuple[list[str], list[str]]]:
+    """Return the tags and digest references of each image that has any, familiar, in canonical order."""
+    names: dict[int, tuple[list[str], list[str]]] = {}
+    for name, is_digest, image in tx.all("SELECT name, is_digest, image FROM reference ORDER BY name"):
+        if image not in names:
+            names[image] = ([], [])
+        names[image][is_digest].append(familiar(name))
     return names
 
 
@@ -157,6 +156,6 @@ def _patterns(texts: Sequence[str]) -> list[Pattern]:
 
 
 def _matches_any(patterns: Iterable[Pattern], name: str) -> bool:
-    """Return whether a canonical name matches: its familiar form, or its familiar repository."""
-    whole, repository = familiar(name), familiar(repository_of(name))
-    return any(pattern.matches(whole) or pattern.matches(repository) for pattern in patterns)
+    """Return whether a familiar name matches, whole or by its repository."""
+    repository = repository_of(name)
+    return any(pattern.matches(name) or pattern.matches(repository) for pattern in patterns)

@@ -18,6 +18,8 @@ def parse_time(text: str) -> tuple[int, int]:
     whole, dot, rest = text.partition(".")
     digits = rest[: len(rest) - len(rest.lstrip("0123456789"))] if dot else ""
     zone = rest[len(digits) :] if dot else ""
+    if not _has_shape(whole, zone if dot else ""):
+        raise _bad_time(text)
     try:
         moment = datetime.fromisoformat(whole + zone)
     except ValueError:
@@ -29,6 +31,17 @@ def parse_time(text: str) -> tuple[int, int]:
     seconds = (moment.toordinal() - _EPOCH_DAY) * 86400
     seconds += moment.hour * 3600 + moment.minute * 60 + moment.second
     return seconds - int(offset.total_seconds()), int((digits + "0" * 9)[:9])
+
+
+def _has_shape(whole: str, zone: str) -> bool:
+    """Return whether the parts read `2006-01-02T15:04:05` and `Z` or `+07:00`.
+
+    fromisoformat takes far more: weeks, no separators, a space for the T.
+    """
+    if not zone:
+        whole, zone = whole[:19], whole[19:]
+    shape = "".join(["0" if char in "0123456789" else char for char in whole + zone])
+    return shape in ("0000-00-00T00:00:00Z", "0000-00-00T00:00:00+00:00", "0000-00-00T00:00:00-00:00")
 
 
 _EPOCH_DAY = 719163
