@@ -79,7 +79,7 @@ class Server(web.Server):
 class Connection(web.RequestHandler):
     """One client. `busy` is true while a handler works for it."""
 
-    __slots__ = ("_deadline", "_header_seconds", "busy")
+    __slots__ = ("_deadline", "_header_seconds", "_last", "busy")
 
     def __init__(
         self, server: Server, loop: asyncio.AbstractEventLoop, header_seconds: float, **options: object
@@ -87,6 +87,7 @@ class Connection(web.RequestHandler):
         super().__init__(server, loop=loop, **options)  # type: ignore[arg-type]  # those of Server above
         self._header_seconds = header_seconds
         self._deadline: asyncio.TimerHandle | None = None
+        self._last = False
         self.busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -110,11 +111,13 @@ class Connection(web.RequestHandler):
     def end(self) -> None:
         """The request is answered."""
         self.busy = False
+        if self._last:
+            self.close()
 
     def finish(self) -> None:
         """Hang up: at once where nothing is under way, else after that."""
         if self.busy:
-            self.close()
+            self._last = True  # close() now would drop what is still to come of the request's body
         else:
             self.force_close()
 
