@@ -30,7 +30,8 @@ def main(seeds: Sequence[int]) -> int:
 
         def trial(steps: Sequence[Step]) -> tuple[int, str] | None:
             folder = next(folders)
-            return engines.unlike(steps, host, folder, os.path.join(folder, "root"))
+            ligan = engines.ligan(os.path.join(folder, "root"), os.path.join(folder, "ligan"))
+            return engines.unlike(steps, host, folder, ligan)
 
         try:
             for seed in seeds:

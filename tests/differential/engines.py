@@ -1,4 +1,4 @@
-"""One script on two engines: Docker's, through its own CLI, and Ligan."""
+"""One script on two engines: Docker's, through its own CLI, and Ligan, by `ligan` or by Docker's CLI."""
 
 from __future__ import annotations
 
@@ -65,13 +65,18 @@ def ligan(root: str, folder: str) -> Engine:
     return Engine([sys.executable, "-m", "ligan"], {"LIGAN_ROOT": root}, folder)
 
 
-def unlike(script: Sequence[Step], host: str, folder: str, root: str) -> tuple[int, str] | None:
-    """Run `script` on Docker and on Ligan, step by step, until they answer differently.
+def ligan_daemon(host: str, folder: str) -> Engine:
+    """Docker's CLI on a daemon of Ligan, which it asks for the API of engine 20.10."""
+    settings = {"DOCKER_HOST": host, "DOCKER_API_VERSION": "1.41", "DOCKER_CONFIG": folder}
+    return Engine(["docker"], settings, folder)
+
+
+def unlike(script: Sequence[Step], host: str, folder: str, ligan_engine: Engine) -> tuple[int, str] | None:
+    """Run `script` on the dockerd at `host` and on Ligan, step by step, until they answer differently.
 
     Return the index of that step and a diff of the answers, or None if all agree.
     """
     docker_engine = docker(host, os.path.join(folder, "docker"))
-    ligan_engine = ligan(root, os.path.join(folder, "ligan"))
     client = docker_engine.run("version", "--format", "{{.Client.Version}}").stdout
     overlooked = differences(client)
     for index, step in enumerate(script):
