@@ -3,7 +3,7 @@
 SQLite needs 32 KiB of shared memory on that disk even to read, else it fails
 or, on ext4, dies of SIGBUS; and a delete needs pages in the log before it can
 free anything. So the store keeps a file that holds nothing, and gives it up
-when the disk is full (docs/decisions/0004-full-disk.md).
+when the disk is full (docs/decisions/0005-full-disk.md).
 """
 
 from __future__ import annotations
