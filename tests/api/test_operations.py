@@ -21,6 +21,8 @@ import pytest
 from ligan.api.bridge import Bridge
 from ligan.api.metrics import verb_of
 from ligan.api.operations import drop_due_entries
+from ligan.cli import flags
+from ligan.cli.serve import SERVE
 from ligan.engine.embedded import open_engine
 from ligan.store.store import Policy
 from tests.support import archives
@@ -331,6 +333,15 @@ def test_due_undo_entries_are_dropped_by_the_daemon(store_root: str) -> None:
     asyncio.run(asyncio.wait_for(scenario(), 20))
     with opened(store_root) as stock:
         assert (stock.book_bytes(), stock.engine.undo_entries()) == (0, [])
+
+
+def test_the_unit_starts_what_there_is() -> None:
+    with open(
+        os.path.join(os.path.dirname(__file__), "../../packaging/ligan.service"), encoding="ascii"
+    ) as file:
+        (words,) = [line.split() for line in file if line.startswith("ExecStart=")]
+    assert words[:2] == ["ExecStart=/usr/bin/ligan", "serve"]
+    assert flags.parse(SERVE.flags, words[2:]).values("host") == ["fd://"]
 
 
 def test_what_dead_processes_left_goes_at_the_start(store_root: str) -> None:

@@ -174,8 +174,7 @@ def _open_unix(address: Address, group: str) -> Listener:
     mask = os.umask(0o177)  # nobody else may connect before the group is set
     try:
         listening.bind(path)
-        if owner is not None:
-            os.chown(path, -1, owner)
+        _give(path, owner, asked=bool(group))
         os.chmod(path, 0o660)  # the group of the socket is who may use the API
         listening.listen(_BACKLOG)
     except OSError as error:
@@ -186,22 +185,27 @@ def _open_unix(address: Address, group: str) -> Listener:
     return Listener(listening, address, os.lstat(path).st_ino)
 
 
-def _group_of_socket(name: str) -> int | None:
-    """Return the group by its name or number; unless named, the first of GROUPS that this user may give."""
+def _group_of_socket(name: str) -> int:
+    """Return the number of a group: the one named, else the first of GROUPS that exists, else one's own."""
+    if name.isdigit():
+        return int(name)
+    for known in (name,) if name else GROUPS:
+        try:
+            return grp.getgrnam(known).gr_gid
+        except KeyError:
+            pass
     if name:
-        try:
-            return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
-        except KeyError:
-            raise Invalid(f"there is no group {name}") from None
-    mine = os.getgroups()
-    for known in GROUPS:
-        try:
-            found = grp.getgrnam(known).gr_gid
-        except KeyError:
-            continue
-        if os.geteuid() == 0 or found in mine:
-            return found
-    return None
+        raise Invalid(f"there is no group {name}")
+    return os.getegid()
+
+
+def _give(path: str, group: int, *, asked: bool) -> None:
+    """Give the socket to a group. One that nobody asked for need not be in this user's power."""
+    try:
+        os.chown(path, -1, group)
+    except PermissionError:
+        if asked:
+            raise
 
 
 def _remove_stale(path: str) -> None:
