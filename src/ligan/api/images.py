@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from ligan.api import answers, wire
 from ligan.api.streams import ClientGone, RequestBody, ResponseBody, run
 from ligan.errors import Invalid, LiganError, NotFound, Unsupported
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from ligan.api.router import Call, Route
     from ligan.engine.role import Engine
     from ligan.images.staging import LoadProgress
+
+_log = logging.getLogger(__name__)
 
 
 async def _list(call: Call) -> StreamResponse:
@@ -106,6 +110,8 @@ async def _load(call: Call) -> StreamResponse:
     except LiganError as error:
         await answer.send(wire.stream_error(error))
     else:
+        for note in outcome.notes:
+            _log.info("%s: %s", call.command, note)  # Docker's client would show it as the load's output
         if not outcome.images:
             await answer.send(wire.stream_line({}))
     return answer.response

@@ -87,6 +87,8 @@ class ResponseBody(io.RawIOBase):
         """On return the client has taken all but a buffer of it. Raises ClientGone."""
         if self.abandoned:
             raise ClientGone
+        if not memoryview(data).readonly:
+            data = bytes(data)  # what the transport has not sent yet must not change
         try:
             asyncio.run_coroutine_threadsafe(self.send(data), self._loop).result()
         except (ConnectionError, asyncio.CancelledError):
