@@ -13,8 +13,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ligan.errors import LiganError
 from ligan.oci.documents import parse_json
+from ligan.remote.connection import Site
 from ligan.remote.faults import BadAnswer, Failing, LoginRefused, NoCredentials, RemoteError, refusal
-from ligan.remote.transport import Site, basic, operation
+from ligan.remote.transport import basic, operation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,9 +40,16 @@ _SHORTEST_SECRET = 3
 class Authorizer:
     """The headers that prove to one site who asks. It serves any number of threads."""
 
-    def __init__(self, transport: Transport, site: Site, credentials: Callable[[], Credentials]) -> None:
-        """`credentials` is called once, when the site first asks for some."""
+    def __init__(
+        self,
+        transport: Transport,
+        site: Site,
+        credentials: Callable[[], Credentials],
+        headers: Mapping[str, str],
+    ) -> None:
+        """`credentials` is called once, when the site asks for some; `headers` go with every request."""
         self._transport = transport
+        self._headers = headers
         self._site = site
         self._look_up = credentials
         self._lock = threading.RLock()
@@ -86,7 +94,7 @@ class Authorizer:
             had_token = self._tokens.pop(scopes, None) is not None
             return self._challenges != known or had_token
 
-    def login(self, root: str, headers: Mapping[str, str]) -> str:
+    def login(self, root: str) -> str:
         """Try the credentials. Return the identity token that is to stand for them, or an empty string.
 
         Raises LoginRefused and Failing with Docker's words.
@@ -103,7 +111,7 @@ class Authorizer:
                 authorization = {"Authorization": self._basic(credentials)}
         except RemoteError as error:
             raise error.within(operation("GET", root)) from None
-        answer = self._transport.request("GET", root, headers, credentials=authorization)
+        answer = self._transport.request("GET", root, self._headers, credentials=authorization)
         answer.discard()
         if answer.status == 200:
             return token or credentials.identity_token
@@ -119,6 +127,10 @@ class Authorizer:
             if len(secret) >= _SHORTEST_SECRET:
                 body = body.replace(secret.encode(), b"***")
         return body
+
+    def without_secrets(self, error: RemoteError) -> RemoteError:
+        """Return the error, in whose message the site may have put what it was shown: in an address, say."""
+        return error.saying(self.redact(error.message.encode("utf-8", "replace")).decode())
 
     def _credentials(self) -> Credentials:
         if self._known is None:
@@ -188,7 +200,7 @@ class Authorizer:
             proof["Authorization"] = self._basic(credentials)
         query.sort(key=lambda item: item[0])
         url = parts._replace(query=urlencode(query), fragment="").geturl()
-        return self._transport.request("GET", url, {}, credentials=proof)
+        return self._transport.request("GET", url, self._headers, credentials=proof)
 
     def _post(
         self, realm: str, challenge: dict[str, str], credentials: Credentials, scopes: tuple[str, ...]
@@ -200,7 +212,7 @@ class Authorizer:
             "scope": " ".join(scopes),
             "service": challenge.get("service", ""),
         }
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        headers = {**self._headers, "Content-Type": "application/x-www-form-urlencoded"}
         # The body is the credential: it follows no redirect.
         return self._transport.request("POST", realm, headers, urlencode(form).encode(), follow=False)
 

@@ -21,7 +21,7 @@ HUB_HOST = "registry-1.docker.io"
 """What serves the images of docker.io."""
 
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
 
 
 class RemoteSettings(Value):
@@ -95,7 +95,7 @@ def _mirror(url: str, settings: RemoteSettings) -> Endpoint:
 
     parts = urlsplit(url if "://" in url else f"https://{url}")
     if (
-        parts.scheme not in _PORTS
+        parts.scheme not in PORTS
         or not parts.hostname
         or parts.query
         or parts.fragment
@@ -117,7 +117,7 @@ def split_host(host: str, scheme: str) -> tuple[str, int]:
         port = parts.port
     except ValueError:
         port = None
-    return parts.hostname or "", port or _PORTS[scheme]
+    return parts.hostname or "", port or PORTS[scheme]
 
 
 def is_insecure(host: str, listed: tuple[str, ...]) -> bool:

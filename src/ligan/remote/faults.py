@@ -21,8 +21,12 @@ class RemoteError(LiganError):
 
     def within(self, operation: str) -> Self:
         """Return the error itself, said to have ended that operation."""
-        self.message = f"{operation}: {self.message}"
-        self.args = (self.message,)
+        return self.saying(f"{operation}: {self.message}")
+
+    def saying(self, message: str) -> Self:
+        """Return the error itself, in other words."""
+        self.message = message
+        self.args = (message,)
         return self
 
 
@@ -116,6 +120,9 @@ _KINDS: dict[str, type[Refusal]] = {
 }
 _STATUS_KINDS: dict[int, type[Refusal]] = {401: LoginRefused, 403: AccessRefused, 404: NotThere}
 
+PASSING = (429, 500, 502, 503, 504)
+"""Statuses after which the same request may succeed."""
+
 _MOST_SHOWN = 1024
 """Characters of an answer that is shown as it came."""
 
@@ -132,6 +139,11 @@ def refusal(status: int, body: bytes) -> Refusal:
         shown = _quoted(body)
         message = f"error parsing HTTP {status} response body: {error}: {shown}"
         return _STATUS_KINDS.get(status, Failing)(message, status)
+
+
+def may_pass(error: RemoteError) -> bool:
+    """Return whether the same request may succeed later."""
+    return isinstance(error, Interrupted) or (isinstance(error, Refusal) and error.status in PASSING)
 
 
 def _phrase(status: int) -> str:
@@ -159,8 +171,7 @@ def _of_document(status: int, body: bytes) -> Refusal:
     refusals = [_of_item(status, item) for item in errors]
     first = refusals[0]
     if len(refusals) > 1:
-        first.message = "errors:\n" + "".join(f"{item.message}\n" for item in refusals)
-        first.args = (first.message,)
+        first.saying("errors:\n" + "".join(f"{item.message}\n" for item in refusals))
     return first
 
 

@@ -6,7 +6,6 @@ what was asked for; the digests of blobs are checked by whoever reads them.
 
 from __future__ import annotations
 
-import threading
 from urllib.parse import quote, urljoin
 
 from ligan.errors import LiganError
@@ -18,23 +17,24 @@ from ligan.oci.documents import (
     OCI_INDEX,
     OCI_MANIFEST,
     Descriptor,
-    parse_json,
 )
-from ligan.remote.auth import Authorizer
+from ligan.remote.client import Client, Waits
 from ligan.remote.credentials import ANONYMOUS, credentials_for
 from ligan.remote.endpoint import endpoints_of
-from ligan.remote.faults import BadAnswer, Interrupted, RemoteError, Unreachable, printable, refusal
-from ligan.remote.transport import Answer, Site, Transport
+from ligan.remote.faults import BadAnswer, RemoteError, Unreachable, may_pass, printable
+from ligan.remote.stream import BlobStream
+from ligan.remote.transport import Transport
 from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
     from typing import Self, TypeVar
 
     from ligan.remote.credentials import Credentials
     from ligan.remote.endpoint import Endpoint, RemoteSettings
+    from ligan.remote.transport import Answer
 
     Result = TypeVar("Result")
 
@@ -45,14 +45,8 @@ _ACCEPT = ", ".join((DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX, "*/*
 """With the last, a registry shows what Docker no longer takes, instead of hiding it."""
 
 _GENERIC_TYPES = ("", "application/json", "application/octet-stream", "text/plain")
-_MAX_ERROR = 1 << 16
 _MAX_TAGS = 1_000_000
 _TAGS_A_PAGE = 1000
-_PROGRESS = 1 << 20
-"""Bytes that make a download that broke off again worth as many attempts as a new one."""
-
-_PASSING = (429, 500, 502, 503, 504)
-"""Statuses after which the same request may succeed."""
 
 
 class FetchedManifest(Value):
@@ -69,7 +63,7 @@ class Registry:
     Registries with mirrors read from these first, as long as they have what is asked for.
     """
 
-    def __init__(self, clients: list[_Client], transport: Transport) -> None:
+    def __init__(self, clients: list[Client], transport: Transport) -> None:
         """Use `open`."""
         self._clients = clients
         self._transport = transport
@@ -89,7 +83,7 @@ class Registry:
         try:
             for mirror in [item for item in endpoints if item.mirror]:
                 lookup = _lookup(mirror.host, settings, None)
-                clients.append(_Client(mirror, transport, settings, lookup))
+                clients.append(Client(mirror, transport, settings, lookup))
             direct = [item for item in endpoints if not item.mirror]
             clients.append(
                 _first_that_answers(direct, transport, settings, _lookup(domain, settings, credentials))
@@ -134,7 +128,7 @@ class Registry:
 class Repository:
     """A repository of a registry. Methods raise Refusal where the registry refuses, with its words."""
 
-    def __init__(self, clients: list[_Client], path: str, actions: tuple[str, ...]) -> None:
+    def __init__(self, clients: list[Client], path: str, actions: tuple[str, ...]) -> None:
         """Use `Registry.repository`."""
         self._clients = clients
         self._client = clients[-1]
@@ -168,7 +162,11 @@ class Repository:
         `waiting` is told the seconds before each further attempt, the first time 0 s have passed.
         Raises NotThere and other refusals, BadAnswer for another size.
         """
-        return self._first(lambda client: BlobStream(self, client, digest, size, offset, waiting))
+        return self._first(
+            lambda client: BlobStream(
+                client, self._url(client, f"blobs/{digest}"), self._scopes, digest, size, offset, waiting
+            )
+        )
 
     def mount_blob(self, digest: Digest, from_path: str) -> bool:
         """Make a blob of another repository of this registry one of this. Return whether it could be."""
@@ -190,12 +188,12 @@ class Repository:
         the digest comes of a call, they are known once all bytes were taken.
         Raises refusals, Interrupted after the last attempt.
         """
-        waits = _Waits(self._client)
+        waits = Waits(self._client)
         while True:
             try:
                 return self._upload(chunks(), size, digest)
-            except (Interrupted, RemoteError) as error:
-                if not _may_pass(error) or not waits.next():
+            except RemoteError as error:
+                if not may_pass(error) or not waits.next():
                     raise
 
     def put_manifest(self, reference: str, raw: bytes, media_type: str) -> Digest:
@@ -230,21 +228,24 @@ class Repository:
                 raise BadAnswer(f"{answer.operation}: the list of tags has no end")
             url = following
 
-    def _url(self, client: _Client, rest: str) -> str:
+    def _url(self, client: Client, rest: str) -> str:
         return f"{client.root}{self.path}/{rest}"
 
-    def _first(self, operation: Callable[[_Client], Result]) -> Result:
+    def _first(self, operation: Callable[[Client], Result]) -> Result:
         """Return what the first mirror gives, or else the registry itself."""
         for mirror in self._clients[:-1]:
+            if mirror.is_down:
+                continue
             try:
                 result = operation(mirror)
-            except LiganError:
+            except LiganError as error:
+                mirror.is_down = isinstance(error, Unreachable)
                 continue
             if result is not None:
                 return result
         return operation(self._client)
 
-    def _head_manifest(self, client: _Client, reference: str) -> Descriptor | None:
+    def _head_manifest(self, client: Client, reference: str) -> Descriptor | None:
         url = self._url(client, f"manifests/{reference}")
         answer = client.request("HEAD", url, self._scopes, {"Accept": _ACCEPT})
         answer.discard()
@@ -256,7 +257,7 @@ class Repository:
             return Descriptor(manifest.media_type, manifest.digest, len(manifest.raw), None, {})
         return Descriptor(_media_type(answer), _digest(answer, digest), answer.length, None, {})
 
-    def _get_manifest(self, client: _Client, reference: str) -> FetchedManifest:
+    def _get_manifest(self, client: Client, reference: str) -> FetchedManifest:
         url = self._url(client, f"manifests/{reference}")
         answer = client.request("GET", url, self._scopes, {"Accept": _ACCEPT})
         if answer.status != 200:
@@ -270,7 +271,7 @@ class Repository:
                 raise BadAnswer(f"manifest verification failed for digest {digest}")
         return FetchedManifest(raw, _media_type(answer), wanted[0] if wanted else sha256(raw))
 
-    def _blob_exists(self, client: _Client, digest: Digest) -> int | None:
+    def _blob_exists(self, client: Client, digest: Digest) -> int | None:
         answer = client.request("HEAD", self._url(client, f"blobs/{digest}"), self._scopes)
         answer.discard()
         if answer.status == 404:
@@ -319,228 +320,6 @@ class Repository:
             pass
 
 
-class BlobStream:
-    """The bytes of a blob, from an offset to its end, over as many connections as it takes."""
-
-    def __init__(
-        self,
-        repository: Repository,
-        client: _Client,
-        digest: Digest,
-        size: int,
-        offset: int,
-        waiting: Callable[[float], None] | None,
-    ) -> None:
-        """Use `Repository.open_blob`."""
-        self._repository = repository
-        self._client = client
-        self._digest = digest
-        self._waiting = waiting
-        self._waits = _Waits(client)
-        self._since = offset
-        self.size = size
-        self.position = offset
-        self._answer = self._open()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def read(self, count: int) -> bytes:
-        """Return the next bytes, at most `count`, or none once all of `size` were read.
-
-        A connection that breaks off is made anew, and goes on where the last one ended.
-        Raises Interrupted after the last attempt, BadAnswer where the blob is shorter or longer.
-        """
-        while True:
-            try:
-                data = self._answer.read_some(min(count, self.size - self.position) or 1)
-            except Interrupted as error:
-                self._resume(error)
-                continue
-            if self.position + len(data) > self.size:
-                self.close()
-                raise self._other_size("more")
-            if not data and self.position < self.size:
-                raise self._other_size("fewer")
-            self.position += len(data)
-            if data:
-                return data
-            self.close()
-            return b""
-
-    def close(self) -> None:
-        self._answer.close()
-
-    def _resume(self, error: Interrupted) -> None:
-        if self.position - self._since >= _PROGRESS:
-            self._waits = _Waits(self._client)
-        self._since = self.position
-        while True:
-            if not self._waits.next(self._waiting):
-                raise error
-            try:
-                self._answer = self._open()
-            except (Interrupted, Unreachable) as again:
-                error = Interrupted(again.message)
-            else:
-                return
-
-    def _open(self) -> Answer:
-        headers = {"Range": f"bytes={self.position}-"} if self.position else {}
-        url = self._repository._url(self._client, f"blobs/{self._digest}")
-        answer = self._client.request("GET", url, self._repository._scopes, headers)
-        answer.allow(self.size)
-        if answer.status == 206 and self.position:
-            self._check_range(answer)
-            self._check_length(answer, self.size - self.position)
-        elif answer.status == 200:
-            self._check_length(answer, self.size)
-            self._skip(answer)
-        else:
-            raise self._client.refusal(answer)
-        return answer
-
-    def _check_range(self, answer: Answer) -> None:
-        stated = answer.headers.get("Content-Range", "")
-        if not stated.startswith(f"bytes {self.position}-"):
-            answer.close()
-            raise BadAnswer(f"{answer.operation}: another range than was asked for: {printable(stated)[:80]}")
-
-    def _check_length(self, answer: Answer, expected: int) -> None:
-        if answer.length not in (None, expected):
-            answer.close()
-            raise self._other_size(f"{answer.length} instead of {expected}", answer)
-
-    def _skip(self, answer: Answer) -> None:
-        """Pass over what was read before: the registry knows no ranges."""
-        left = self.position
-        while left:
-            data = answer.read_some(min(left, _PROGRESS))
-            if not data:
-                raise self._other_size("fewer", answer)
-            left -= len(data)
-
-    def _other_size(self, how: str, answer: Answer | None = None) -> BadAnswer:
-        answer = answer or self._answer
-        encoding = answer.headers.get("Content-Encoding", "")
-        note = f" (Content-Encoding: {printable(encoding)[:20]})" if encoding else ""
-        return BadAnswer(f"blob {self._digest} has {how} bytes than its descriptor's {self.size}{note}")
-
-
-class _Client:
-    """Requests to one endpoint: authorized, and repeated where that may help."""
-
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        transport: Transport,
-        settings: RemoteSettings,
-        credentials: Callable[[], Credentials],
-    ) -> None:
-        self.root = f"{endpoint.base}/v2/"
-        self.settings = settings
-        self.closing = threading.Event()
-        self._site = Site.of(self.root)
-        self._transport = transport
-        self._authorizer = Authorizer(transport, self._site, credentials)
-
-    def ping(self) -> None:
-        """Learn how the registry wants requests to be authorized. Raises where nothing answers."""
-        answer = self._transport.request("GET", self.root, self._headers())
-        self._authorizer.learn(answer)
-        answer.discard()
-
-    def login(self) -> str:
-        return self._authorizer.login(self.root, self._headers())
-
-    def request(
-        self,
-        method: str,
-        url: str,
-        scopes: tuple[str, ...],
-        headers: Mapping[str, str] | None = None,
-        body: bytes | Iterable[bytes] | None = None,
-    ) -> Answer:
-        """Return the answer, of whatever status, after as many attempts as are useful."""
-        waits = _Waits(self)
-        is_repeatable = body is None or isinstance(body, bytes)
-        has_renewed = False
-        sent = self._headers() | dict(headers or {})
-        while True:
-            try:
-                credentials = self._credentials(method, url, scopes)
-                answer = self._transport.request(method, url, sent, body, credentials=credentials)
-            except Interrupted:
-                if is_repeatable and waits.next():
-                    continue
-                raise
-            if answer.status == 401 and is_repeatable and not has_renewed:
-                has_renewed = True
-                if self._authorizer.renew(answer, scopes):
-                    answer.discard()
-                    continue
-            if (
-                answer.status in _PASSING
-                and is_repeatable
-                and waits.next(None, answer.headers.get("Retry-After"))
-            ):
-                answer.discard()
-                continue
-            return answer
-
-    def document(self, answer: Answer) -> object:
-        """Return the JSON of an answer of status 200. Raises the refusal that it is instead, BadAnswer."""
-        if answer.status != 200:
-            raise self.refusal(answer)
-        try:
-            return parse_json(answer.read_all(MAX_DOCUMENT_SIZE), "answer")
-        except RemoteError:
-            raise
-        except LiganError as error:
-            raise BadAnswer(f"{answer.operation}: {error.message}") from None
-
-    def refusal(self, answer: Answer) -> RemoteError:
-        """Return the error that the answer is, without the secrets that the registry may repeat in it."""
-        return refusal(answer.status, self._authorizer.redact(_error_body(answer)))
-
-    def _headers(self) -> dict[str, str]:
-        return {"User-Agent": self.settings.user_agent}
-
-    def _credentials(self, method: str, url: str, scopes: tuple[str, ...]) -> dict[str, str]:
-        if Site.of(url) != self._site:
-            return {}
-        return self._authorizer.headers(method, url, scopes)
-
-
-class _Waits:
-    """The waits between attempts: a few, each twice as long as the last, or as long as the registry says."""
-
-    def __init__(self, client: _Client) -> None:
-        self._client = client
-        self._left = client.settings.attempts - 1
-        self._seconds = client.settings.first_wait
-        self._total = client.settings.longest_wait
-
-    def next(self, waiting: Callable[[float], None] | None = None, wanted: str | None = None) -> bool:
-        """Wait, and return True; or False at once where no attempt is left, or the wait would be too long."""
-        seconds = self._seconds
-        if wanted and wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
-            seconds = float(wanted)
-        if not self._left or seconds > self._total:
-            return False
-        self._left -= 1
-        self._total -= seconds
-        self._seconds *= 2
-        if waiting is not None:
-            waiting(seconds)
-        return not self._client.closing.wait(seconds)
-
-
 def _lookup(
     domain: str, settings: RemoteSettings, credentials: Credentials | None
 ) -> Callable[[], Credentials]:
@@ -556,10 +335,10 @@ def _first_that_answers(
     transport: Transport,
     settings: RemoteSettings,
     lookup: Callable[[], Credentials],
-) -> _Client:
+) -> Client:
     """Return a client of the first endpoint that answers. Raises the last one's error."""
     for endpoint in endpoints:
-        client = _Client(endpoint, transport, settings, lookup)
+        client = Client(endpoint, transport, settings, lookup)
         try:
             client.ping()
         except RemoteError as error:
@@ -567,17 +346,6 @@ def _first_that_answers(
         else:
             return client
     raise failure
-
-
-def _may_pass(error: RemoteError) -> bool:
-    return isinstance(error, Interrupted) or getattr(error, "status", 0) in _PASSING
-
-
-def _error_body(answer: Answer) -> bytes:
-    try:
-        return answer.read_all(_MAX_ERROR)
-    except RemoteError:
-        return b""  # the status has to say it alone
 
 
 def _media_type(answer: Answer) -> str:

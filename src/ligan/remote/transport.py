@@ -1,43 +1,44 @@
-"""HTTP/1.1 to hosts that may lie: connections that are used again, redirects, and bounds on everything.
+"""HTTP/1.1 to hosts that may lie: connections that are used again, redirects, whole answers.
 
-http.client parses; what it leaves open is closed here: how long an answer may
-take, how long its head and body may be, and whom credentials are told.
+Credentials are told to the site they are for, and to no other.
 """
 
 from __future__ import annotations
 
-import io
-import select
-import socket
-import ssl
 import threading
-import time
-from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 
 from ligan.errors import Unsupported
-from ligan.remote.endpoint import proxy_for, tls_context
+from ligan.remote.connection import (
+    BUFFER,
+    MAX_HEAD,
+    Connection,
+    Response,
+    Route,
+    Site,
+    TooLong,
+    TooSlow,
+    dial_words,
+    words,
+)
+from ligan.remote.endpoint import PORTS, proxy_for, tls_context
 from ligan.remote.faults import BadAnswer, Interrupted, RemoteError, Unreachable
-from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any
+    from http.client import HTTPResponse
+    from ssl import SSLContext
 
     from ligan.remote.endpoint import RemoteSettings
 
     Body = bytes | Iterable[bytes] | None
 
-MAX_HEAD = 1 << 20
-"""Bytes of status line and headers, and of what frames a body."""
-
 MAX_REDIRECTS = 10
 """As Go's client, and so Docker."""
 
-_BUFFER = 1 << 18
 _REDIRECTS = (301, 302, 303, 307, 308)
-_PORTS = {"http": 80, "https": 443}
 _UNRESERVED = "%/:=&?~#+!$,;'@()*[]"
 _PUBLIC_KEYS = {
     "account",
@@ -51,39 +52,6 @@ _PUBLIC_KEYS = {
     "scope",
     "service",
 }
-
-
-class _Slow(OSError):
-    """Bytes come, but too few."""
-
-
-class _Flood(OSError):
-    """More bytes come than any answer to this request has."""
-
-
-class Site(Value):
-    """Where a URL leads: what one connection can serve. Credentials are for one site."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @classmethod
-    def of(cls, url: str) -> Site:
-        """Raises BadAnswer for what is no URL of http or https: only registries name such."""
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError:
-            raise BadAnswer("the registry named an address that is none") from None
-        if parts.scheme not in _PORTS or not parts.hostname:
-            raise BadAnswer("the registry named an address that is none of http or https")
-        return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme])
-
-    @property
-    def netloc(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def shown(url: str) -> str:
@@ -103,8 +71,8 @@ class Transport:
         self._settings = settings
         self._unverified = frozenset(unverified)
         self._lock = threading.Lock()
-        self._idle: dict[Site, list[_Connection]] = {}
-        self._contexts: dict[Site, ssl.SSLContext] = {}
+        self._idle: dict[Site, list[Connection]] = {}
+        self._contexts: dict[Site, SSLContext] = {}
         self._closed = False
 
     def close(self) -> None:
@@ -162,8 +130,7 @@ class Transport:
         return target
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> Answer:
-        site = Site.of(url)
-        connection = self._connection(method, url, site)
+        connection = self._connection(method, url, Site.of(url))
         sent = dict(headers) | connection.proxy_headers
         try:
             connection.begin(self._settings.idle_timeout)
@@ -178,7 +145,7 @@ class Transport:
             raise
         return Answer(self, connection, response, method, url)
 
-    def _connection(self, method: str, url: str, site: Site) -> _Connection:
+    def _connection(self, method: str, url: str, site: Site) -> Connection:
         with self._lock:
             idle = self._idle.get(site, [])
             while idle:
@@ -186,23 +153,23 @@ class Transport:
                 if connection.is_usable():
                     return connection
                 connection.close()
-        connection = _Connection(site, self._route(site), self._settings)
+        connection = Connection(site, self._route(site), self._settings)
         try:
             connection.connect()
         except BaseException as error:
             connection.close()
             if isinstance(error, (OSError, HTTPException, ValueError)):
-                raise Unreachable(f"{operation(method, url)}: {_dial_words(error)}") from None
+                raise Unreachable(f"{operation(method, url)}: {dial_words(error)}") from None
             raise
         return connection
 
-    def _route(self, site: Site) -> _Route:
+    def _route(self, site: Site) -> Route:
         proxy = proxy_for(site.scheme, site.netloc, self._settings)
         if not proxy:
-            return _Route((site.host, site.port), self._context(site), None, "")
+            return Route((site.host, site.port), self._context(site), None, "")
         parts = urlsplit(proxy)
         if (
-            parts.scheme not in _PORTS
+            parts.scheme not in PORTS
             or not parts.hostname
             or (parts.scheme, site.scheme) == ("https", "https")
         ):
@@ -210,10 +177,10 @@ class Transport:
         secret = ""
         if parts.username is not None:
             secret = basic(unquote(parts.username), unquote(parts.password or ""))
-        address = (parts.hostname, parts.port or _PORTS[parts.scheme])
-        return _Route(address, self._context(site), site, secret, over_tls=parts.scheme == "https")
+        address = (parts.hostname, parts.port or PORTS[parts.scheme])
+        return Route(address, self._context(site), site, secret, over_tls=parts.scheme == "https")
 
-    def _context(self, site: Site) -> ssl.SSLContext | None:
+    def _context(self, site: Site) -> SSLContext | None:
         if site.scheme == "http":
             return None
         with self._lock:
@@ -225,7 +192,7 @@ class Transport:
                 )
             return self._contexts[site]
 
-    def _keep(self, connection: _Connection) -> None:
+    def _keep(self, connection: Connection) -> None:
         with self._lock:
             if not self._closed:
                 self._idle.setdefault(connection.site, []).append(connection)
@@ -237,10 +204,10 @@ class Answer:
     """An answer whose body is not read yet. Read it to its end, or close it."""
 
     def __init__(
-        self, transport: Transport, connection: _Connection, response: HTTPResponse, method: str, url: str
+        self, transport: Transport, connection: Connection, response: HTTPResponse, method: str, url: str
     ) -> None:
         self._transport = transport
-        self._connection: _Connection | None = connection
+        self._connection: Connection | None = connection
         self._response = response
         self.method = method
         self.url = url
@@ -262,7 +229,7 @@ class Answer:
 
     def allow(self, size: int) -> None:
         """Let the body be of this many bytes, and be framed by as many more and MAX_HEAD."""
-        if isinstance(self._response, _Response):
+        if isinstance(self._response, Response):
             self._response.wire.allowance = 2 * size + MAX_HEAD
 
     def read_some(self, count: int) -> bytes:
@@ -297,8 +264,8 @@ class Answer:
     def discard(self) -> None:
         """Be done with the answer. A short rest is read, so that the connection can be used again."""
         try:
-            if (self.length or 0) <= _BUFFER:
-                self.read_all(_BUFFER)
+            if (self.length or 0) <= BUFFER:
+                self.read_all(BUFFER)
         except RemoteError:
             pass  # nobody wanted it
         self.close()
@@ -317,149 +284,7 @@ class Answer:
             connection.close() if will_close else self._transport._keep(connection)
 
 
-class _Route(Value):
-    """How to connect to a site: to `address`, a proxy's where `through` is set; by TLS with a context."""
-
-    address: tuple[str, int]
-    context: ssl.SSLContext | None
-    through: Site | None
-    secret: str
-    over_tls: bool = False
-
-    def open(self, site: Site, settings: RemoteSettings) -> socket.socket:
-        """Return a connection to the site, or, in the clear, to its proxy."""
-        try:
-            connection = _dial(self.address, settings.connect_timeout)
-        except OSError as error:
-            if self.through is None:
-                raise
-            raise _Dial(f"proxyconnect tcp: {error}") from None
-        try:
-            connection.settimeout(settings.handshake_timeout)
-            if self.over_tls:
-                connection = ssl.create_default_context().wrap_socket(
-                    connection, server_hostname=self.address[0]
-                )
-            if self.context is None:
-                return connection
-            if self.through is not None:
-                self._tunnel(connection, self.through, settings)
-            return self.context.wrap_socket(connection, server_hostname=site.host)
-        except BaseException:
-            connection.close()
-            raise
-
-    def _tunnel(self, connection: socket.socket, site: Site, settings: RemoteSettings) -> None:
-        host = f"[{site.host}]" if ":" in site.host else site.host
-        lines = [f"CONNECT {host}:{site.port} HTTP/1.1", f"Host: {host}:{site.port}"]
-        if self.secret:
-            lines.append(f"Proxy-Authorization: {self.secret}")
-        connection.sendall("".join(f"{line}\r\n" for line in (*lines, "")).encode("latin-1"))
-        response = _Response(connection, settings, method="CONNECT")
-        try:
-            response.begin()
-            if response.status != 200:
-                raise _Dial(f"{response.status} {response.reason}")
-        finally:
-            response.close()
-
-
-class _Connection(HTTPConnection):
-    """A connection to a site, direct or through a proxy."""
-
-    def __init__(self, site: Site, route: _Route, settings: RemoteSettings) -> None:
-        super().__init__(site.host, site.port, blocksize=1 << 20)
-        self.default_port = _PORTS[site.scheme]  # so that the header Host is what others send
-        self.response_class = lambda sock, **options: _Response(sock, settings, **options)  # type: ignore[assignment]  # any callable does
-        self.site = site
-        self._route = route
-        self._settings = settings
-
-    @property
-    def proxy_headers(self) -> dict[str, str]:
-        """What a request in the clear tells a proxy; a tunnel has told it already."""
-        route = self._route
-        return {"Proxy-Authorization": route.secret} if route.secret and route.context is None else {}
-
-    def target(self, url: str) -> str:
-        """Return what the request line names: a path, or to a proxy the whole URL."""
-        parts = urlsplit(url)
-        path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-        if self._route.through is None or self._route.context is not None:
-            return path
-        return f"{parts.scheme}://{self.site.netloc}{path}"
-
-    def connect(self) -> None:
-        self.sock = self._route.open(self.site, self._settings)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def begin(self, seconds: float) -> None:
-        """Let each piece of the request take so long."""
-        self.sock.settimeout(seconds)
-
-    expect = begin
-
-    def is_usable(self) -> bool:
-        """Return whether the other side left an idle connection open, and said nothing."""
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN | select.POLLHUP | select.POLLERR)
-        return not poll.poll(0)
-
-
-class _Response(HTTPResponse):
-    """An answer whose bytes come over a watched wire."""
-
-    def __init__(self, sock: socket.socket, settings: RemoteSettings, **options: Any) -> None:
-        super().__init__(sock, **options)
-        self.fp.close()
-        self.wire = _Wire(sock, settings)
-        self.fp = io.BufferedReader(self.wire, _BUFFER)
-
-
-class _Wire(io.RawIOBase):
-    """The bytes that a socket receives: not too slowly, and no more than is allowed."""
-
-    def __init__(self, sock: socket.socket, settings: RemoteSettings) -> None:
-        self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
-        self._settings = settings
-        self._began = False
-        self._waited = 0.0
-        self._came = 0
-        self.allowance = MAX_HEAD
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        started = time.monotonic()
-        count = self._raw.readinto(buffer) or 0
-        if self._began:
-            self._judge(time.monotonic() - started, count)
-        elif count:
-            self._began = True
-            self._sock.settimeout(self._settings.idle_timeout)
-        self.allowance -= count
-        if self.allowance < 0:
-            raise _Flood
-        return count
-
-    def _judge(self, seconds: float, count: int) -> None:
-        """Raise where a time of waiting brought less than the least rate."""
-        self._waited += seconds
-        self._came += count
-        if self._waited >= self._settings.idle_timeout:
-            if count and self._came < self._settings.least_rate * self._waited:
-                raise _Slow
-            self._waited, self._came = 0.0, 0
-
-    def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-        super().close()
-
-
-def _send(connection: _Connection, method: str, target: str, body: Body, headers: Mapping[str, str]) -> None:
+def _send(connection: Connection, method: str, target: str, body: Body, headers: Mapping[str, str]) -> None:
     """Send a request. One that the other side stops taking is not lost: its answer says why."""
     try:
         connection.request(method, target, body, dict(headers))
@@ -484,62 +309,12 @@ def operation(method: str, url: str) -> str:
     return f'{method.title()} "{shown(url)}"'
 
 
-class _Dial(OSError):
-    """No connection; the text is Go's."""
-
-
-def _dial(address: tuple[str, int], timeout: float) -> socket.socket:
-    """Connect to the first of the host's addresses that answers. Raises _Dial for the first that does not."""
-    host, port = address
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise _Dial(f"dial tcp: lookup {host}: no such host") from None
-    first: _Dial | None = None
-    for family, kind, protocol, _, place in found:
-        connection = socket.socket(family, kind, protocol)
-        try:
-            connection.settimeout(timeout)
-            connection.connect(place)
-        except OSError as error:
-            connection.close()
-            shown_host = f"[{place[0]}]" if family == socket.AF_INET6 else place[0]
-            words = "i/o timeout" if isinstance(error, TimeoutError) else f"connect: {_words(error)}"
-            first = first or _Dial(f"dial tcp {shown_host}:{port}: {words}")
-        else:
-            return connection
-    raise first or _Dial(f"dial tcp: lookup {host}: no such host")
-
-
-_NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
-_UNKNOWN_AUTHORITY = (18, 19, 20, 21)
-"""OpenSSL's verify codes for a chain that ends nowhere known."""
-
-
-def _dial_words(error: BaseException) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        if error.verify_code in _UNKNOWN_AUTHORITY:
-            return "x509: certificate signed by unknown authority"
-        return f"x509: {error.verify_message.rstrip('.')}"
-    if isinstance(error, ssl.SSLError):
-        if error.reason in _NOT_TLS:
-            return "http: server gave HTTP response to HTTPS client"
-        return f"tls: {(error.reason or 'handshake failure').replace('_', ' ').lower()}"
-    if isinstance(error, _Dial):
-        return str(error)
-    if isinstance(error, TimeoutError):
-        return "net/http: TLS handshake timeout"
-    if isinstance(error, OSError) and error.strerror:
-        return f"connect: {_words(error)}"
-    return "EOF"
-
-
 def fault(method: str, url: str, error: Exception, settings: RemoteSettings) -> RemoteError:
     """Return the fault that broke off a request or its answer, named."""
     asked = operation(method, url)
-    if isinstance(error, _Flood):
+    if isinstance(error, TooLong):
         return BadAnswer(f"{asked}: the answer is longer than any to this request")
-    if isinstance(error, _Slow):
+    if isinstance(error, TooSlow):
         return Interrupted(f"{asked}: less than {settings.least_rate} bytes a second come")
     if isinstance(error, TimeoutError):
         return Interrupted(f"{asked}: nothing comes any more: timeout")
@@ -548,9 +323,5 @@ def fault(method: str, url: str, error: Exception, settings: RemoteSettings) -> 
     if isinstance(error, IncompleteRead):
         return Interrupted(f"{asked}: unexpected EOF")
     if isinstance(error, OSError):
-        return Interrupted(f"{asked}: {_words(error)}")
+        return Interrupted(f"{asked}: {words(error)}")
     return BadAnswer(f"{asked}: malformed HTTP response: {type(error).__name__}")
-
-
-def _words(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

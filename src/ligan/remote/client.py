@@ -1,0 +1,150 @@
+"""Requests to one endpoint of a registry: authorized, and repeated where that may help."""
+
+from __future__ import annotations
+
+import threading
+
+from ligan.errors import LiganError
+from ligan.oci.documents import MAX_DOCUMENT_SIZE, parse_json
+from ligan.remote.auth import Authorizer
+from ligan.remote.connection import Site
+from ligan.remote.faults import PASSING, BadAnswer, RemoteError, may_pass, refusal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ligan.remote.credentials import Credentials
+    from ligan.remote.endpoint import Endpoint, RemoteSettings
+    from ligan.remote.transport import Answer, Transport
+
+_MAX_ERROR = 1 << 16
+"""Bytes of an answer that says what went wrong."""
+
+
+class Client:
+    """One endpoint of a registry. It serves any number of threads."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        transport: Transport,
+        settings: RemoteSettings,
+        credentials: Callable[[], Credentials],
+    ) -> None:
+        """`credentials` is called where the endpoint asks for some."""
+        self.root = f"{endpoint.base}/v2/"
+        self.settings = settings
+        self.closing = threading.Event()
+        self.is_down = False
+        """Set where it could not be reached: a mirror that is not asked any more."""
+        self._headers = {"User-Agent": settings.user_agent}
+        self._site = Site.of(self.root)
+        self._transport = transport
+        self._authorizer = Authorizer(transport, self._site, credentials, self._headers)
+
+    def ping(self) -> None:
+        """Learn how the registry wants requests to be authorized. Raises where nothing answers."""
+        answer = self._transport.request("GET", self.root, self._headers)
+        self._authorizer.learn(answer)
+        answer.discard()
+
+    def login(self) -> str:
+        """Try the credentials. Return the identity token that is to stand for them, or an empty string."""
+        try:
+            return self._authorizer.login(self.root)
+        except RemoteError as error:
+            raise self._authorizer.without_secrets(error) from None
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        scopes: tuple[str, ...],
+        headers: Mapping[str, str] | None = None,
+        body: bytes | Iterable[bytes] | None = None,
+    ) -> Answer:
+        """Return the answer, of whatever status, after as many attempts as are useful.
+
+        Raises Unreachable, Interrupted and BadAnswer, and what token servers refuse.
+        """
+        waits = Waits(self)
+        is_repeatable = body is None or isinstance(body, bytes)
+        has_renewed = False
+        while True:
+            try:
+                answer = self._ask(method, url, scopes, headers or {}, body)
+            except RemoteError as error:
+                if not (is_repeatable and may_pass(error) and waits.next()):
+                    raise self._authorizer.without_secrets(error) from None
+                continue
+            if not is_repeatable:
+                return answer
+            if answer.status == 401 and not has_renewed:
+                has_renewed = again = self._authorizer.renew(answer, scopes)
+            else:
+                again = answer.status in PASSING and waits.next(wanted=answer.headers.get("Retry-After"))
+            if not again:
+                return answer
+            answer.discard()
+
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        scopes: tuple[str, ...],
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes] | None,
+    ) -> Answer:
+        credentials = {}
+        if Site.of(url) == self._site:  # uploads may go on elsewhere, with an address that proves enough
+            credentials = self._authorizer.headers(method, url, scopes)
+        return self._transport.request(
+            method, url, {**self._headers, **headers}, body, credentials=credentials
+        )
+
+    def document(self, answer: Answer) -> object:
+        """Return the JSON of an answer of status 200. Raises the refusal that it is instead, BadAnswer."""
+        if answer.status != 200:
+            raise self.refusal(answer)
+        try:
+            return parse_json(answer.read_all(MAX_DOCUMENT_SIZE), "answer")
+        except RemoteError:
+            raise
+        except LiganError as error:
+            raise BadAnswer(f"{answer.operation}: {error.message}") from None
+
+    def refusal(self, answer: Answer) -> RemoteError:
+        """Return the error that the answer is, without the secrets that the registry may repeat in it."""
+        return refusal(answer.status, self._authorizer.redact(_error_body(answer)))
+
+
+class Waits:
+    """The waits between attempts: a few, each twice as long as the last, or as long as the registry says."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._left = client.settings.attempts - 1
+        self._seconds = client.settings.first_wait
+        self._total = client.settings.longest_wait
+
+    def next(self, waiting: Callable[[float], None] | None = None, wanted: str | None = None) -> bool:
+        """Wait, and return True; or False at once where no attempt is left, or the wait would be too long."""
+        seconds = self._seconds
+        if wanted and wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
+            seconds = float(wanted)
+        if not self._left or seconds > self._total:
+            return False
+        self._left -= 1
+        self._total -= seconds
+        self._seconds *= 2
+        if waiting is not None:
+            waiting(seconds)
+        return not self._client.closing.wait(seconds)
+
+
+def _error_body(answer: Answer) -> bytes:
+    try:
+        return answer.read_all(_MAX_ERROR)
+    except RemoteError:
+        return b""  # the status has to say it alone
