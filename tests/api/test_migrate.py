@@ -33,6 +33,8 @@ _FACTS = (
     "{{json .RepoTags}} {{json .RepoDigests}} {{json .RootFS}}"
 )
 
+LISTED = "{{.ID}} {{.Repository}}:{{.Tag}}@{{.Digest}} {{.Size}}"
+
 
 def run(*command: str, cwd: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -136,12 +138,12 @@ def test_every_image_name_digest_and_parent_comes_over(source: str, store_root: 
 
 def test_a_second_run_finds_nothing_to_do(source: str, store_root: str) -> None:
     ligan(store_root, "migrate", "--from", source)
-    before = ligan(store_root, "images", "--all", "--digests", "--no-trunc").stdout
+    before = ligan(store_root, "images", "--all", "--format", LISTED).stdout
     done = ligan(store_root, "migrate", "--from", source)
     count = int(docker("info", "--format", "{{.Images}}"))
     assert done.stdout == f"Images: 0 migrated, {count} here already\n"
     assert done.stderr == ""
-    assert ligan(store_root, "images", "--all", "--digests", "--no-trunc").stdout == before
+    assert ligan(store_root, "images", "--all", "--format", LISTED).stdout == before
 
 
 def test_dry_run_counts_each_layer_once_and_changes_nothing(source: str, store_root: str) -> None:

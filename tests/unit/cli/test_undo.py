@@ -42,7 +42,7 @@ def test_undo_of_nothing(ligan: CommandLine) -> None:
     )
 
 
-ENTRY = UndoEntry(3, "ligan rmi app:1", NOW - 60 * 10**9, NOW, ("app:1",), (ID,), 1986042)
+ENTRY = UndoEntry(3, "ligan rmi app:1", NOW - 5400 * 10**9, NOW, ("app:1",), (ID,), 1986042)
 
 
 def test_undo_lists_entries(ligan: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,8 +50,8 @@ def test_undo_lists_entries(ligan: CommandLine, monkeypatch: pytest.MonkeyPatch)
     engine = FakeEngine(undo_entries=[ENTRY])
     assert ligan("undo", "--list", engine=engine) == (
         0,
-        "ENTRY     WHEN                 KEPT UNTIL         FREES     COMMAND\n"
-        "3         About a minute ago   2026-11-22 07:50   1.986MB   ligan rmi app:1\n",
+        "ENTRY     WHEN          KEPT UNTIL         FREES     COMMAND\n"
+        "3         2 hours ago   2026-11-22 07:50   1.986MB   ligan rmi app:1\n",
         "",
     )
     out = ligan("undo", "-l", "--format", "{{.ID}} {{.Names}} {{.Images}}", engine=engine).out
