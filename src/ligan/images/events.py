@@ -93,4 +93,7 @@ def after(tx: ReadTransaction, key: int, limit: int) -> list[Event]:
         "SELECT key, at, type, action, actor, attributes FROM event WHERE key > ? ORDER BY key LIMIT ?",
         (key, limit),
     )
-    return [Event(*row[:5], json.loads(row[5])) for row in rows]
+    return [
+        Event(number, at, kind, action, actor, json.loads(attributes))
+        for number, at, kind, action, actor, attributes in rows
+    ]
