@@ -156,6 +156,11 @@ def _of_document(status: int, body: bytes) -> Refusal:
     """Raises ValueError for a body that is no document of errors."""
     import json
 
+    start = body.lstrip()[:1].decode("latin-1")
+    if not start:
+        raise ValueError("unexpected end of JSON input")
+    if start not in '{["tfn-0123456789':
+        raise ValueError(f"invalid character {printable(start)!r} looking for beginning of value")
     try:
         document = json.loads(body)
     except RecursionError:
@@ -177,7 +182,7 @@ def _of_document(status: int, body: bytes) -> Refusal:
 
 def _of_item(status: int, item: dict[str, Any]) -> Refusal:
     code = item.get("code")
-    if code not in _STANDARD:
+    if not isinstance(code, str) or code not in _STANDARD:
         code = "UNKNOWN"
     message = item.get("message")
     text = message if isinstance(message, str) else ""

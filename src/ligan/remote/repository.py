@@ -6,7 +6,7 @@ what was asked for; the digests of blobs are checked by whoever reads them.
 
 from __future__ import annotations
 
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from ligan.errors import LiganError
 from ligan.oci.digest import Digest, sha256
@@ -371,10 +371,10 @@ def _hashed(raw: bytes, digest: Digest) -> Digest:
 def _location(answer: Answer) -> str:
     """Return where an upload goes on. Raises BadAnswer."""
     location = answer.headers.get("Location", "")
-    if not location or not location.isascii() or not location.isprintable():
+    if not location:
         answer.close()
         raise BadAnswer(f"{answer.operation}: the registry does not say where the upload goes on")
-    return urljoin(answer.url, location)
+    return answer.resolve(location)
 
 
 def _with_digest(url: str, digest: Digest) -> str:
@@ -396,6 +396,4 @@ def _next_page(answer: Answer) -> str:
     target, bracket, parameters = link.strip().removeprefix("<").partition(">")
     if not bracket or 'rel="next"' not in parameters.replace("rel=next", 'rel="next"'):
         return ""
-    if not target.isascii() or not target.isprintable():
-        raise BadAnswer(f"{answer.operation}: the address of the next tags is none")
-    return urljoin(answer.url, target)
+    return answer.resolve(target)

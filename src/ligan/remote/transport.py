@@ -110,7 +110,7 @@ class Transport:
             if method not in ("GET", "HEAD") and not (answer.status in (307, 308) and _is_repeatable(body)):
                 return answer
             answer.discard()
-            previous, url = url, self._target(method, url, location)
+            previous, url = url, answer.resolve(location)
             if Site.of(url) != site:
                 kept = {}
             if Site.of(previous).scheme == "https" and Site.of(url).scheme == "http":
@@ -118,16 +118,6 @@ class Transport:
                     f"{operation(method, previous)}: redirected from https to http, at {shown(url)}"
                 )
         raise BadAnswer(f"{operation(method, url)}: stopped after {MAX_REDIRECTS} redirects")
-
-    def _target(self, method: str, url: str, location: str) -> str:
-        try:
-            target = urljoin(url, quote(location, safe=_UNRESERVED))
-            Site.of(target)
-        except (ValueError, BadAnswer):
-            raise BadAnswer(
-                f"{operation(method, url)}: redirected to what is no URL of http or https"
-            ) from None
-        return target
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> Answer:
         connection = self._connection(method, url, Site.of(url))
@@ -226,6 +216,18 @@ class Answer:
         """The bytes of the body by its header, or None where that says nothing."""
         text = self.headers.get("Content-Length", "")
         return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+    def resolve(self, address: str) -> str:
+        """Return the URL of an address in a header, which may be relative. Raises BadAnswer for what is none."""
+        try:
+            url = urljoin(self.url, quote(address, safe=_UNRESERVED))
+            Site.of(url)
+        except (ValueError, BadAnswer):
+            self.close()
+            raise BadAnswer(
+                f"{self.operation}: the answer leads to what is no URL of http or https"
+            ) from None
+        return url
 
     def allow(self, size: int) -> None:
         """Let the body be of this many bytes, and be framed by as many more and MAX_HEAD."""

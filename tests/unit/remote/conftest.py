@@ -1,0 +1,56 @@
+"""Registries that last as long as a test."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ligan.remote.endpoint import RemoteSettings
+from ligan.remote.repository import Registry
+from tests.support.lying_registry import LyingRegistry
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterator
+
+    from ligan.remote.credentials import Credentials
+    from tests.support.lying_registry import Reply, Request
+
+FAST = RemoteSettings(
+    connect_timeout=10.0,
+    handshake_timeout=10.0,
+    answer_timeout=10.0,
+    idle_timeout=10.0,
+    attempts=3,
+    first_wait=0.0,
+)
+"""Nothing is waited for between attempts; what has to time out sets its own times."""
+
+
+class Registries:
+    """Makes registries that lie, and clients of them."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+
+    def serve(
+        self, answer: Callable[[Request], Reply | None], *, tls: ssl.SSLContext | None = None
+    ) -> LyingRegistry:
+        return self._stack.enter_context(LyingRegistry(answer, tls=tls))
+
+    def open(
+        self,
+        registry: LyingRegistry | str,
+        settings: RemoteSettings = FAST,
+        credentials: Credentials | None = None,
+    ) -> Registry:
+        domain = registry if isinstance(registry, str) else registry.host
+        return self._stack.enter_context(Registry.open(domain, settings, credentials))
+
+
+@pytest.fixture
+def registries() -> Iterator[Registries]:
+    with ExitStack() as stack:
+        yield Registries(stack)
