@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ligan import errors
 from ligan.errors import LiganError
+from ligan.remote.faults import RemoteError
 
 _STATUS: dict[type[LiganError], int] = {
     errors.Invalid: 400,
@@ -16,6 +17,7 @@ _STATUS: dict[type[LiganError], int] = {
     errors.Unsupported: 501,
     errors.Unavailable: 503,
     errors.NoSpace: 507,
+    RemoteError: 500,  # whatever a registry refuses; of what it lacks `pull_error` makes a 404
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ligan.api import answers, wire
+from ligan.api import answers, registry, wire
 from ligan.api.streams import ClientGone, RequestBody, ResponseBody, run
 from ligan.errors import Invalid, LiganError, NotFound, Unsupported
 from ligan.images.importing import ImportRequest, open_url
@@ -132,10 +132,10 @@ def _reporter(answer: ResponseBody, *, quiet: bool) -> Callable[[LoadProgress | 
 
 
 async def _create(call: Call) -> StreamResponse:
-    """Import a tar: from the body, or from what a URL names."""
+    """Pull an image, or import a tar: from the body, or from what a URL names."""
     origin = call.text("fromSrc")
     if not origin or call.text("fromImage"):
-        return await _needs_registry(call)
+        return await registry.pull(call)
     request = ImportRequest(
         reference=_target(call),
         message=call.text("message"),
@@ -164,10 +164,8 @@ async def _create(call: Call) -> StreamResponse:
     return answer.response
 
 
-async def _needs_registry(call: Call) -> StreamResponse:
-    raise Unsupported(
-        "this version of Ligan does not talk to registries: bring images with docker load or import"
-    )
+async def _search(call: Call) -> StreamResponse:
+    raise Unsupported("searching Docker Hub is up to its page: no other registry can be searched")
 
 
 ROUTES: list[Route] = [
@@ -176,13 +174,10 @@ ROUTES: list[Route] = [
     ("GET", "/images/get", _save),
     ("POST", "/images/load", _load),
     ("POST", "/images/create", _create),
-    ("GET", "/images/search", _needs_registry),
+    ("GET", "/images/search", _search),
     ("GET", "/images/{name}/json", _inspect),
     ("GET", "/images/{name}/history", _history),
     ("GET", "/images/{name}/get", _save),
     ("POST", "/images/{name}/tag", _tag),
-    ("POST", "/images/{name}/push", _needs_registry),
     ("DELETE", "/images/{name}", _delete),
-    ("GET", "/distribution/{name}/json", _needs_registry),
-    ("POST", "/auth", _needs_registry),
 ]

@@ -22,6 +22,7 @@ from ligan.api.guard import Guard
 from ligan.api.listen import TlsFiles, open_listeners, parse_address, tls_context
 from ligan.engine.embedded import open_engine
 from ligan.errors import Busy, LiganError
+from ligan.remote.endpoint import RemoteSettings
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -49,6 +50,7 @@ class Tunables(Value):
 
     policy: Policy
     log_level: str = "info"
+    remote: RemoteSettings = RemoteSettings()
 
 
 class Settings(Value):
@@ -81,6 +83,7 @@ def run(settings: Settings, make_handler: MakeHandler, read_tunables: Callable[[
     journal.start(tunables.log_level, settings.log_format, sys.stderr)
     _raise_file_limit()
     engine = open_engine(settings.root, tunables.policy)
+    engine.remote = tunables.remote
     try:
         lock = _lock_root(engine.store.layout)
         try:
@@ -210,6 +213,7 @@ class _Daemon:
         """Open an engine for a thread of the bridge."""
         first = self._engines[0]
         engine = open_engine(self._settings.root, first.store.policy)
+        engine.remote = first.remote
         self._engines.append(engine)
         return engine
 
@@ -235,6 +239,7 @@ class _Daemon:
             return
         for engine in self._engines:
             engine.set_policy(tunables.policy)
+            engine.remote = tunables.remote
         _log.info("settings read again")
 
 

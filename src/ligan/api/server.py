@@ -10,7 +10,7 @@ from urllib.parse import quote
 from aiohttp import HttpVersion11
 from aiohttp.web import Response
 
-from ligan.api import empty, images, system, wire
+from ligan.api import empty, images, registry, system, wire
 from ligan.api.answers import HEADERS
 from ligan.api.errors import status_of
 from ligan.api.router import Call, MovedPermanently, Router, VersionTooOld
@@ -34,7 +34,7 @@ class Api:
         _import_all()
         self._engine = engine
         events: Route = ("GET", "/events", feed.handle)
-        self._router = Router([*system.ROUTES, *images.ROUTES, events, *empty.ROUTES])
+        self._router = Router([*system.ROUTES, *images.ROUTES, *registry.ROUTES, events, *empty.ROUTES])
 
     async def __call__(self, http: BaseRequest) -> StreamResponse:
         """Answer a request. Raises nothing but what tells that the client is gone."""

@@ -13,6 +13,8 @@ import msgspec
 
 from ligan.errors import Invalid, LiganError
 from ligan.oci.gojson import GO_ZERO_TIME
+from ligan.oci.gosize import bar
+from ligan.remote.progress import Pushed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from ligan.images.removal import Row
     from ligan.images.staging import LoadProgress
     from ligan.images.usage import ImageUsage
+    from ligan.remote.progress import Message
 
 _UNKNOWN = -1
 """What Docker says of a number that it did not compute."""
@@ -96,6 +99,22 @@ def progress_line(progress: LoadProgress) -> bytes:
             "id": progress.layer,
         }
     )
+
+
+def message_line(told: Message) -> bytes:
+    """Return one message of a pull or push, its keys in Docker's order (golden m_registry)."""
+    if isinstance(told, Pushed):
+        aux = {"Tag": told.tag, "Digest": told.digest, "Size": told.size}
+        return stream_line({"progressDetail": {}, "aux": aux})
+    line: dict[str, object] = {"status": told.status}
+    if told.is_layer:
+        has_bar = told.current or told.total
+        line["progressDetail"] = {"current": told.current, "total": told.total} if has_bar else {}
+        if has_bar:
+            line["progress"] = bar(told.current, told.total)
+    if told.id:
+        line["id"] = told.id
+    return stream_line(line)
 
 
 def image_row(image: ImageSummary, api: int, shared_size: int = _UNKNOWN, containers: int = _UNKNOWN) -> Any:

@@ -3,26 +3,7 @@
 from __future__ import annotations
 
 from ligan.cli.output import flush, write
-from ligan.cli.units import human_size
-
-_BAR = 50
-_WIDTH_FOR_BAR = 110
-"""On narrower terminals docker shows the numbers only."""
-
-
-def bar(current: int, total: int, width: int) -> str:
-    """Return the bar and its numbers, for a terminal of so many columns."""
-    if current <= 0 and total <= 0:
-        return ""
-    if total <= 0:
-        return f"{human_size(current):>8}"
-    filled = min(current * 100 // total // 2, _BAR)
-    box = f"[{'=' * filled}>{' ' * (_BAR - filled)}] " if width > _WIDTH_FOR_BAR else ""
-    # A total that proved too small is not shown.
-    numbers = (
-        f"{human_size(current):>8}" if current > total else f"{human_size(current):>8}/{human_size(total)}"
-    )
-    return box + numbers
+from ligan.oci.gosize import bar
 
 
 class Lines:

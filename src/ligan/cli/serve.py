@@ -20,7 +20,7 @@ def _serve(session: Session, options: Options) -> int:
     gc.enable()  # the script of a short command turns it off
     from ligan.api.operations import Settings, Tunables, run
     from ligan.api.server import Api
-    from ligan.cli.settings import read_policy
+    from ligan.cli.settings import read_policy, read_remote
 
     settings = Settings(
         root=session.root,
@@ -34,7 +34,12 @@ def _serve(session: Session, options: Options) -> int:
         stop_seconds=_seconds(options.text("stop-timeout")),
         log_format=options.text("log-format"),
     )
-    run(settings, Api, lambda: Tunables(read_policy(session.environ), options.text("log-level")))
+
+    def tunables() -> Tunables:
+        environ = session.environ
+        return Tunables(read_policy(environ), options.text("log-level"), read_remote(environ))
+
+    run(settings, Api, tunables)
     return 0
 
 

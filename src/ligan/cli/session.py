@@ -40,6 +40,15 @@ class Session:
         return self._engine
 
     @property
+    def remote_engine(self) -> Engine:
+        """The engine, told how this user speaks to registries."""
+        from ligan.cli.settings import read_remote
+
+        engine = self.engine
+        engine.remote = read_remote(self.environ)
+        return engine
+
+    @property
     def command(self) -> str:
         """The command as one would type it again."""
         return "ligan " + " ".join([_quoted(word) for word in self._words])

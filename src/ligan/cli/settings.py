@@ -1,7 +1,8 @@
 """Where the store is and how long it keeps what is deleted: environment and settings file.
 
 Settings are undo_window ("24h"), undo_disk_limit ("80%" or 0.8), undo_budget
-("20GB"), max_layer_size and keep_compressed (true), in /etc/ligan/config.toml for root and
+("20GB"), max_layer_size, keep_compressed (true), insecure_registries and
+registry_mirrors (lists), in /etc/ligan/config.toml for root and
 $XDG_CONFIG_HOME/ligan/config.toml for others. LIGAN_UNDO_WINDOW and so on win.
 """
 
@@ -14,8 +15,12 @@ from ligan.store.store import Policy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
+
+    from ligan.remote.endpoint import RemoteSettings
+
+    _Setting = tuple[str, Callable[[object], Any]]
 
 SYSTEM_ROOT = "/var/lib/ligan"
 SYSTEM_FILE = "/etc/ligan/config.toml"
@@ -36,12 +41,40 @@ def settings_file(environ: Mapping[str, str]) -> str:
 
 def read_policy(environ: Mapping[str, str]) -> Policy:
     """Return the settings in force. Raises Failure that names the file or variable, and the key."""
+    return Policy(**_fields(environ, _KEYS))
+
+
+def read_remote(environ: Mapping[str, str]) -> RemoteSettings:
+    """Return how registries are spoken to. Raises Failure as read_policy does.
+
+    Proxies are those of the environment, as for every Go program; docker's config.json and
+    certificates are those of docker.
+    """
+    from ligan.remote.endpoint import RemoteSettings
+
+    proxies: dict[str, Any] = {
+        name: environ.get(name.upper()) or environ.get(name, "")
+        for name in ("http_proxy", "https_proxy", "no_proxy")
+    }
+    docker = environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
+    folders = ["/etc/docker/certs.d"]
+    if not _is_root():
+        folders.append(f"{_home(environ, 'XDG_CONFIG_HOME', '.config')}/docker/certs.d")
+    return RemoteSettings(
+        **_fields(environ, _REMOTE_KEYS),
+        **proxies,
+        certificate_folders=tuple(folders),
+        docker_config=os.path.join(docker, "config.json"),
+    )
+
+
+def _fields(environ: Mapping[str, str], keys: Mapping[str, _Setting]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     path = settings_file(environ)
     if os.path.exists(path):
         values = _read_file(path)
     fields: dict[str, Any] = {}
-    for key, (field, parse) in _KEYS.items():
+    for key, (field, parse) in keys.items():
         variable = f"LIGAN_{key.upper()}"
         origin, value = (
             (variable, environ[variable]) if environ.get(variable) else (f"{path}: {key}", values.get(key))
@@ -52,7 +85,7 @@ def read_policy(environ: Mapping[str, str]) -> Policy:
             fields[field] = parse(value)
         except ValueError as error:
             raise Failure(f"{origin}: {error}") from None
-    return Policy(**fields)
+    return fields
 
 
 def _read_file(path: str) -> dict[str, Any]:
@@ -65,8 +98,9 @@ def _read_file(path: str) -> dict[str, Any]:
         reason = error.strerror if isinstance(error, OSError) else error
         raise Failure(f"{path}: {reason}") from None
     for key in values:
-        if key not in _KEYS:
-            raise Failure(f"{path}: unknown setting {key}; known are {', '.join(_KEYS)}")
+        if key not in _KEYS and key not in _REMOTE_KEYS:
+            known = ", ".join([*_KEYS, *_REMOTE_KEYS])
+            raise Failure(f"{path}: unknown setting {key}; known are {known}")
     return values
 
 
@@ -119,6 +153,13 @@ def _switch(value: object) -> bool:
     return text == "true"
 
 
+def _names(value: object) -> tuple[str, ...]:
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise ValueError(f"{value!r} is not a list of names")
+    return tuple([item.strip() for item in items if item.strip()])
+
+
 def _number(text: str) -> float:
     text = text.strip()
     if not text or text.strip("0123456789.") or text.count(".") > 1 or text == ".":
@@ -134,6 +175,12 @@ _KEYS = {
     "keep_compressed": ("keep_compressed", _switch),
 }
 """The settings, each with the field of Policy it fills and its parser."""
+
+_REMOTE_KEYS = {
+    "insecure_registries": ("insecure", _names),
+    "registry_mirrors": ("mirrors", _names),
+}
+"""The same for RemoteSettings."""
 
 
 def _is_root() -> bool:

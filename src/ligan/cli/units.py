@@ -4,22 +4,10 @@ from __future__ import annotations
 
 import time
 
+from ligan.oci.gosize import human_size as human_size
+
 SECOND = 1_000_000_000
 _LONGEST = (2**63 - 1) / SECOND  # a Go duration ends after 292 years
-_SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
-
-
-def human_size(size: float, digits: int = 4) -> str:
-    """Return a size in bytes with so many significant digits, in powers of 1000.
-
-    Listings of images have three digits, everything else four. A size that
-    rounds up to the next unit stays in its own: 999,999 bytes are `1e+03kB`.
-    """
-    unit = 0
-    while size >= 1000 and unit < len(_SIZE_UNITS) - 1:
-        size /= 1000
-        unit += 1
-    return f"{size:.{digits}g}{_SIZE_UNITS[unit]}"
 
 
 def human_duration(seconds: float) -> str:

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from ligan.insight.undo import UndoEntry
     from ligan.insight.why import Why
     from ligan.layers.compression import Source as Readable
+    from ligan.oci.digest import Digest
+    from ligan.remote.credentials import Credentials
+    from ligan.remote.endpoint import RemoteSettings
+    from ligan.remote.looking import RemoteImage
+    from ligan.remote.progress import Report
+    from ligan.remote.pull import PullOutcome
     from ligan.store.fsck import Fault
 
 
@@ -47,6 +53,7 @@ class EmbeddedEngine:
     def __init__(self, store: Store, command: str) -> None:
         self.store = store
         self.command = command
+        self._remote: RemoteSettings | None = None
 
     def close(self) -> None:
         self.store.close()
@@ -54,6 +61,18 @@ class EmbeddedEngine:
     def set_policy(self, policy: Policy) -> None:
         """Keep what is deleted by these rules from the next call on."""
         self.store.policy = policy
+
+    @property
+    def remote(self) -> RemoteSettings:
+        if self._remote is None:
+            from ligan.remote.endpoint import RemoteSettings
+
+            self._remote = RemoteSettings()
+        return self._remote
+
+    @remote.setter
+    def remote(self, settings: RemoteSettings) -> None:
+        self._remote = settings
 
     def list_images(self, filters: Filters, *, show_all: bool = False) -> list[ImageSummary]:
         from ligan.images.listing import list_images
@@ -143,6 +162,40 @@ class EmbeddedEngine:
 
         self.store.recover()
         return import_image(self.store, source, request)
+
+    def pull(
+        self, name: str, report: Report, credentials: Credentials | None = None, *, platform: str = ""
+    ) -> PullOutcome:
+        from ligan.remote.pull import pull
+
+        self.store.recover()
+        return pull(self.store, name, report, self.remote, credentials, platform=platform)
+
+    def push(self, name: str, report: Report, credentials: Credentials | None = None) -> tuple[Digest, ...]:
+        from ligan.remote.push import push
+
+        return push(self.store, name, report, self.remote, credentials)
+
+    def copy(
+        self, source: str, target: str, report: Report, *, platform: str = "", all_platforms: bool = False
+    ) -> Digest:
+        from ligan.remote.copy import copy
+
+        self.store.recover()
+        return copy(
+            self.store, source, target, report, self.remote, platform=platform, all_platforms=all_platforms
+        )
+
+    def login(self, domain: str, credentials: Credentials) -> str:
+        from ligan.remote.repository import Registry
+
+        with Registry.open(domain, self.remote, credentials) as registry:
+            return registry.login()
+
+    def inspect_remote(self, name: str, credentials: Credentials | None = None) -> RemoteImage:
+        from ligan.remote.looking import look_up
+
+        return look_up(name, self.remote, credentials)
 
     def adopt(self, images: Sequence[Provenance]) -> list[str]:
         from ligan.images.adopting import adopt

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from ligan.insight.undo import UndoEntry
     from ligan.insight.why import Why
     from ligan.layers.compression import Source as Readable
+    from ligan.oci.digest import Digest
+    from ligan.remote.credentials import Credentials
+    from ligan.remote.endpoint import RemoteSettings
+    from ligan.remote.looking import RemoteImage
+    from ligan.remote.progress import Report
+    from ligan.remote.pull import PullOutcome
     from ligan.store.fsck import Fault
 
     Filters = Mapping[str, Sequence[str]]
@@ -39,6 +45,9 @@ class Engine(Protocol):
 
     command: str
     """What undo entries say did it: the command as typed, or the request."""
+
+    remote: RemoteSettings
+    """How registries are spoken to."""
 
     def list_images(self, filters: Filters, *, show_all: bool = False) -> list[ImageSummary]:
         """Newest first. Intermediate images only with `show_all`."""
@@ -96,6 +105,32 @@ class Engine(Protocol):
 
     def import_image(self, source: BinaryIO | Readable, request: ImportRequest) -> str:
         """Make an image of one layer from a tar; returns its ID."""
+
+    def pull(
+        self, name: str, report: Report, credentials: Credentials | None = None, *, platform: str = ""
+    ) -> PullOutcome:
+        """Pull an image, or all tags of a repository that is named without tag or digest.
+
+        `report` is told Docker's messages. Credentials that are not given are looked up in docker's
+        config. On return the images and their names are stored; after an error those before it are.
+        """
+
+    def push(self, name: str, report: Report, credentials: Credentials | None = None) -> tuple[Digest, ...]:
+        """Push an image, or all tags of a repository that is named without one.
+
+        On return the registry has them, and each a name by digest here. Returns their manifests' digests.
+        """
+
+    def copy(
+        self, source: str, target: str, report: Report, *, platform: str = "", all_platforms: bool = False
+    ) -> Digest:
+        """Copy an image between registries, OCI layouts, archives and this store; returns its digest."""
+
+    def login(self, domain: str, credentials: Credentials) -> str:
+        """Try credentials at a registry. Returns the identity token it gave for them, or an empty string."""
+
+    def inspect_remote(self, name: str, credentials: Credentials | None = None) -> RemoteImage:
+        """Return what a name means in its registry."""
 
     def adopt(self, images: Sequence[Provenance]) -> list[str]:
         """Give images the names and parents that another engine knows them by.

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ligan.cli.progress import Lines, bar
+from ligan.cli.progress import Lines
+from ligan.oci.gosize import bar
 
 if TYPE_CHECKING:
     pass

@@ -1,0 +1,38 @@
+"""Sizes and progress bars as Docker writes them (go-units; docker's package jsonmessage)."""
+
+from __future__ import annotations
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
+_BAR = 50
+_WIDTH_FOR_BAR = 110
+"""On narrower terminals docker shows the numbers only."""
+_WIDE = 200
+"""What docker's daemon, which has no terminal, takes for its width."""
+
+
+def human_size(size: float, digits: int = 4) -> str:
+    """Return a size in bytes with so many significant digits, in powers of 1000.
+
+    Listings of images have three digits, everything else four. A size that
+    rounds up to the next unit stays in its own: 999,999 bytes are `1e+03kB`.
+    """
+    unit = 0
+    while size >= 1000 and unit < len(_UNITS) - 1:
+        size /= 1000
+        unit += 1
+    return f"{size:.{digits}g}{_UNITS[unit]}"
+
+
+def bar(current: int, total: int, width: int = _WIDE) -> str:
+    """Return the bar and its numbers, for a terminal of so many columns."""
+    if current <= 0 and total <= 0:
+        return ""
+    if total <= 0:
+        return f"{human_size(current):>8}"
+    filled = min(current * 100 // total // 2, _BAR)
+    box = f"[{'=' * filled}>{' ' * (_BAR - filled)}] " if width > _WIDTH_FOR_BAR else ""
+    # A total that proved too small is not shown.
+    numbers = (
+        f"{human_size(current):>8}" if current > total else f"{human_size(current):>8}/{human_size(total)}"
+    )
+    return box + numbers
