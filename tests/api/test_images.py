@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ligan.engine.embedded import open_engine
+from ligan.oci.gosize import bar
 from tests.support import archives
 from tests.support.archives import Item
 from tests.support.asking import Answer, ask
@@ -254,6 +255,7 @@ def test_a_load_shows_how_far_each_layer_is(daemon: Daemon) -> None:
     assert {line["status"] for line in progress} == {"Loading layer"}
     counts = [line["progressDetail"]["current"] for line in progress]
     assert counts == sorted(counts)
+    assert [line["progress"] for line in progress] == [bar(**line["progressDetail"]) for line in progress]
     assert counts[-1] == progress[-1]["progressDetail"]["total"] > last
 
 

@@ -96,6 +96,7 @@ def progress_line(progress: LoadProgress) -> bytes:
         {
             "status": "Loading layer",
             "progressDetail": {"current": progress.current, "total": progress.total},
+            "progress": bar(progress.current, progress.total),
             "id": progress.layer,
         }
     )
