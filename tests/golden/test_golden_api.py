@@ -56,6 +56,10 @@ DEVIATIONS: dict[tuple[str, int], str] = {
     ("j_tag_errors", 86): "tells what the daemon is",
     ("j_tag_errors", 87): "as step 86",
     ("j_tag_errors", 88): "as step 86",
+    ("m_registry", 85): "lists what was built on a pulled image",
+    ("m_registry", 88): "went with credentials, which the transcript lacks",
+    ("m_registry", 89): "as step 88",
+    ("m_registry", 91): "tells the size of a manifest, which depends on how gzip packs",
 }
 """Scenario and step of requests that are answered otherwise, or not asked -> why (docs/compatibility.md)."""
 

@@ -1,0 +1,37 @@
+"""Debian's docker-registry of one's own, on loopback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.support.dockerd import SERVERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def missing() -> str | None:
+    """Say what is not installed, or None."""
+    for program in ("docker-registry", "curl"):
+        if shutil.which(program) is None:
+            return f"needs a registry: no {program} (Debian packages docker-registry, curl)"
+    return None
+
+
+@contextmanager
+def running(folder: str) -> Iterator[str]:
+    """Run a registry that keeps everything in `folder`; yields its `127.0.0.1:PORT`."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [os.path.join(SERVERS, "docker-registry.sh"), folder, str(port)]
+    subprocess.run(command, check=True, capture_output=True)
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        subprocess.run([os.path.join(SERVERS, "stop.sh"), folder], check=True)
+        shutil.rmtree(folder)
