@@ -1,4 +1,4 @@
-"""A registry in this process, on loopback, that answers whatever a test wants: also what no registry should."""
+"""A registry in this process, on loopback, that answers whatever a test wants."""
 
 from __future__ import annotations
 

@@ -72,6 +72,10 @@ COMMANDS = {
     "pin": "undo:PIN",
     "unpin": "undo:UNPIN",
     "pins": "undo:PINS",
+    "login": "registry:LOGIN",
+    "logout": "registry:LOGOUT",
+    "tags": "registry:TAGS",
+    "manifest inspect": "registry:MANIFEST_INSPECT",
     "serve": "serve:SERVE",
     "completion": "completion:COMPLETION",
 }
@@ -81,6 +85,7 @@ ALIASES = {"image list": "image ls", "image remove": "image rm"}
 
 GROUPS = {
     "image": "Manage images",
+    "manifest": "Look at manifests in registries",
     "plan": "Show exactly what a delete would do, and do nothing",
     "system": "Manage Ligan",
 }

@@ -21,7 +21,7 @@ _SECTIONS = (
         ("images", "load", "save", "rmi", "tag", "history", "inspect", "import", "version", "info"),
     ),
     ("Insight Commands", ("why", "plan", "apply", "undo", "reclaim", "pin", "unpin", "pins")),
-    ("Management Commands", ("image", "system")),
+    ("Management Commands", ("image", "manifest", "system")),
     ("Commands", ("completion", "fsck", "migrate")),
 )
 

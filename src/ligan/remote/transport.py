@@ -218,7 +218,7 @@ class Answer:
         return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
     def resolve(self, address: str) -> str:
-        """Return the URL of an address in a header, which may be relative. Raises BadAnswer for what is none."""
+        """Return the URL of an address in a header, which may be relative. Raises BadAnswer."""
         try:
             url = urljoin(self.url, quote(address, safe=_UNRESERVED))
             Site.of(url)

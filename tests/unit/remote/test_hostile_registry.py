@@ -209,9 +209,7 @@ def test_redirects_that_do_not_end_are_followed_ten_times(registries: Registries
     assert len([path for path in registry.paths() if "manifests" in path]) == 11
 
 
-@pytest.mark.parametrize(
-    "target", ["file:///etc/passwd", "gopher://x/", "http://[bad/", "http:///x", "https://x:99999/"]
-)
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "gopher://x/", "http://[bad/", "https://x:99999/"])
 def test_redirect_to_what_is_no_http_is_refused(registries: Registries, target: str) -> None:
     registry = registries.serve(only("/manifests/", lambda _: reply(307, b"", Location=target)))
     with pytest.raises(BadAnswer, match="leads to what is no URL of http or https"):
@@ -273,8 +271,8 @@ def test_tags_that_are_no_list_are_a_fault(registries: Registries, body: bytes) 
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"\xff\xfe\x1b[31m", b"[" * 100_000, b"{}", b"[]", b'{"errors": 3}', b'{"errors": [3]}', b'{"errors": []}',
-     b'{"errors": [{"code": {}, "message": [], "detail": "\\ud800"}]}', b"x" * 100_000],
+    [b"", b"\xff\xfe\x1b[31m", b"[" * 100_000, b"{}", b"[]", b'{"errors": 3}', b'{"errors": [3]}',
+     b'{"errors": []}', b'{"errors": [{"code": {}, "message": [], "detail": "\\ud800"}]}', b"x" * 100_000],
 )  # fmt: skip
 def test_refusal_that_cannot_be_read_is_a_refusal(registries: Registries, body: bytes) -> None:
     registry = registries.serve(only("/manifests/", lambda _: reply(404, body)))
@@ -367,7 +365,7 @@ def challenged(realm: str) -> Callable[[Request], Reply | None]:
         (reply(200, {"token": "a\r\nX-Evil: 1"}), "token is no token"),
         (reply(200, {"token": "\u2028"}), "token is no token"),
         (reply(200, b"x" * (2 << 20)), "the answer is longer than"),
-        (reply(401, {"details": "incorrect username or password"}), "unauthorized: incorrect username or password"),
+        (reply(401, {"details": "incorrect password"}), "unauthorized: incorrect password"),
         (reply(302, b"", Location="/loop"), "stopped after 10 redirects"),
     ],
 )  # fmt: skip
@@ -521,7 +519,7 @@ def test_blob_that_is_not_there_is_said_to_be_missing(registries: Registries) ->
 @pytest.mark.parametrize("place", ["", "ftp://x/", "http://[/"])
 def test_upload_that_goes_on_nowhere_is_a_fault(registries: Registries, place: str) -> None:
     registry = registries.serve(only("/uploads/", lambda _: reply(202, b"", Location=place)))
-    with pytest.raises(BadAnswer, match="where the upload goes on|what is no URL"):
+    with pytest.raises(BadAnswer, match=r"where the upload goes on|what is no URL"):
         registries.open(registry).repository("app", PUSH).upload_blob(lambda: [BLOB], len(BLOB), DIGEST)
 
 
