@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ligan.images.catalog import find_by_id, find_by_reference, set_reference
+from ligan.images.catalog import find_by_id, find_by_reference, link_parent, set_reference
 from ligan.images.inspect import read_config
 from ligan.oci.digest import ImageID
 from ligan.oci.reference import parse
@@ -43,7 +43,9 @@ def adopt(store: Store, images: Sequence[Provenance]) -> list[str]:
     with store.database.read() as tx:
         links, differences = _links(tx, store, images)
     with store.database.write() as tx:
-        tx.execute_many("UPDATE image SET parent = (SELECT key FROM image WHERE id = ?) WHERE id = ?", links)
+        for parent, child in links:
+            tx.execute("UPDATE image SET parent = NULL WHERE id = ?", (child,))
+            link_parent(tx, parent, child)
         for image in images:
             row = find_by_id(tx, image.id)
             if row is not None:
@@ -90,7 +92,6 @@ def _links(
         elif row.parent is not None and not image.is_new:
             differences.append(f"{image.id.short} has another parent here than there: left as it is")
         elif parent is not None and not _is_child(store, row, parent):
-            # Links are only what a build can have made: so they never lead round in a circle.
             differences.append(f"{image.id.short} was not built on {parent.id.short}, its parent there")
         else:
             links.append((image.parent, image.id))

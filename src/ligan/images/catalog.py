@@ -196,6 +196,23 @@ def create_image(
     return ImageRow(key, config.id, config_blob, parent.key if parent else None, layer)
 
 
+def link_parent(tx: WriteTransaction, parent: str, child: str) -> None:
+    """Give an image that has no parent this one, by their IDs; nothing where one of them is not here.
+
+    Images without a history can be told to be each other's parents, at different
+    times and by different verbs: what would close a circle is left out.
+    """
+    tx.execute(
+        """UPDATE image SET parent = (SELECT key FROM image WHERE id = ?1)
+           WHERE id = ?2 AND parent IS NULL AND key NOT IN (
+               WITH RECURSIVE up (key) AS (
+                   SELECT key FROM image WHERE id = ?1
+                   UNION SELECT parent FROM image JOIN up USING (key) WHERE parent IS NOT NULL)
+               SELECT key FROM up)""",
+        (parent, child),
+    )
+
+
 def set_reference(tx: WriteTransaction, reference: Reference, image: ImageRow, now: int) -> ImageID | None:
     """Point a name at an image. Returns the image it pointed at before, if that was another.
 

@@ -236,7 +236,8 @@ class _Loading:
                     break
         if links:
             with self._store.database.write() as tx:
-                tx.execute_many(_SET_PARENT, links)
+                for parent, child in links:
+                    catalog.link_parent(tx, parent, child)
         if failure is not None:
             raise failure
 
@@ -249,17 +250,6 @@ class _Loading:
             return read_config(layout, child).is_child_of(read_config(layout, parent))
         except MissingBlob:
             return None  # deleted by another process since
-
-
-# Images without a history can be told to be each other's parents: no circle may come of it.
-_SET_PARENT = """
-    UPDATE image SET parent = (SELECT key FROM image WHERE id = ?1)
-    WHERE id = ?2 AND parent IS NULL AND key NOT IN (
-        WITH RECURSIVE up (key) AS (
-            SELECT key FROM image WHERE id = ?1
-            UNION SELECT parent FROM image JOIN up USING (key) WHERE parent IS NOT NULL)
-        SELECT key FROM up)
-"""
 
 
 def _built_on(config: ImageConfig) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ligan.errors import Conflict, NotFound
-from ligan.images.catalog import find_by_id, find_by_reference, revive_layer
+from ligan.images.catalog import find_by_id, find_by_reference, link_parent, revive_layer
 from ligan.images.events import record
 from ligan.images.facts import IMAGE_COLUMNS
 from ligan.oci.digest import ImageID
@@ -204,11 +204,7 @@ def _restore_images(tx: WriteTransaction, key: int, now: int) -> tuple[list[Imag
         record(tx, now, "undo", image)
         restored.append(ImageID(image))
     for image, parent, _layer in rows:
-        tx.execute(
-            """UPDATE image SET parent = (SELECT key FROM image WHERE id = ?)
-               WHERE id = ? AND parent IS NULL""",
-            (parent, image),
-        )
+        link_parent(tx, parent, image)
     return restored, merged
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ligan.errors import NotFound
+from ligan.images.catalog import link_parent
 from ligan.insight import outcome
 from ligan.insight.undo import ImageGone, NameTaken, NeedsLaterEntry
 from ligan.store.store import Policy
@@ -109,6 +110,18 @@ def test_a_parent_that_is_gone_is_not_linked(stock: Stock) -> None:
     remove(stock, "base:1", now=True)
     stock.engine.undo(first)
     assert {row[0]: row[2] for row in stock.dump()["image"]} == {top: None}
+
+
+def test_no_circle_of_parents_comes_back(stock: Stock) -> None:
+    first = stock.image("a", names=["first:1"])
+    second = stock.image("b", parent=first, names=["second:1"])
+    entry = remove(stock, "second:1")
+    # It is loaded again, and said to be the other one's parent: without a history nothing tells.
+    assert stock.image("b", names=["second:1"]) == second
+    with stock.store.database.write() as tx:
+        link_parent(tx, second, first)
+    stock.engine.undo(entry)
+    assert {row[0]: row[2] for row in stock.dump()["image"]} == {first: second, second: None}
 
 
 def test_a_name_of_an_image_that_a_later_command_took_names_that_command(stock: Stock) -> None:
