@@ -25,7 +25,6 @@ from ligan.oci.documents import (
     typed,
 )
 from ligan.oci.reference import parse, parse_tag_target
-from ligan.oci.runconfig import v1_image
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -94,11 +93,7 @@ def _tag(text: str) -> Reference:
 
 
 def check_loadable(config: ImageConfig, layers: int) -> None:
-    """Raise Docker's errors for an image of another system, or with a layer too many or too few.
-
-    Raises Invalid too for settings that Docker could not read: no later verb shall stumble over them.
-    """
-    v1_image(config.document)
+    """Raise Docker's errors for an image of another system, or with a layer too many or too few."""
     check_os(config.platform.os)
     if len(config.diff_ids) != layers:
         raise Invalid(

@@ -6,6 +6,8 @@ from ligan.errors import Corrupt
 from ligan.images.catalog import ImageRow, chain, familiar_names, resolve
 from ligan.oci.digest import Digest, ImageID
 from ligan.oci.documents import ImageConfig
+from ligan.oci.gojson import GO_ZERO_TIME, go_time
+from ligan.oci.runconfig import run_config
 from ligan.oci.times import parse_time, rfc3339nano
 from ligan.store.blobs import MissingBlob
 from ligan.values import Value
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from ligan.store.db import ReadTransaction
     from ligan.store.layout import Layout
 
-GO_ZERO_TIME = "0001-01-01T00:00:00Z"
 MISSING = "<missing>"
 
 
@@ -103,12 +104,12 @@ def inspect(tx: ReadTransaction, layout: Layout, name: str) -> dict[str, Any]:
         "RepoDigests": digests,
         "Parent": parent.id if parent else "",
         "Comment": comment,
-        "Created": format_created(config.created),
+        "Created": go_time(config.created),
         "Container": document.get("container") or "",
-        "ContainerConfig": _run_config(document.get("container_config") or {}),
+        "ContainerConfig": run_config(document.get("container_config"), "container_config"),
         "DockerVersion": document.get("docker_version") or "",
         "Author": document.get("author") or "",
-        "Config": None if document.get("config") is None else _run_config(document["config"]),
+        "Config": None if document.get("config") is None else run_config(document["config"]),
         "Architecture": document.get("architecture") or "",
     }
     if document.get("variant"):
@@ -133,67 +134,3 @@ def inspect(tx: ReadTransaction, layout: Layout, name: str) -> dict[str, Any]:
 def _graph_driver(layout: Layout, top: str) -> dict[str, Any]:
     """Where the top layer lies: a tar, which nothing has unpacked."""
     return {"Data": {"LayerTar": layout.blob(Digest(top))} if top else None, "Name": "tar"}
-
-
-# Docker's container.Config in the order in which its JSON is written, each with
-# its zero value; None stands for "omitted when empty".
-_RUN_CONFIG: tuple[tuple[str, Any], ...] = (
-    ("Hostname", ""),
-    ("Domainname", ""),
-    ("User", ""),
-    ("AttachStdin", False),
-    ("AttachStdout", False),
-    ("AttachStderr", False),
-    ("ExposedPorts", None),
-    ("Tty", False),
-    ("OpenStdin", False),
-    ("StdinOnce", False),
-    ("Env", "null"),
-    ("Cmd", "null"),
-    ("Healthcheck", None),
-    ("ArgsEscaped", None),
-    ("Image", ""),
-    ("Volumes", "null"),
-    ("WorkingDir", ""),
-    ("Entrypoint", "null"),
-    ("NetworkDisabled", None),
-    ("MacAddress", None),
-    ("OnBuild", "null"),
-    ("Labels", "null"),
-    ("StopSignal", None),
-    ("StopTimeout", None),
-    ("Shell", None),
-)
-
-
-def _run_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the config as Docker writes it: every field it always writes, and the others that are set."""
-    result: dict[str, Any] = {}
-    for key, zero in _RUN_CONFIG:
-        value = config.get(key)
-        if zero is None:
-            if value:
-                result[key] = value
-        elif zero == "null":
-            result[key] = _sorted(value)
-        else:
-            result[key] = zero if value is None else value
-    return result
-
-
-def _sorted(value: Any) -> Any:
-    """Go writes maps with sorted keys."""
-    return dict(sorted(value.items())) if isinstance(value, dict) else value
-
-
-def format_created(text: str) -> str:
-    """Return a config's time as Go writes it again: RFC 3339 without trailing zeros."""
-    if not text:
-        return GO_ZERO_TIME
-    whole, dot, rest = text.partition(".")
-    if not dot:
-        return text
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    zone = rest[len(digits) :]
-    digits = digits[:9].rstrip("0")
-    return whole + ("." + digits if digits else "") + zone

@@ -19,7 +19,6 @@ from ligan.images.staging import LayerJob, LoadProgress, StagedLayer, Staging
 from ligan.oci.digest import SHORT_LENGTH, ImageID
 from ligan.oci.identity import chain_ids
 from ligan.oci.platform import normalise
-from ligan.oci.times import parse_time
 from ligan.store import failpoints
 from ligan.store.blobs import MissingBlob
 from ligan.values import Value
@@ -147,7 +146,6 @@ class _Loading:
         """On return the image and its names are stored. Returns Docker's messages."""
         config = image.config
         chain = list(zip(chain_ids(config.diff_ids), config.diff_ids, strict=True))
-        parse_time(config.created)
         staged_config = None
         while True:
             with self._store.database.read() as tx:

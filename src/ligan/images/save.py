@@ -15,7 +15,7 @@ from ligan.images.archive_write import write_members
 from ligan.images.events import record
 from ligan.images.inspect import read_config
 from ligan.images.removal import NoSuchImage
-from ligan.oci.digest import Digest, is_hex
+from ligan.oci.digest import Digest, whole_id
 from ligan.oci.reference import parse
 from ligan.store.blobs import MissingBlob
 from ligan.values import Value
@@ -92,11 +92,11 @@ def plan_save(tx: ReadTransaction, layout: Layout, names: Sequence[str]) -> Save
 
 def _find(tx: ReadTransaction, name: str) -> list[tuple[ImageRow, Reference | None]]:
     """Return what one argument means (engine 20.10, image/tarexport, parseNames)."""
-    hexadecimal = name.removeprefix("sha256:")
-    if len(hexadecimal) == 64 and is_hex(hexadecimal):
-        row = catalog.find_by_id(tx, f"sha256:{hexadecimal}")
+    whole = whole_id(name)
+    if whole:
+        row = catalog.find_by_id(tx, whole)
         if row is None:
-            raise NoSuchImage(f"sha256:{hexadecimal}")
+            raise NoSuchImage(whole)
         return [(row, None)]
     reference = parse(name)
     if reference.familiar_repository == "sha256":

@@ -12,6 +12,7 @@ import json
 from ligan.errors import Invalid
 from ligan.oci.digest import DiffID, Digest, ImageID, sha256
 from ligan.oci.platform import Platform, normalise
+from ligan.oci.runconfig import v1_image
 from ligan.oci.times import parse_time
 from ligan.values import Value
 
@@ -103,7 +104,10 @@ class ImageConfig(Value):
 
     @classmethod
     def parse(cls, raw: bytes) -> ImageConfig:
-        """Raises Invalid with Docker's words for a config that no image can have."""
+        """Raises Invalid with Docker's words for a config that no image can have.
+
+        So too for settings and times that Docker could not read: no later verb shall stumble over them.
+        """
         what = "image JSON"
         document = parse_json(raw, what)
         if not isinstance(document, dict):
@@ -115,11 +119,15 @@ class ImageConfig(Value):
         history = tuple(_history_row(item) for item in typed(document, "history", list, what))
         if sum(not row.empty_layer for row in history) > len(diff_ids):
             raise Invalid("too many non-empty layers in History section")
+        created = typed(document, "created", str, what)
+        v1_image(document)
+        for moment in (created, *[row.created for row in history]):
+            parse_time(moment)
         return cls(
             raw=raw,
             id=ImageID(sha256(raw)),
             document=document,
-            created=typed(document, "created", str, what),
+            created=created,
             platform=normalise(
                 typed(document, "os", str, what),
                 typed(document, "architecture", str, what),
@@ -132,11 +140,8 @@ class ImageConfig(Value):
     @property
     def labels(self) -> dict[str, str] | None:
         """The labels, or None where the config has no map of them."""
-        run = self.document.get("config")
-        labels = run.get("Labels") if isinstance(run, dict) else None
-        if not isinstance(labels, dict):
-            return None
-        return {str(key): str(value) for key, value in labels.items()}
+        labels = (self.document.get("config") or {}).get("Labels")
+        return None if labels is None else {key: value or "" for key, value in labels.items()}
 
     def is_child_of(self, parent: ImageConfig) -> bool:
         """Return whether this image is the parent plus one step.
