@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ligan.cli.flags import Options
     from ligan.cli.session import Session
+    from ligan.images.importing import Download
     from ligan.images.staging import LoadProgress
 
 _LAYOUTS = ("docker", "docker-25", "oci")
@@ -123,8 +124,7 @@ def _import(session: Session, options: Options) -> int:
     source, *names = options.arguments
     reference = names[0] if names else ""
     is_url = source.startswith(("http://", "https://"))
-    file = sys.stdin.buffer if source == "-" else _download(source) if is_url else _open(source)
-    with file:
+    with sys.stdin.buffer if source == "-" else _download(source) if is_url else _open(source) as file:
         error = client_error(reference) if reference else ""
         if error:
             raise Failure(error)
@@ -139,18 +139,15 @@ def _import(session: Session, options: Options) -> int:
     return 0
 
 
-def _download(url: str) -> BinaryIO:
+def _download(url: str) -> Download:
     """Open what a URL names. The daemon does that for docker, so that its errors are the daemon's."""
-    from http.client import HTTPException
-    from urllib.request import urlopen
+    from urllib.request import getproxies
+
+    from ligan.images.importing import open_url
 
     write(f"Downloading from {url}\n")
     flush()
-    try:
-        response: BinaryIO = urlopen(url)
-    except (OSError, HTTPException, ValueError) as error:
-        raise Failure(f"{DAEMON}{error}") from None
-    return response
+    return open_url(url, getproxies())
 
 
 IMPORT = Command(

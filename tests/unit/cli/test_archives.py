@@ -150,7 +150,8 @@ def test_load_says_bare_what_is_wrong(ligan: CommandLine) -> None:
 
 def importing() -> FakeEngine:
     def import_image(source: BinaryIO, request: Any) -> str:
-        return f"{source.read().decode()} {request.message}"
+        content = b"".join(iter(lambda: source.read(1 << 16), b""))
+        return f"{content.decode()} {request.message}"
 
     return FakeEngine(import_image=import_image)
 
@@ -180,7 +181,9 @@ def test_import_refuses_in_the_clients_words(ligan: CommandLine, tmp_path: Any) 
 
 class _Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/x.tar" else 404)
+        self.send_response(404 if self.path == "/y.tar" else 200)
+        if self.path == "/cut.tar":
+            self.send_header("Content-Length", "1024")
         self.end_headers()
         self.wfile.write(b"from a server")
 
@@ -198,12 +201,15 @@ def test_import_reads_a_url(ligan: CommandLine, monkeypatch: pytest.MonkeyPatch)
         try:
             fetched = ligan("import", f"{url}/x.tar", engine=importing())
             missing = ligan("import", f"{url}/y.tar", engine=importing())
+            cut = ligan("import", f"{url}/cut.tar", engine=importing())
         finally:
             server.shutdown()
             thread.join()
     assert fetched.out.splitlines()[0] == f"Downloading from {url}/x.tar"
     assert fetched.out.splitlines()[1].startswith("from a server")
-    assert (missing.status, missing.err) == (1, "Error response from daemon: HTTP Error 404: Not Found\n")
+    refusal = f"failed to GET {url}/y.tar with status 404 Not Found: from a server"
+    assert (missing.status, missing.err) == (1, f"Error response from daemon: {refusal}\n")
+    assert (cut.status, cut.err) == (1, "Error response from daemon: unexpected EOF\n")
 
 
 def test_import_prints_the_id(ligan: CommandLine) -> None:
