@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,8 @@ from tests.golden.test_golden_images import (
     test_golden_i_history,
     test_golden_j_tag_errors,
 )
-from tests.support.golden import _ID, Answer, Replay, _as_ligan
+from tests.golden.test_golden_inspect import test_golden_g_inspect_format
+from tests.support.golden import _ID, DATA, Answer, Replay, _as_ligan
 from tests.support.serving import Daemon, serving
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ __all__ = [
     "test_golden_c_two_tags",
     "test_golden_e_save_load",
     "test_golden_f_prune",
+    "test_golden_g_inspect_format",
     "test_golden_h_filters",
     "test_golden_i_history",
     "test_golden_j_tag_errors",
@@ -49,6 +52,7 @@ pytestmark = pytest.mark.docker_cli
 DEVIATIONS: dict[tuple[str, int], str] = {
     **{("f_prune_df", step): "follows on containers" for step in (43, 66, 67)},
     ("h_filters", 72): "until is a filter here, as for engine 25",
+    **{("g_inspect_format", step): "info tells what the daemon is" for step in (95, 126)},
     **{("l_import_export", step): "the tar that is imported has another size" for step in range(7, 30)},
     ("j_tag_errors", 80): "the highest API version is that of a later engine",
     ("j_tag_errors", 81): "as step 80, for the lowest",
@@ -63,10 +67,31 @@ DEVIATIONS: dict[tuple[str, int], str] = {
 }
 """Scenario and step of requests that are answered otherwise, or not asked -> why (docs/compatibility.md)."""
 
+RECORDED_CLIENT = "28"
+"""The goldens are of this client; what another one says of an error are words of its own."""
+
+LEFT_OUT = {
+    "b_build_messages": "every step builds",
+    "d_rmi_in_use": "every step but one listing needs the container that its third one runs",
+    "k_containers": "every step is about containers",
+    "m_registry": "replayed by test_golden_registry.py, which has a registry",
+    "n_events": "its steps need containers and a registry; its events are asked in tests/api/test_events.py",
+}
+"""Scenario that is not replayed here -> why."""
+
+NEWER: dict[tuple[str, int], str] = {
+    ("a_dangling_rebuild", 21): "the word json for a format came with client 23",
+    ("f_prune_df", 7): "the columns of system df -v are of another width",
+    **{("f_prune_df", step): "a prune that is refused still tells the space" for step in (11, 12)},
+    **{("g_inspect_format", step): "templates see more of a config" for step in (15, 52, 90)},
+}
+"""Scenario and step whose stdout an older client writes otherwise -> why."""
+
 _LABELS = {"a_dangling_rebuild": {"stage": "demo"}}
 """What the builds of a scenario give their images, where its replay does not."""
 
 _MOMENTS = re.compile(r'"(Created|LastTagTime)":("[^"]*"|\d+)')
+_NAMED_ID = re.compile(rf"{_ID.pattern}|(?<=/)(?:sha256:)?[0-9a-f]{{4,64}}(?=/)")
 _ONE_COMMAND = re.compile(r"[;|&$`]")
 
 
@@ -77,6 +102,7 @@ class ApiReplay(Replay):
         self._daemon = daemon
         self._scenario = scenario
         self._last = -1
+        self._client = _client_version()
         super().__init__(scenario, *arguments)
 
     def run(self, command: str) -> Answer:
@@ -91,13 +117,18 @@ class ApiReplay(Replay):
     def check(self, *indices: int, **reading: Any) -> None:
         for index in indices:
             self.check_requests(self._last + 1, index)
-            super().check(index, **reading)
+            if self._client == RECORDED_CLIENT or (self._scenario, index) not in NEWER:
+                super().check(index, **reading)
             self._last = index
             step = self.steps[index]
             if not _ONE_COMMAND.search(step["cmd"]) and (self._scenario, index) not in DEVIATIONS:
                 for request in step["api"]:
                     if request["method"] == "GET" and not request["path"].partition("?")[0].endswith("/get"):
                         self._ask(request, f"step {index}: {request['path']}")
+
+    def _compare_errors(self, theirs: str, ours: str, where: str) -> None:
+        if self._client == RECORDED_CLIENT:
+            super()._compare_errors(theirs, ours, where)
 
     def check_requests(self, first: int, end: int) -> None:
         """Send the requests of the golden between two steps that no client sent."""
@@ -110,7 +141,7 @@ class ApiReplay(Replay):
         self.check_requests(self._last + 1, len(self.steps))
 
     def _ask(self, request: dict[str, Any], where: str) -> None:
-        path = _ID.sub(lambda found: self._translate(found[0]), unquote(request["path"]))
+        path = _NAMED_ID.sub(lambda found: self._translate(found[0]), unquote(request["path"]))
         connection = http.client.HTTPConnection("docker")
         connection.sock = self._daemon.connect()
         try:
@@ -126,6 +157,12 @@ class ApiReplay(Replay):
             assert _comparable(body) == _comparable(request["response_body"] or ""), where
         expected_type = request["response_headers"].get("Content-Type")
         assert answer.getheader("Content-Type") == expected_type, where
+
+
+def _client_version() -> str:
+    """Return the first number of the version of docker's client that is on the PATH."""
+    told = subprocess.run(["docker", "--version"], capture_output=True, text=True, check=True).stdout
+    return told.split()[2].partition(".")[0]
 
 
 def _comparable(body: str) -> str:
@@ -160,3 +197,10 @@ def replay(
         yield start
         for scenario in scenarios:
             scenario.finish()
+
+
+def test_every_scenario_is_replayed_or_left_out_for_a_reason() -> None:
+    scenarios = {name.partition(".")[0] for name in os.listdir(DATA) if name.endswith(".json.xz")}
+    replayed = {name.split("_")[2] for name in __all__}
+    assert set(LEFT_OUT) < scenarios
+    assert {scenario[0] for scenario in scenarios - set(LEFT_OUT)} == replayed

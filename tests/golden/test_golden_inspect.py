@@ -47,9 +47,5 @@ def test_golden_g_inspect_format(replay: Callable[[str], Replay]) -> None:
     golden.check(2, 3)
     golden.check(4, 5, 6, 7, reading=normalise.inspection)
     indented = (74, 102)
-    golden.check_range(8, 110, without=(*STORAGE, *indented, PIECE_OF_AN_ID, 105))
+    golden.check_range(8, 110, without=(*STORAGE, *indented, PIECE_OF_AN_ID))
     golden.check(*indented, reading=normalise.inspection)
-
-
-def test_golden_g_absence_of_a_name_with_tag_and_digest(replay: Callable[[str], Replay]) -> None:
-    replay("g_inspect_format").check(105)

@@ -133,9 +133,7 @@ class Replay:
             answer = self.run(command)
             where = f"step {index}: {command}"
             self._compare(reading(step["stdout"]), reading(answer.stdout), where)
-            expected = _as_ligan(step["stderr"])
-            own = [line for line in answer.stderr.splitlines() if not _is_note(line, expected)]
-            self._compare(expected, "\n".join(own), where)
+            self._compare_errors(step["stderr"], answer.stderr, where)
             assert answer.returncode == step["exit_code"], where
 
     def check_range(self, first: int, last: int, *, without: Iterable[int] = ()) -> None:
@@ -144,6 +142,11 @@ class Replay:
         for index in range(first, last + 1):
             if self.steps[index]["kind"] == "cli" and index not in left_out:
                 self.check(index)
+
+    def _compare_errors(self, theirs: str, ours: str, where: str) -> None:
+        expected = _as_ligan(theirs)
+        own = [line for line in ours.splitlines() if not _is_note(line, expected)]
+        self._compare(expected, "\n".join(own), where)
 
     def _compare(self, theirs: str, ours: str, where: str) -> None:
         assert _plain(ours) == _plain(theirs), where
