@@ -40,7 +40,7 @@ def _steps(checksum: str, content: bytes) -> list[Step]:
 
 
 def _unordered(text: str) -> str:
-    """Leave out which layer is meant, as several are on their way at once, and what depends on how gzip packs."""
+    """Leave out which layer it is, as several are on their way at once, and how gzip packs it."""
     text = re.sub(r" size: \d+$", " size: N", _ID.sub("ID", text), flags=re.MULTILINE)
     return "\n".join(sorted(text.splitlines()))
 

@@ -10,6 +10,7 @@ from ligan.layers.compression import open_decompressed
 from ligan.layers.scan import scan_layer
 from ligan.oci.digest import DiffID, Digest
 from ligan.remote.faults import BadAnswer, NotThere
+from ligan.remote.origins import LAYER_TYPES, NO_COMPRESSION
 from ligan.remote.progress import Message, Meter
 from ligan.store import failpoints
 from ligan.store.blobs import CHUNK
@@ -19,16 +20,18 @@ from ligan.values import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
+    from typing import Any, Protocol, Self
 
     from ligan.layers.compression import Reader
     from ligan.oci.documents import Descriptor
+    from ligan.remote.places import Origin
     from ligan.remote.progress import Report
-    from ligan.remote.repository import Repository
     from ligan.store.blobs import Lease, Staged
     from ligan.store.downloads import Download
 
     class Stream(Protocol):
+        def __enter__(self) -> Self: ...
+        def __exit__(self, kind: Any, error: Any, trace: Any, /) -> object: ...
         def read(self, count: int, /) -> bytes: ...
         def close(self) -> None: ...
 
@@ -61,15 +64,11 @@ class Ready(Value):
     size: int
 
 
-NO_COMPRESSION = "none"
-_KEPT = ("gzip", "zstd", NO_COMPRESSION)
-"""What manifests have media types for (OCI image-spec, layer.md)."""
-
 _REDONE = 1 << 16
 
 
 def fetch_layer(
-    repository: Repository,
+    repository: Origin,
     job: LayerJob,
     lease: Lease,
     report: Callable[[Message | Ready], None],
@@ -101,7 +100,7 @@ def fetch_layer(
     finally:
         os.close(fd)
     form = None
-    if keep and compressor in _KEPT and job.descriptor.digest.algorithm == "sha256":
+    if keep and compressor in LAYER_TYPES and job.descriptor.digest.algorithm == "sha256":
         form = lease.adopt(job.download.path, job.descriptor.digest, job.descriptor.size)
     failpoints.hit("pull.fetched")
     report(Ready(layer, job.descriptor.size))
@@ -115,7 +114,7 @@ class _Stale(Exception):
 
 
 def _receive(
-    repository: Repository, job: LayerJob, lease: Lease, report: Report, limit: int | None
+    repository: Origin, job: LayerJob, lease: Lease, report: Report, limit: int | None
 ) -> tuple[Staged, str]:
     """Return the verified content of the blob, and what it was compressed with."""
     arriving = _Arriving(repository, job, lease, report)
@@ -145,7 +144,7 @@ def _read(content: Reader) -> bytes:
 class _Arriving:
     """A blob's bytes, hashed and kept as they pass: of an earlier pull, then a local copy or the registry."""
 
-    def __init__(self, repository: Repository, job: LayerJob, lease: Lease, report: Report) -> None:
+    def __init__(self, repository: Origin, job: LayerJob, lease: Lease, report: Report) -> None:
         self._repository = repository
         self._job = job
         self._lease = lease

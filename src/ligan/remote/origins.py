@@ -6,6 +6,7 @@ Only what was verified is remembered: bytes that were fetched and hashed here, o
 from __future__ import annotations
 
 from ligan.oci.digest import Digest
+from ligan.oci.documents import OCI_LAYER
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
     from ligan.oci.digest import DiffID, ImageID
     from ligan.oci.documents import Descriptor, Manifest
     from ligan.store.db import ReadTransaction, WriteTransaction
+
+
+NO_COMPRESSION = "none"
+LAYER_TYPES = {
+    "gzip": f"{OCI_LAYER}+gzip",
+    "zstd": f"{OCI_LAYER}+zstd",
+    NO_COMPRESSION: OCI_LAYER,
+}
+"""What OCI calls the forms of a layer; no others are kept (image-spec, layer.md)."""
 
 
 class Form(Value):
@@ -54,7 +64,10 @@ def remember_manifest(
         return
     for diff_id, layer in layers:
         if layer.urls or not tx.value(
-            "SELECT 1 FROM layer_remote WHERE diff_id = ? AND digest = ?", (diff_id, layer.digest)
+            """SELECT EXISTS (SELECT 1 FROM layer_remote WHERE diff_id = ?1 AND digest = ?2)
+                   OR EXISTS (SELECT 1 FROM layer_blob JOIN blob ON blob.key = layer_blob.blob
+                              WHERE diff_id = ?1 AND digest = ?2)""",
+            (diff_id, layer.digest),
         ):
             return
     tx.execute(

@@ -22,10 +22,10 @@ from ligan.oci.documents import (
     Manifest,
 )
 from ligan.oci.reference import parse
-from ligan.remote.origins import forms_of, remember_place, repositories_with
+from ligan.remote.origins import LAYER_TYPES, forms_of, remember_place, repositories_with
 from ligan.remote.progress import Message, Pushed
 from ligan.remote.repository import PUSH, Registry
-from ligan.remote.upload import LAYER_TYPES, Sending, send_layer
+from ligan.remote.upload import Sending, send_layer
 from ligan.store.team import Team
 from ligan.values import Value
 
@@ -49,7 +49,7 @@ THREADS = 5
 """Layers sent at a time, as Docker does (max-concurrent-uploads)."""
 
 
-class _Prepared(Value):
+class Prepared(Value):
     """An image to push: its layers bottom first, and the manifests that it was pulled by, best first."""
 
     reference: Reference
@@ -80,8 +80,8 @@ def push(
     with Registry.open(reference.domain, settings, credentials) as registry:
         repository = registry.repository(reference.path, PUSH)
         for each in references:
-            prepared = store.read_files(lambda tx, each=each: _prepare(tx, store.layout, each))  # type: ignore[misc]  # mypy sees no default of a lambda
-            digests.append(_push(store, repository, prepared, report))
+            prepared = store.read_files(lambda tx, each=each: prepare(tx, store.layout, each.canonical, each))  # type: ignore[misc]  # mypy sees no default of a lambda
+            digests.append(push_image(store, repository, prepared, report))
     with store.database.write() as write:
         record(write, store.now(), "push", reference.familiar, name=reference.familiar_repository)
     return tuple(digests)
@@ -110,8 +110,9 @@ def _references(tx: ReadTransaction, reference: Reference) -> list[Reference]:
     return [reference]
 
 
-def _prepare(tx: ReadTransaction, layout: Layout, reference: Reference) -> _Prepared:
-    row = catalog.resolve(tx, reference.canonical).image
+def prepare(tx: ReadTransaction, layout: Layout, name: str, reference: Reference) -> Prepared:
+    """Return what is needed to push the image of this name as the reference. Raises as resolve does."""
+    row = catalog.resolve(tx, name).image
     config = read_config(layout, row.id)
     manifests = [
         Manifest.parse(raw, media_type)
@@ -127,7 +128,7 @@ def _prepare(tx: ReadTransaction, layout: Layout, reference: Reference) -> _Prep
         _sending(tx, reference, DiffID(diff_id), size, wanted)
         for _key, _chain, diff_id, size, _blob in catalog.chain(tx, row.layer)
     ]
-    return _Prepared(reference, row, config, tuple(layers), tuple(manifests))
+    return Prepared(reference, row, config, tuple(layers), tuple(manifests))
 
 
 def _sending(
@@ -145,7 +146,7 @@ def _sending(
     return Sending(diff_id, size, tuple(forms), tuple(mounts))
 
 
-def _push(store: Store, repository: Repository, image: _Prepared, report: Report) -> Digest:
+def push_image(store: Store, repository: Repository, image: Prepared, report: Report) -> Digest:
     """On return the registry has the image, and the store knows by which digest."""
     jobs = list({layer.diff_id: layer for layer in reversed(image.layers)}.values())
     for job in jobs:
@@ -178,7 +179,7 @@ def _send_config(repository: Repository, config: ImageConfig) -> None:
         repository.upload_blob(lambda: [config.raw], len(config.raw), config.id)
 
 
-def _manifest(image: _Prepared, forms: Mapping[str, Form]) -> tuple[bytes, str]:
+def _manifest(image: Prepared, forms: Mapping[str, Form]) -> tuple[bytes, str]:
     """Return the bytes and media type of the manifest that says what was sent."""
     sent = [forms[diff_id].digest for diff_id in image.config.diff_ids]
     for manifest in image.manifests:

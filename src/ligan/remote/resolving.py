@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ligan.oci.digest import Digest
     from ligan.oci.documents import Descriptor
     from ligan.oci.platform import Platform
-    from ligan.remote.repository import FetchedManifest, Repository
+    from ligan.remote.places import Origin
+    from ligan.remote.repository import FetchedManifest
 
 MAX_DEPTH = 8
 """Indexes within indexes: more are a mistake or a trap."""
@@ -65,7 +66,7 @@ def check_type(media_type: str, name: str) -> None:
 
 
 def image_manifest(
-    repository: Repository, fetched: FetchedManifest, platform: Platform, name: str
+    repository: Origin, fetched: FetchedManifest, platform: Platform, name: str
 ) -> tuple[Digest, Manifest]:
     """Return the manifest for the platform, and its digest, through as many indexes as there are.
 
@@ -110,7 +111,7 @@ _CLASSES = {
 """What Docker calls other media types of configs (engine 20.10, distribution/registry.go)."""
 
 
-def verified_config(repository: Repository, descriptor: Descriptor) -> bytes:
+def verified_config(repository: Origin, descriptor: Descriptor) -> bytes:
     """Return the bytes of an image's config. Raises BadAnswer where they are not what the descriptor says."""
     digest = descriptor.digest
     if descriptor.size > MAX_DOCUMENT_SIZE:

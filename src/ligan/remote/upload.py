@@ -6,7 +6,6 @@ import os
 
 from ligan.errors import LiganError
 from ligan.oci.digest import Digest, DigestMismatch
-from ligan.remote.fetch import NO_COMPRESSION
 from ligan.remote.origins import Form
 from ligan.remote.progress import Message, Meter
 from ligan.store.blobs import CHUNK, MissingBlob
@@ -151,10 +150,3 @@ class _Gzip:
 
 _GZIP = 31
 """zlib's window bits for a gzip stream with a head of no name and no time."""
-
-LAYER_TYPES = {
-    "gzip": "application/vnd.oci.image.layer.v1.tar+gzip",
-    "zstd": "application/vnd.oci.image.layer.v1.tar+zstd",
-    NO_COMPRESSION: "application/vnd.oci.image.layer.v1.tar",
-}
-"""What OCI calls the forms of a layer."""
