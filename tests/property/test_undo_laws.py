@@ -91,6 +91,22 @@ def test_after_reclaim_the_disk_holds_just_what_lives(world: World, removal: Rem
 
 @given(WORLDS, st.lists(REMOVALS, max_size=3), st.randoms(use_true_random=False))
 @law
+def test_what_a_reclaim_frees_is_known_before(world: World, removals: list[Removal], random: Random) -> None:
+    with filled(world) as (stock, images):
+        for removal in removals:
+            stock.engine.remove_images(removal.names(images), force=True)
+        keys = [entry.key for entry in stock.engine.undo_entries()]
+        some = random.sample(keys, random.randint(0, len(keys)))
+        before, disk = stock.dump(), stock.disk_bytes()
+        planned = stock.engine.plan_reclaim(some)
+        assert (stock.dump(), stock.disk_bytes()) == (before, disk)
+        assert stock.engine.reclaim(some) == planned == disk - stock.disk_bytes()
+        everything = stock.engine.plan_reclaim(drop_all=True)
+        assert stock.engine.reclaim(drop_all=True) == everything
+
+
+@given(WORLDS, st.lists(REMOVALS, max_size=3), st.randoms(use_true_random=False))
+@law
 def test_undo_in_any_order_succeeds_or_changes_nothing(
     world: World, removals: list[Removal], random: Random
 ) -> None:

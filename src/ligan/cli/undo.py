@@ -95,6 +95,10 @@ def _reclaim(session: Session, options: Options) -> int:
     keys = _keys(options.arguments)
     if keys and options.on("all"):
         raise Failure("name entries or give --all, not both")
+    if options.on("dry-run"):
+        freed = session.engine.plan_reclaim(keys, drop_all=options.on("all"))
+        write(f"Freed at once:  {freed} bytes ({human_size(freed)})\n")
+        return 0
     freed = session.engine.reclaim(keys, drop_all=options.on("all"))
     write(f"Total reclaimed space: {human_size(freed)}\n")
     if not keys and not options.on("all"):
@@ -110,7 +114,10 @@ RECLAIM = Command(
     _reclaim,
     "[ENTRY...]",
     "Free what undo keeps: entries that are due, or those named",
-    (Flag("all", "Free every entry", "a"),),
+    (
+        Flag("all", "Free every entry", "a"),
+        Flag("dry-run", "Show how many bytes would go; free nothing"),
+    ),
     most=None,
 )
 

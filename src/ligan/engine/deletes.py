@@ -272,13 +272,24 @@ def _entry_of_moved_names(
 
 def reclaim(store: Store, keys: Sequence[int], *, drop_all: bool) -> int:
     """Drop the named undo entries, or all, or those whose time is over. Returns the bytes freed."""
-    if keys and drop_all:
-        raise Invalid("name undo entries, or give --all, not both")
     recover(store.database, store.layout)  # not the store's own, which would drop what is due uncounted
     with store.database.read() as tx:
-        known = tx.column("SELECT key FROM deletion ORDER BY key")
-        due = due_deletions(tx, store.now())
+        entries = _entries(tx, store, keys, drop_all=drop_all)
+    return store.drop(entries)
+
+
+def plan_reclaim(store: Store, keys: Sequence[int], *, drop_all: bool) -> int:
+    """Return the bytes that reclaim would free, and drop nothing."""
+    with store.database.read() as tx:
+        return undo.bytes_of(tx, _entries(tx, store, keys, drop_all=drop_all))
+
+
+def _entries(tx: ReadTransaction, store: Store, keys: Sequence[int], *, drop_all: bool) -> list[int]:
+    """Return the undo entries that a reclaim means. Raises Invalid, or NoSuchEntry for a number of none."""
+    if keys and drop_all:
+        raise Invalid("name undo entries, or give --all, not both")
+    known = tx.column("SELECT key FROM deletion ORDER BY key")
     for key in keys:
         if key not in known:
             raise undo.NoSuchEntry(key)
-    return store.drop(list(dict.fromkeys(keys)) if keys else known if drop_all else due)
+    return list(dict.fromkeys(keys)) if keys else known if drop_all else due_deletions(tx, store.now())

@@ -231,6 +231,11 @@ class EmbeddedEngine:
 
         return reclaim(self.store, keys, drop_all=drop_all)
 
+    def plan_reclaim(self, keys: Sequence[int] = (), *, drop_all: bool = False) -> int:
+        from ligan.engine.deletes import plan_reclaim
+
+        return plan_reclaim(self.store, keys, drop_all=drop_all)
+
     def pin(self, target: str, reason: str = "") -> str:
         from ligan.images import pins
 

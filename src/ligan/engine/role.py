@@ -153,6 +153,9 @@ class Engine(Protocol):
     def reclaim(self, keys: Sequence[int] = (), *, drop_all: bool = False) -> int:
         """Drop undo entries: the due ones, the named ones, or all. Returns the bytes freed."""
 
+    def plan_reclaim(self, keys: Sequence[int] = (), *, drop_all: bool = False) -> int:
+        """Return the bytes that reclaim would free, and drop nothing."""
+
     def pin(self, target: str, reason: str = "") -> str:
         """Protect a name, a glob over names, or an image by ID. Returns the pin's pattern."""
 

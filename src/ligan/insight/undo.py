@@ -14,6 +14,8 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ligan.store.db import ReadTransaction, WriteTransaction
     from ligan.store.layout import Layout
 
@@ -95,7 +97,7 @@ def entries(tx: ReadTransaction) -> list[UndoEntry]:
                 )
             ),
             tuple(map(ImageID, tx.column("SELECT id FROM deletion_image WHERE deletion = ?", (key,)))),
-            bytes_of(tx, key),
+            bytes_of(tx, [key]),
         )
         for key, command, at, until in tx.all(
             "SELECT key, command, at, until FROM deletion ORDER BY key DESC"
@@ -103,17 +105,18 @@ def entries(tx: ReadTransaction) -> list[UndoEntry]:
     ]
 
 
-# Layers that only this entry holds: not live, below its images, and neither
-# named by another entry nor under a layer that stays.
+# Layers that only these entries (a JSON list) hold: not live, below their images,
+# and neither named by another entry nor under a layer that stays.
 _ALONE = """
     WITH RECURSIVE
+    these (key) AS MATERIALIZED (SELECT value FROM json_each(?1)),
     below (key) AS (
-        SELECT layer FROM deletion_image WHERE deletion = ?1 AND layer IS NOT NULL
+        SELECT layer FROM deletion_image WHERE deletion IN these AND layer IS NOT NULL
         UNION SELECT layer.parent FROM layer JOIN below USING (key) WHERE layer.parent IS NOT NULL),
     mine (key) AS MATERIALIZED (SELECT key FROM layer JOIN below USING (key) WHERE NOT live),
     stays (key) AS (
         SELECT key FROM mine
-        WHERE EXISTS (SELECT 1 FROM deletion_image WHERE layer = mine.key AND deletion <> ?1)
+        WHERE EXISTS (SELECT 1 FROM deletion_image WHERE layer = mine.key AND deletion NOT IN these)
            OR EXISTS (SELECT 1 FROM layer child WHERE child.parent = mine.key
                       AND child.key NOT IN (SELECT key FROM mine))
         UNION SELECT layer.parent FROM layer JOIN stays USING (key)
@@ -121,20 +124,20 @@ _ALONE = """
     goes (key) AS MATERIALIZED (SELECT key FROM mine EXCEPT SELECT key FROM stays)
     SELECT COALESCE(SUM(size), 0) FROM blob WHERE key IN (
         SELECT blob FROM layer WHERE key IN (SELECT key FROM goes)
-        UNION SELECT config FROM deletion_image WHERE deletion = ?1
+        UNION SELECT config FROM deletion_image WHERE deletion IN these
         UNION SELECT layer_blob.blob FROM layer_blob JOIN layer USING (diff_id)
               WHERE layer.key IN (SELECT key FROM goes))
     AND NOT EXISTS (SELECT 1 FROM image WHERE config = blob.key)
-    AND NOT EXISTS (SELECT 1 FROM deletion_image WHERE config = blob.key AND deletion <> ?1)
+    AND NOT EXISTS (SELECT 1 FROM deletion_image WHERE config = blob.key AND deletion NOT IN these)
     AND NOT EXISTS (SELECT 1 FROM layer WHERE blob = blob.key AND key NOT IN (SELECT key FROM goes))
     AND NOT EXISTS (SELECT 1 FROM layer_blob JOIN layer USING (diff_id)
                     WHERE layer_blob.blob = blob.key AND layer.key NOT IN (SELECT key FROM goes))
 """
 
 
-def bytes_of(tx: ReadTransaction, key: int) -> int:
-    """Return the bytes on disk that dropping this entry alone would free."""
-    return int(tx.value(_ALONE, (key,)))
+def bytes_of(tx: ReadTransaction, keys: Iterable[int]) -> int:
+    """Return the bytes on disk that dropping these entries, and no other, would free."""
+    return int(tx.value(_ALONE, ("[" + ",".join(map(str, keys)) + "]",)))
 
 
 def newest(tx: ReadTransaction) -> int | None:

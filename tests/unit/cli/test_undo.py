@@ -80,6 +80,16 @@ def test_reclaim_frees_what_is_named(ligan: CommandLine) -> None:
     assert ligan("reclaim", "--all", "3").err == "name entries or give --all, not both\n"
 
 
+def test_a_dry_run_of_reclaim_frees_nothing(ligan: CommandLine) -> None:
+    engine = FakeEngine(plan_reclaim=2048)
+    assert ligan("reclaim", "--dry-run", "3", engine=engine) == (
+        0,
+        "Freed at once:  2048 bytes (2.048kB)\n",
+        "",
+    )
+    assert engine.calls == [("plan_reclaim", ([3],), {"drop_all": False})]
+
+
 def test_reclaim_says_that_entries_are_not_due(ligan: CommandLine) -> None:
     engine = FakeEngine(reclaim=0, undo_entries=[ENTRY, ENTRY])
     assert ligan("reclaim", engine=engine).err == (
