@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import dockerd as real_dockerd
+from tests.support import registry as real_registry
 from tests.support.stores import check_store
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def _missing(need: str) -> str | None:
         return real_dockerd.missing()
     if need == "docker_cli" and shutil.which("docker") is None:
         return "needs docker's client (Debian package docker.io)"
+    if need == "docker_registry":
+        return real_registry.missing()
     if need == "skopeo" and shutil.which("skopeo") is None:
         return "needs skopeo (Debian package skopeo)"
     return None

@@ -118,6 +118,7 @@ class Connection(HTTPConnection):
         self.default_port = PORTS[site.scheme]  # so that the header Host is what others send
         self.response_class = lambda sock, **options: Response(sock, settings, **options)  # type: ignore[assignment]  # any callable does
         self.site = site
+        self.has_idled = False
         self._route = route
         self._settings = settings
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 MAX_REDIRECTS = 10
 """As Go's client, and so Docker."""
 
+_CLOSED = (BrokenPipeError, ConnectionResetError)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _UNRESERVED = "%/:=&?~#+!$,;'@()*[]"
 _PUBLIC_KEYS = {
@@ -129,6 +130,9 @@ class Transport:
             response = connection.getresponse()
         except (OSError, HTTPException, ValueError) as error:
             connection.close()
+            # A connection that idled may be closed just when it is used: that is no fault yet.
+            if connection.has_idled and isinstance(error, _CLOSED) and _is_repeatable(body):
+                return self._once(method, url, headers, body)
             raise fault(method, url, error, self._settings) from None
         except BaseException:
             connection.close()
@@ -141,6 +145,7 @@ class Transport:
             while idle:
                 connection = idle.pop()
                 if connection.is_usable():
+                    connection.has_idled = True
                     return connection
                 connection.close()
         connection = Connection(site, self._route(site), self._settings)
