@@ -85,6 +85,12 @@ class LyingRegistry:
             assert not thread.is_alive(), "a thread of the registry hangs"
 
     @property
+    def client(self) -> socket.socket:
+        """The one connection that is open."""
+        (connection,) = self._open
+        return connection
+
+    @property
     def url(self) -> str:
         return f"{'http' if self._tls is None else 'https'}://{self.host}"
 

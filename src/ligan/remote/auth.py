@@ -74,10 +74,10 @@ class Authorizer:
         with self._lock:
             credentials = self._credentials()
             if credentials.registry_token:
-                return {"Authorization": f"Bearer {credentials.registry_token}"}
+                return _bearer(credentials.registry_token)
             if "bearer" in self._challenges:
                 try:
-                    return {"Authorization": f"Bearer {self._token(credentials, scopes)}"}
+                    return _bearer(self._token(credentials, scopes))
                 except RemoteError as error:
                     raise error.within(operation(method, url)) from None
             if "basic" not in self._challenges:
@@ -86,13 +86,19 @@ class Authorizer:
                 raise NoCredentials(f"{operation(method, url)}: no basic auth credentials")
             return {"Authorization": self._basic(credentials)}
 
-    def renew(self, answer: Answer, scopes: tuple[str, ...]) -> bool:
-        """After a 401, forget the token and learn anew. Return whether another request can do better."""
+    def renew(self, answer: Answer, scopes: tuple[str, ...], proof: Mapping[str, str]) -> bool:
+        """After a 401, learn anew and forget the token that was the proof, unless another thread did.
+
+        Return whether another request can do better.
+        """
         with self._lock:
             known = self._challenges
             self.learn(answer)
-            had_token = self._tokens.pop(scopes, None) is not None
-            return self._challenges != known or had_token
+            token, _end = self._tokens.get(scopes, ("", 0.0))
+            if proof == _bearer(token):
+                del self._tokens[scopes]
+            is_granted = proof.get("Authorization", "").startswith("Bearer ")
+            return self._challenges != known or (is_granted and not self._credentials().registry_token)
 
     def login(self, root: str) -> str:
         """Try the credentials. Return the identity token that is to stand for them, or an empty string.
@@ -106,7 +112,7 @@ class Authorizer:
                 document = self._fetch(credentials, (), offline=True)
                 token = _text(document, "refresh_token")
                 self._secrets.add(token)
-                authorization = {"Authorization": f"Bearer {self._token_in(document)}"}
+                authorization = _bearer(self._token_in(document))
             elif "basic" in self._challenges:
                 authorization = {"Authorization": self._basic(credentials)}
         except RemoteError as error:
@@ -222,6 +228,10 @@ class Authorizer:
             raise BadAnswer("authorization server did not include a token in the response")
         self._secrets.add(token)
         return token
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _text(document: Mapping[str, object], key: str) -> str:

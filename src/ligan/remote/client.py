@@ -71,9 +71,11 @@ class Client:
         waits = Waits(self)
         is_repeatable = body is None or isinstance(body, bytes)
         has_renewed = False
+        sent = {**self._headers, **(headers or {})}
         while True:
             try:
-                answer = self._ask(method, url, scopes, headers or {}, body)
+                proof = self._proof(method, url, scopes)
+                answer = self._transport.request(method, url, sent, body, credentials=proof)
             except RemoteError as error:
                 if not (is_repeatable and may_pass(error) and waits.next()):
                     raise self._authorizer.without_secrets(error) from None
@@ -81,27 +83,16 @@ class Client:
             if not is_repeatable:
                 return answer
             if answer.status == 401 and not has_renewed:
-                has_renewed = again = self._authorizer.renew(answer, scopes)
+                has_renewed = again = self._authorizer.renew(answer, scopes, proof)
             else:
                 again = answer.status in PASSING and waits.next(wanted=answer.headers.get("Retry-After"))
             if not again:
                 return answer
             answer.discard()
 
-    def _ask(
-        self,
-        method: str,
-        url: str,
-        scopes: tuple[str, ...],
-        headers: Mapping[str, str],
-        body: bytes | Iterable[bytes] | None,
-    ) -> Answer:
-        credentials = {}
-        if Site.of(url) == self._site:  # uploads may go on elsewhere, with an address that proves enough
-            credentials = self._authorizer.headers(method, url, scopes)
-        return self._transport.request(
-            method, url, {**self._headers, **headers}, body, credentials=credentials
-        )
+    def _proof(self, method: str, url: str, scopes: tuple[str, ...]) -> dict[str, str]:
+        """Return the headers that say who asks. Elsewhere, where uploads may go on, the address is proof."""
+        return self._authorizer.headers(method, url, scopes) if Site.of(url) == self._site else {}
 
     def document(self, answer: Answer) -> object:
         """Return the JSON of an answer of status 200. Raises the refusal that it is instead, BadAnswer."""

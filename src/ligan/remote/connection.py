@@ -29,6 +29,9 @@ MAX_HEAD = 1 << 20
 
 BUFFER = 1 << 18
 
+HUNG_UP = (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""What the other side's end of a connection is to this one."""
+
 
 class TooSlow(OSError):
     """Bytes come, but too few."""
@@ -246,7 +249,7 @@ def dial_words(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError):
         if error.reason in _NOT_TLS:
             return "http: server gave HTTP response to HTTPS client"
-        return f"tls: {(error.reason or 'handshake failure').replace('_', ' ').lower()}"
+        return words(error)
     if isinstance(error, DialFailure):
         return str(error)
     if isinstance(error, TimeoutError):
@@ -257,4 +260,6 @@ def dial_words(error: BaseException) -> str:
 
 
 def words(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return f"tls: {error.reason.replace('_', ' ').lower()}"
     return (error.strerror or str(error)).lower()

@@ -159,7 +159,7 @@ class Repository:
     ) -> BlobStream:
         """Return the blob's bytes from `offset` on; `size` is that of the whole blob, by its descriptor.
 
-        `waiting` is told the seconds before each further attempt, the first time 0 s have passed.
+        `waiting` is told the seconds that will pass before each further attempt.
         Raises NotThere and other refusals, BadAnswer for another size.
         """
         return self._first(
@@ -205,7 +205,7 @@ class Repository:
         answer = self._client.request(
             "PUT", self._url(self._client, f"manifests/{reference}"), self._scopes, headers, raw
         )
-        digest = sha256(raw)
+        digest = _hashed(raw, Digest.parse(reference)) if ":" in reference else sha256(raw)
         self._stored(answer, digest)
         return digest
 
@@ -336,12 +336,15 @@ def _first_that_answers(
     settings: RemoteSettings,
     lookup: Callable[[], Credentials],
 ) -> Client:
-    """Return a client of the first endpoint that answers. Raises the last one's error."""
+    """Return a client of the first endpoint that answers. Raises the last one's Unreachable.
+
+    What answers badly by TLS is not asked in the clear: somebody on the way could want just that.
+    """
     for endpoint in endpoints:
         client = Client(endpoint, transport, settings, lookup)
         try:
             client.ping()
-        except RemoteError as error:
+        except Unreachable as error:
             failure = error
         else:
             return client

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 from ligan.errors import Unsupported
 from ligan.remote.connection import (
     BUFFER,
+    HUNG_UP,
     MAX_HEAD,
     Connection,
     Response,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 MAX_REDIRECTS = 10
 """As Go's client, and so Docker."""
 
-_CLOSED = (BrokenPipeError, ConnectionResetError)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _UNRESERVED = "%/:=&?~#+!$,;'@()*[]"
 _PUBLIC_KEYS = {
@@ -131,7 +131,7 @@ class Transport:
         except (OSError, HTTPException, ValueError) as error:
             connection.close()
             # A connection that idled may be closed just when it is used: that is no fault yet.
-            if connection.has_idled and isinstance(error, _CLOSED) and _is_repeatable(body):
+            if connection.has_idled and isinstance(error, HUNG_UP) and _is_repeatable(body):
                 return self._once(method, url, headers, body)
             raise fault(method, url, error, self._settings) from None
         except BaseException:
@@ -295,7 +295,7 @@ def _send(connection: Connection, method: str, target: str, body: Body, headers:
     """Send a request. One that the other side stops taking is not lost: its answer says why."""
     try:
         connection.request(method, target, body, dict(headers))
-    except (BrokenPipeError, ConnectionResetError):
+    except HUNG_UP:
         if body is None:
             raise
 

@@ -18,6 +18,8 @@ from tests.support.lying_registry import reply
 from tests.unit.remote.conftest import FAST
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.lying_registry import LyingRegistry, Reply, Request
     from tests.unit.remote.conftest import Registries
 
@@ -83,22 +85,29 @@ def test_name_and_password_are_shown_to_the_token_server_only(registries: Regist
     assert all(request.authorization != BASIC for request in site.registry.requests)
 
 
-def test_token_is_asked_for_once_per_scope_however_many_threads_want_it(registries: Registries) -> None:
-    site = Site(registries)
-    registry = registries.open(site.registry)
-    start = threading.Barrier(8)
+def in_threads(count: int, ask: Callable[[], int | None]) -> None:
+    """Ask in so many threads at once, a few times in each. Every answer has to be 0."""
+    start = threading.Barrier(count)
+    answers: list[int | None] = []
 
     def work() -> None:
         start.wait(20)
         for _ in range(5):
-            assert registry.repository("app").blob_exists(BLOB) == 0
+            answers.append(ask())  # noqa: PERF401 - each is asked for when the last is there
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
+    threads = [threading.Thread(target=work) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
         assert not thread.is_alive()
+    assert answers == [0] * (5 * count)
+
+
+def test_token_is_asked_for_once_per_scope_however_many_threads_want_it(registries: Registries) -> None:
+    site = Site(registries)
+    registry = registries.open(site.registry)
+    in_threads(8, lambda: registry.repository("app").blob_exists(BLOB))
     assert len(site.server.requests) == 1
     registry.repository("app", PUSH).head_manifest("v1")
     registry.repository("other").head_manifest("v1")
@@ -131,6 +140,15 @@ def test_token_that_is_refused_early_is_renewed_once(registries: Registries) -> 
     site.token |= {"token": "another"}
     assert repository.head_manifest("v1") is not None
     assert len(site.server.requests) == 2
+
+
+def test_token_that_is_refused_to_many_threads_fails_none_of_them(registries: Registries) -> None:
+    site = Site(registries)
+    repository = registries.open(site.registry).repository("app")
+    repository.head_manifest("v1")
+    for token in ("second", "third", "fourth"):
+        site.token |= {"token": token}
+        in_threads(8, lambda: repository.blob_exists(BLOB))
 
 
 def test_identity_token_is_posted(registries: Registries) -> None:

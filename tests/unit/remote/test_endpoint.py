@@ -11,7 +11,7 @@ import trustme
 
 from ligan.errors import Invalid
 from ligan.remote.endpoint import Endpoint, RemoteSettings, endpoints_of, is_insecure, proxy_for
-from ligan.remote.faults import Unreachable
+from ligan.remote.faults import Interrupted, Unreachable
 from tests.support.lying_registry import reply
 from tests.unit.remote.conftest import FAST
 
@@ -142,6 +142,15 @@ def test_unknown_authority_is_refused_and_http_is_not_tried(
     assert (
         caught.value.message == f'Get "{tls_registry.url}/v2/": x509: certificate signed by unknown authority'
     )
+
+
+def test_what_answers_badly_by_tls_is_not_asked_in_the_clear(registries: Registries) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
+    registry = registries.serve(lambda _: [b""], tls=context)
+    with pytest.raises(Interrupted, match=f'Get "{registry.url}/v2/": EOF'):
+        registries.open(registry)
+    assert registry.connections == 1
 
 
 @pytest.mark.usefixtures("strict")
