@@ -30,8 +30,9 @@ def main(seeds: Sequence[int]) -> int:
 
         def trial(steps: Sequence[Step]) -> tuple[int, str] | None:
             folder = next(folders)
+            docker = engines.docker(host, os.path.join(folder, "docker"))
             ligan = engines.ligan(os.path.join(folder, "root"), os.path.join(folder, "ligan"))
-            return engines.unlike(steps, host, folder, ligan)
+            return engines.unlike(steps, docker, ligan)
 
         try:
             for seed in seeds:

@@ -52,9 +52,9 @@ class Engine:
             return answer._replace(saved=file.read())
 
 
-def docker(host: str, folder: str) -> Engine:
+def docker(host: str, folder: str, client: str = "docker") -> Engine:
     """Docker's CLI without a user's settings, on an engine emptied of its images."""
-    engine = Engine(["docker"], {"DOCKER_HOST": host, "DOCKER_CONFIG": folder}, folder)
+    engine = Engine([client], {"DOCKER_HOST": host, "DOCKER_CONFIG": folder}, folder)
     engine.run("image", "prune", "--all", "--force")
     left = engine.run("images", "--all", "--quiet")
     assert not left.stdout + left.stderr, f"docker still has images: {left}"
@@ -65,18 +65,17 @@ def ligan(root: str, folder: str) -> Engine:
     return Engine([sys.executable, "-m", "ligan"], {"LIGAN_ROOT": root}, folder)
 
 
-def ligan_daemon(host: str, folder: str) -> Engine:
+def ligan_daemon(host: str, folder: str, client: str = "docker") -> Engine:
     """Docker's CLI on a daemon of Ligan, which it asks for the API of engine 20.10."""
     settings = {"DOCKER_HOST": host, "DOCKER_API_VERSION": "1.41", "DOCKER_CONFIG": folder}
-    return Engine(["docker"], settings, folder)
+    return Engine([client], settings, folder)
 
 
-def unlike(script: Sequence[Step], host: str, folder: str, ligan_engine: Engine) -> tuple[int, str] | None:
-    """Run `script` on the dockerd at `host` and on Ligan, step by step, until they answer differently.
+def unlike(script: Sequence[Step], docker_engine: Engine, ligan_engine: Engine) -> tuple[int, str] | None:
+    """Run `script` on Docker and on Ligan, step by step, until they answer differently.
 
     Return the index of that step and a diff of the answers, or None if all agree.
     """
-    docker_engine = docker(host, os.path.join(folder, "docker"))
     client = docker_engine.run("version", "--format", "{{.Client.Version}}").stdout
     overlooked = differences(client)
     for index, step in enumerate(script):

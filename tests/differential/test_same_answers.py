@@ -27,7 +27,7 @@ def daemon(store_root: str) -> Iterator[Daemon]:
 
 def check(seed: int, dockerd: str, folder: str, ligan: Engine) -> None:
     steps = script(seed)
-    found = engines.unlike(steps, dockerd, folder, ligan)
+    found = engines.unlike(steps, engines.docker(dockerd, os.path.join(folder, "docker")), ligan)
     if found:
         index, difference = found
         told = (shlex.join(step.argv) for step in steps[: index + 1])
