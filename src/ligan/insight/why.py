@@ -89,9 +89,8 @@ def _explain_image(tx: ReadTransaction, key: int, image: ImageID) -> Why:
     holders += [Holder("pin", pin, "", True) for pin in target.pins]
     ids = _ids(tx, doomed)
     holders += _sharing(tx, target, set(ids))
-    former = tuple(FormerName(familiar(name), until) for name, until in former_names(tx, image))
     freed = freed_bytes(tx, _plan(layers_without(facts, ids), ids))
-    return Why("image", image, tuple(holders), former, _commands(facts, ids, ()), freed)
+    return Why("image", image, tuple(holders), _former_names(tx, image), _commands(facts, ids, ()), freed)
 
 
 def _explain_layer(tx: ReadTransaction, prefix: str) -> Why | None:
@@ -130,6 +129,7 @@ def _explain_blob(tx: ReadTransaction, layout: Layout, prefix: str) -> Why | Non
     if entries:
         found = found.replace(
             holders=found.holders + _undo_holders(tx, entries),
+            former_names=_former_names(tx, digest),
             commands=(f"ligan reclaim {' '.join(map(str, entries))}",),
             bytes=tx.value("SELECT size FROM blob WHERE key = ?", (key,)),
         )
@@ -161,6 +161,10 @@ def _explain_layers(tx: ReadTransaction, kind: str, name: Digest, layers: Sequen
     ids = _ids(tx, doomed)
     commands = _commands(facts, ids, entries, [container for container, _state in containers], now=True)
     return Why(kind, name, (*holders, *_undo_holders(tx, entries)), (), commands, _bytes_above(tx, above))
+
+
+def _former_names(tx: ReadTransaction, image: str) -> tuple[FormerName, ...]:
+    return tuple(FormerName(familiar(name), until) for name, until in former_names(tx, image))
 
 
 def _name_holder(name: str) -> Holder:

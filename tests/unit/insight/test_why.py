@@ -135,11 +135,12 @@ def test_one_diff_id_on_several_parents_is_explained_as_one(stock: Stock) -> Non
 
 
 def test_the_config_of_an_image_is_the_image(stock: Stock) -> None:
-    image = stock.image("a")
+    image = stock.image("a", names=["app:1"])
     assert stock.engine.why(image[:20]).kind == "image"
     stock.engine.remove_images([image])
     answer = stock.engine.why(image)
     assert (answer.kind, [holder.kind for holder in answer.holders]) == ("blob", ["undo"])
+    assert [former.name for former in answer.former_names] == ["app:1"]
     assert answer.commands[0].startswith("ligan reclaim ")
 
 
