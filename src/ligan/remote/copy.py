@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from ligan.store.store import Store
 
 
+_ONLY = "image"
+"""What the image of a place is called that was opened for this one."""
+
+
 def copy(
     store: Store,
     source: str,
@@ -60,7 +64,7 @@ def copy(
         if here.kind == "store":
             if all_platforms:
                 raise Invalid("the store holds images for one platform each: leave out --all-platforms")
-            return pull_from(store, origin, parse(here.path).with_default_tag(), wanted, report)
+            return pull_from(store, origin, name, _reference(here), wanted, report)
         root = origin.get_manifest(name)
         if not all_platforms:
             root = _one(origin, root, wanted, source)
@@ -90,15 +94,15 @@ def _open_origin(stack: ExitStack, store: Store, place: Name, settings: RemoteSe
     if place.kind == "store":
         reference = parse("copy")  # no registry's manifest is nearer to a copy than another's
         image = store.read_files(lambda tx: prepare(tx, store.layout, place.path, reference))
-        return StorePlace(place.path, store.layout, image), ""
+        return StorePlace(place.path, store.layout, image), _ONLY
     if place.kind == "oci":
-        return LayoutPlace(place.path, open_layout_folder(place.path), place.tag), ""
+        return LayoutPlace(place.path, open_layout_folder(place.path), place.tag), _ONLY
     file = stack.enter_context(_opened(place.path))
     members = TarSource(file.fileno(), 0)
     stack.callback(members.close)
     if place.kind == "oci-archive":
-        return LayoutPlace(place.path, members, place.tag), ""
-    return ArchivePlace(place.path, members, place.tag), ""
+        return LayoutPlace(place.path, members, place.tag), _ONLY
+    return ArchivePlace(place.path, members, place.tag), _ONLY
 
 
 def _opened(path: str) -> BinaryIO:

@@ -60,7 +60,7 @@ def pull(
         with Registry.open(reference.domain, settings, credentials) as registry:
             repository = registry.repository(reference.path, PULL)
             for each in _references(repository, reference):
-                with Pulling(store, repository, each, wanted, report, is_remote=True) as pulling:
+                with Pulling(store, repository, each, wanted, report) as pulling:
                     is_news |= pulling.run()
                 images.append(pulling.image)
                 if pulling.replaced is not None:
@@ -76,10 +76,15 @@ def pull(
 
 
 def pull_from(
-    store: Store, origin: Origin, reference: Reference, platform: Platform, report: Report
+    store: Store,
+    origin: Origin,
+    source: str,
+    reference: Reference,
+    platform: Platform,
+    report: Report,
 ) -> Digest:
-    """Store the image of a place that is no registry, or another's, by this name; returns its digest."""
-    with Pulling(store, origin, reference, platform, report, is_remote=False) as pulling:
+    """Store what a place calls `source` by the name of the reference; returns its digest."""
+    with Pulling(store, origin, reference, platform, report, source=source) as pulling:
         pulling.run()
     return pulling.digest
 

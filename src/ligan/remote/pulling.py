@@ -62,15 +62,19 @@ class Pulling:
         platform: Platform,
         report: Report,
         *,
-        is_remote: bool,
+        source: str = "",
     ) -> None:
-        """`is_remote` says that the repository is the reference's own: then names by digest are given too."""
+        """`source` is what the image is called in the repository, where that is not the reference's own.
+
+        Without it names by digest are given too.
+        """
         self._store = store
         self._repository = repository
         self._reference = reference
         self._platform = platform
         self._report = report
-        self._is_remote = is_remote
+        self._is_remote = not source
+        self._source = source or reference.digest or reference.tag
         self._team = Team(store, self._say, THREADS, in_order=False)
         self._lease = store.lease(self._team.make_room)
         self._downloads: dict[Digest, Download] = {}
@@ -98,11 +102,10 @@ class Pulling:
 
     def run(self) -> bool:
         """On return the name is stored. Returns whether it was not, or meant another image."""
-        named = self._reference.digest or self._reference.tag
-        head = self._repository.head_manifest(named)
+        head = self._repository.head_manifest(self._source)
         digest = head.digest if head else Digest(self._reference.digest)
         known = self._known(digest)
-        fetched = None if known else self._repository.get_manifest(digest or named)
+        fetched = None if known else self._repository.get_manifest(digest or self._source)
         self._report(Message(f"Pulling from {self._repository.path}", self._shown))
         if fetched is None:
             is_news = self._name_known(digest, known or ImageID())

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 KEPT_FOR = 24 * 3600 * 10**9
 """How long the bytes of a download that nobody works on stay. Nanoseconds."""
 
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+
 
 class Download:
     """The right to fetch one blob, until `close`. `path` is where the bytes got so far are, if any."""
@@ -37,13 +39,13 @@ class Download:
     def open(self) -> int:
         """Return a descriptor to read and append the bytes, those of an earlier pull first."""
         with Explained(self._folder):
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = os.open(self.path, _FLAGS, 0o600)
             if os.fstat(file).st_nlink == 1:
                 return file
             # A pull that was killed had just made a blob of this very file: nobody may write to it.
             os.close(file)
             self.discard()
-            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return os.open(self.path, _FLAGS, 0o600)
 
     def discard(self) -> None:
         """Forget the bytes got so far."""
