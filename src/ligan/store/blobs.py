@@ -212,36 +212,37 @@ class Lease:
     def commit(self, tx: WriteTransaction, staged: Iterable[Staged]) -> dict[Digest, int]:
         """Make staged bytes blobs; returns the key of each.
 
-        On return every digest has a row and a file, whoever stored it; they are
-        durable when the transaction commits. The caller makes something hold
-        each key within the same transaction.
+        On return every digest has a row and the file that was staged, whoever
+        stored it before; they are durable when the transaction commits. The caller
+        makes something hold each key within the same transaction.
         """
         keys: dict[Digest, int] = {}
-        linked = False
         for item in staged:
             if item.digest in keys:
                 continue
+            self._link(item)
             key = find(tx, item.digest)
             if key is None:
-                self._link(tx, item)
-                linked = True
+                tx.execute("DELETE FROM outbox WHERE name = ?", (self._layout.blob_name(item.digest),))
                 key = tx.insert("INSERT INTO blob (digest, size) VALUES (?, ?)", (item.digest, item.size))
             keys[item.digest] = key
-        if linked:
+        if keys:
             failpoints.hit("commit.linked")
             sync_folder(self._layout.blobs)
         return keys
 
-    def _link(self, tx: WriteTransaction, item: Staged) -> None:
+    def _link(self, item: Staged) -> None:
         self._linked = True
         final = self._layout.blob(item.digest)
         try:
             os.link(item.path, final)
         except FileExistsError:
-            # No row names it: an older delete or a crash left it. Ours is verified; it is not.
-            os.unlink(final)
-            os.link(item.path, final)
-        tx.execute("DELETE FROM outbox WHERE name = ?", (self._layout.blob_name(item.digest),))
+            if os.path.samefile(item.path, final):
+                return
+            # What a crash left, or a blob that may be damaged since: ours was verified just now.
+            # A row may name it, so that it must not be missing for a moment.
+            os.link(item.path, f"{item.path}-again")
+            os.rename(f"{item.path}-again", final)
 
 
 def _make_lease(layout: Layout) -> tuple[str, int]:

@@ -16,7 +16,7 @@ import pytest
 from ligan.errors import Corrupt, Invalid, LiganError
 from ligan.images.load import LoadOutcome, load
 from ligan.images.staging import LoadProgress
-from ligan.oci.digest import DigestMismatch, ImageID
+from ligan.oci.digest import Digest, DigestMismatch, ImageID
 from ligan.store.store import Policy
 from tests.support import archives, layouts, tars
 from tests.support.archives import Item
@@ -166,6 +166,19 @@ def test_event_of_each_image(stock: Stock) -> None:
 
 def parents(stock: Stock) -> dict[str, str]:
     return {image.id: image.parent for image in stock.engine.list_images({}, show_all=True) if image.parent}
+
+
+@pytest.mark.parametrize("damage", [os.unlink, lambda path: os.truncate(path, 7)])
+def test_what_a_delete_left_damaged_is_whole_once_it_is_loaded_again(
+    stock: Stock, damage: Callable[[str], None]
+) -> None:
+    load_into(stock, docker(Item(A, ("a:1",))))
+    stock.engine.remove_images(["a:1"])
+    for fault in (A.id, archives.digest(A.layers[0])):
+        damage(stock.store.layout.blob(Digest(fault)))
+    assert len(stock.engine.fsck()) == 2
+    load_into(stock, docker(Item(A, ("a:1",))))
+    assert stock.engine.fsck() == []
 
 
 def test_parents_in_the_archive_are_linked_in_any_order(stock: Stock) -> None:

@@ -43,16 +43,19 @@ def test_staged_bytes_become_a_blob_of_their_digest(stock: Stock) -> None:
     hold(stock, [staged])
 
 
-def test_a_blob_that_is_there_is_not_stored_again(stock: Stock) -> None:
-    found = []
-    for _ in range(2):
+def test_a_blob_that_is_there_keeps_its_row_and_takes_the_verified_bytes(stock: Stock) -> None:
+    path = stock.store.layout.blob(sha256(b"abc"))
+    keys = []
+    for size_of_damage in (0, 3):
         with stock.store.lease() as lease:
             staged = lease.write(b"abc")
-            with stock.store.database.write() as tx:
-                found.append(
-                    (lease.commit(tx, [staged]), os.stat(stock.store.layout.blob(staged.digest)).st_ino)
-                )
-    assert found[0] == found[1]
+            for _ in range(2):
+                with stock.store.database.write() as tx:
+                    keys.append(lease.commit(tx, [staged])[staged.digest])
+        with open(path, "rb") as file:
+            assert file.read() == b"abc"
+        os.truncate(path, size_of_damage)
+    assert len(set(keys)) == 1
     hold(stock, [staged])
 
 
