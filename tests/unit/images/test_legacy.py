@@ -85,6 +85,13 @@ def test_ids_parents_and_names_are_dockers(stock: Stock) -> None:
     }
 
 
+def test_events_tell_of_each_image(stock: Stock) -> None:
+    load_files(stock, legacy_files(IMAGES, TAGS))
+    with stock.store.database.read() as tx:
+        events = tx.all("SELECT action, actor FROM event")
+    assert sorted(events) == sorted(("load", image) for image in (AA, BB, CC, DD))
+
+
 def test_moved_name_is_said(stock: Stock) -> None:
     other = stock.image("x", names=["old:1"])
     said, _notes = load_files(stock, legacy_files(IMAGES, TAGS))

@@ -194,7 +194,9 @@ def test_layer_is_written_once_and_linked_to(stock: Stock) -> None:
         layers = {member.name: member for member in tar if member.name.endswith("layer.tar")}
     assert sum(member.isreg() for member in layers.values()) == 2
     (link,) = [member for member in layers.values() if member.issym()]
-    assert layers[os.path.normpath(f"{os.path.dirname(link.name)}/{link.linkname}")].size == len(A.layers[0])
+    layer = layers[os.path.normpath(f"{os.path.dirname(link.name)}/{link.linkname}")]
+    assert layer.size == len(A.layers[0])
+    assert (layer.mtime, link.mtime) == (1672531200, 1672617600)  # when A was created, and B
 
 
 def test_events_tell_what_was_saved(stock: Stock) -> None:
