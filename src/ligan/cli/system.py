@@ -205,6 +205,7 @@ def _info_text(facts: Mapping[str, Any]) -> str:
         f"Storage Driver: {facts['Driver']}\n"
         f"Blobs: {own['Blobs']}\n"
         f" Size: {human_size(own['BlobBytes'])}\n"
+        f" Compressed Layers: {human_size(own['CompressedBytes'])}\n"
         f" Disk Free: {human_size(own['FreeBytes'])}\n"
         f"Undo: {own['UndoEntries']} entries\n"
         f" Size: {human_size(own['UndoBytes'])}\n"
@@ -232,6 +233,8 @@ def _fsck(session: Session, options: Options) -> int:
         return 0
     if not options.on("repair") and any(fault.repairable for fault in faults):
         note("some of this can be repaired: ligan fsck --repair")
+    if not all(fault.repairable for fault in faults):
+        note("`ligan why` tells what stands on a damaged blob: delete that, then load or pull it again")
     return 1
 
 

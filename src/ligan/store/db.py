@@ -141,14 +141,18 @@ class Database:
     def write(self) -> _WriteScope:
         return _WriteScope(self)
 
+    @property
+    def is_writable(self) -> bool:
+        return self._schema_lock >= 0
+
     def check_writable(self) -> None:
         """Raise Unavailable where the store can only be read."""
-        if self._schema_lock < 0:
+        if not self.is_writable:
             raise _not_writable(self.layout)
 
     def close(self) -> None:
         self.connection.close()
-        if self._schema_lock >= 0:
+        if self.is_writable:
             os.close(self._schema_lock)
 
 

@@ -33,20 +33,35 @@ class Fault(Value):
 
 
 def check(database: Database, layout: Layout, *, read_data: bool = True) -> list[Fault]:
-    """Return every fault, none for a sound store. `read_data` reads and hashes all blobs."""
+    """Return every fault, none for a sound store. `read_data` reads and hashes all blobs.
+
+    Other processes may go on meanwhile. What looks like a fault is looked at once
+    more while they have to wait, unless the store may only be read.
+    """
     with database.read() as tx:
-        faults = [Fault("database", row, False) for row in tx.column("PRAGMA integrity_check") if row != "ok"]
-        faults += [
+        faults = _faults(tx, layout)
+        damaged = _damaged_blobs(tx, layout) if read_data else []
+    if faults and database.is_writable:
+        with database.write() as tx:
+            faults = _faults(tx, layout)
+    return faults + damaged
+
+
+def _faults(tx: ReadTransaction, layout: Layout) -> list[Fault]:
+    """Return the faults that rows and names of files tell, without reading a blob."""
+    return [
+        *[Fault("database", row, False) for row in tx.column("PRAGMA integrity_check") if row != "ok"],
+        *[
             Fault(f"table {row[0]}", f"row {row[1]} names a missing {row[2]}", False)
             for row in tx.all("PRAGMA foreign_key_check")
-        ]
-        faults += _blob_files(tx, layout, read_data)
-        faults += _layer_rows(tx)
-        faults += _image_rows(tx)
-        faults += _remote_rows(tx)
-        faults += _unheld(tx)
-        faults += _leftovers(tx, layout)
-    return faults
+        ],
+        *_blob_files(tx, layout),
+        *_layer_rows(tx),
+        *_image_rows(tx),
+        *_remote_rows(tx),
+        *_unheld(tx),
+        *_leftovers(tx, layout),
+    ]
 
 
 def repair(database: Database, layout: Layout) -> None:
@@ -75,16 +90,32 @@ _LIVE = """
 """
 
 
-def _blob_files(tx: ReadTransaction, layout: Layout, read_data: bool) -> list[Fault]:
+def _blob_files(tx: ReadTransaction, layout: Layout) -> list[Fault]:
+    faults = []
+    for name, size in tx.all("SELECT digest, size FROM blob ORDER BY key"):
+        try:
+            found = os.stat(layout.blob(Digest(name))).st_size
+        except OSError as error:
+            faults.append(Fault(f"blob {name}", str(error.strerror).lower(), False))
+        else:
+            if found != size:
+                faults.append(Fault(f"blob {name}", f"{found} bytes on disk, {size} in the books", False))
+    return faults
+
+
+def _damaged_blobs(tx: ReadTransaction, layout: Layout) -> list[Fault]:
+    """Hash the blobs that are there in full: the others are faults already, or deleted meanwhile."""
     faults = []
     for name, size in tx.all("SELECT digest, size FROM blob ORDER BY key"):
         digest = Digest(name)
         try:
-            found = os.stat(layout.blob(digest)).st_size
-            if found != size:
-                faults.append(Fault(f"blob {name}", f"{found} bytes on disk, {size} in the books", False))
-            elif read_data and (actual := _hash(layout.blob(digest))) != digest.hex:
+            if (
+                os.stat(layout.blob(digest)).st_size == size
+                and (actual := _hash(layout.blob(digest))) != digest.hex
+            ):
                 faults.append(Fault(f"blob {name}", f"its bytes hash to sha256:{actual}", False))
+        except FileNotFoundError:
+            pass
         except OSError as error:
             faults.append(Fault(f"blob {name}", str(error.strerror).lower(), False))
     return faults

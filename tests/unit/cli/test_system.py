@@ -104,6 +104,8 @@ INFO = {
     "Ligan": {
         "Blobs": 3,
         "BlobBytes": 1500,
+        "CompressedBytes": 500,
+        "KeepCompressed": True,
         "FreeBytes": 10**9,
         "UndoEntries": 1,
         "UndoBytes": 1000,
@@ -117,7 +119,14 @@ INFO = {
 
 def test_info(ligan: CommandLine) -> None:
     out = ligan("info", engine=FakeEngine(info=INFO)).out
-    for line in ("Images: 7", " Size: 1.5kB", " Window: 24 hours", " Disk Limit: 80%", " Budget: none"):
+    for line in (
+        "Images: 7",
+        " Size: 1.5kB",
+        " Compressed Layers: 500B",
+        " Window: 24 hours",
+        " Disk Limit: 80%",
+        " Budget: none",
+    ):
         assert line in out.splitlines()
     engine = FakeEngine(info=INFO)
     assert ligan("system", "info", "-f", "{{.Images}} {{.Ligan.Blobs}}", engine=engine).out == "7 3\n"
@@ -131,9 +140,12 @@ def test_fsck_of_a_sound_store(ligan: CommandLine) -> None:
 
 def test_fsck_lists_faults_and_fails(ligan: CommandLine) -> None:
     engine = FakeEngine(fsck=[Fault("blob x", "is missing", False), Fault("file y", "has no row", True)])
+    again = (
+        "ligan: `ligan why` tells what stands on a damaged blob: delete that, then load or pull it again\n"
+    )
     assert ligan("fsck", engine=engine) == (
         1,
         "blob x: is missing\nfile y: has no row\n",
-        "ligan: some of this can be repaired: ligan fsck --repair\n",
+        f"ligan: some of this can be repaired: ligan fsck --repair\n{again}",
     )
-    assert ligan("fsck", "--repair", engine=engine).err == ""
+    assert ligan("fsck", "--repair", engine=engine).err == again

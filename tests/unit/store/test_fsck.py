@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ligan.oci.digest import Digest
+from ligan.store import fsck
 from tests.support.stores import Stock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from ligan.store.db import ReadTransaction
+    from ligan.store.layout import Layout
 
 
 @pytest.fixture
@@ -130,6 +134,22 @@ def test_what_can_be_mended_is(broken: Stock, damage: Callable[[Stock], None], p
     assert all(fault.repairable for fault in faults), faults
     assert broken.engine.fsck(repair=True) == []
     assert broken.dump() == before
+
+
+def test_what_another_process_deletes_meanwhile_is_no_fault(
+    broken: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Stock(broken.store.layout.root)
+    look = fsck._blob_files
+
+    def look_late(tx: ReadTransaction, layout: Layout) -> list[fsck.Fault]:
+        monkeypatch.setattr(fsck, "_blob_files", look)
+        assert other.engine.remove_images(["app:1"], now=True).report.freed
+        return look(tx, layout)
+
+    monkeypatch.setattr(fsck, "_blob_files", look_late)
+    assert broken.engine.fsck() == []
+    other.store.close()
 
 
 def test_without_reading_data_a_changed_byte_goes_unseen(broken: Stock) -> None:
