@@ -19,6 +19,10 @@ def info(store: Store) -> dict[str, Any]:
         images = tx.value("SELECT count(*) FROM image")
         states = dict(tx.all("SELECT state, count(*) FROM container GROUP BY state"))
         blobs, blob_bytes = tx.one("SELECT count(*), COALESCE(SUM(size), 0) FROM blob")
+        compressed = tx.value(
+            """SELECT COALESCE(SUM(size), 0) FROM blob WHERE key IN (SELECT blob FROM layer_blob)
+               AND key NOT IN (SELECT blob FROM layer)"""
+        )
         entries = tx.value("SELECT count(*) FROM deletion")
     running, paused = states.get("running", 0), states.get("paused", 0)
     kernel = platform.uname()
@@ -38,6 +42,8 @@ def info(store: Store) -> dict[str, Any]:
         "Ligan": {
             "Blobs": blobs,
             "BlobBytes": blob_bytes,
+            "CompressedBytes": compressed,
+            "KeepCompressed": store.policy.keep_compressed,
             "FreeBytes": store.free_bytes(),
             "UndoEntries": entries,
             "UndoBytes": store.held_by_undo(),

@@ -12,7 +12,6 @@ from ligan.oci.digest import DiffID, Digest
 from ligan.remote.faults import BadAnswer, NotThere
 from ligan.remote.origins import LAYER_TYPES, NO_COMPRESSION
 from ligan.remote.progress import Message, Meter
-from ligan.store import failpoints
 from ligan.store.blobs import CHUNK
 from ligan.store.db import Explained
 from ligan.values import Value
@@ -102,7 +101,6 @@ def fetch_layer(
     form = None
     if keep and compressor in LAYER_TYPES and job.descriptor.digest.algorithm == "sha256":
         form = lease.adopt(job.download.path, job.descriptor.digest, job.descriptor.size)
-    failpoints.hit("pull.fetched")
     report(Ready(layer, job.descriptor.size))
     return FetchedLayer(
         job.diff_id, staged, size, job.descriptor.digest, job.descriptor.size, form, compressor

@@ -100,8 +100,9 @@ def drop_abandoned(layout: Layout, before: int | None = None) -> int:
     """
     freed = 0
     for path in _folders(layout):
-        size, written = _state(path)
-        if before is not None and written >= before:
+        size, written, names = _state(path)
+        # A file of two names is a blob by now: its pull was killed when all was done.
+        if before is not None and written >= before and names == 1:
             continue
         lock = lock_lease(path)
         if lock >= 0:
@@ -119,8 +120,8 @@ def _folders(layout: Layout) -> Iterator[str]:
             yield layout.lease(name)
 
 
-def _state(folder: str) -> tuple[int, int]:
-    """Return the bytes of a download, and when it was last written to."""
+def _state(folder: str) -> tuple[int, int, int]:
+    """Return the bytes of a download, when it was last written to, and the names of its file."""
     for path in (f"{folder}/data", folder):
         try:
             status = os.stat(path)
@@ -128,5 +129,6 @@ def _state(folder: str) -> tuple[int, int]:
             if error.errno != errno.ENOENT:
                 raise
         else:
-            return (0 if path == folder else status.st_size), status.st_mtime_ns
-    return 0, 0
+            is_empty = path == folder
+            return 0 if is_empty else status.st_size, status.st_mtime_ns, 1 if is_empty else status.st_nlink
+    return 0, 0, 1

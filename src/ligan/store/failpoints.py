@@ -27,7 +27,6 @@ POINTS = (
     "drop.rows",
     "tag.rows",
     "recover.unlinked",
-    "pull.fetched",
 )
 
 _armed: dict[str, tuple[str, int]] = {}

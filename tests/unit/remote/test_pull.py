@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,7 @@ from ligan.engine.embedded import EmbeddedEngine
 from ligan.errors import Corrupt, Forbidden, Invalid, LiganError, NotFound, Unavailable, Unsupported
 from ligan.oci.platform import normalise
 from ligan.remote.progress import Message
+from ligan.store import fsck
 from ligan.store.store import Store
 from tests.support import archives
 from tests.support.honest_registry import DOCKER_MANIFEST, HonestRegistry, config_of
@@ -422,3 +426,23 @@ def test_manifest_goes_with_the_last_of_its_image(puller: Puller) -> None:
     with puller.stock.store.database.read() as tx:
         assert (tx.value(count), tx.value("SELECT count(*) FROM layer_remote")) == (0, 0)
     assert not os.listdir(puller.stock.store.layout.blobs)
+
+
+@pytest.mark.parametrize("point", ["ingest.synced", "commit.linked", "commit.rows", "commit.done"])
+def test_killed_pull_leaves_a_sound_store_and_goes_on(puller: Puller, point: str) -> None:
+    puller.registry.add_image("app", "1", TARS)
+    root = puller.stock.store.layout.root
+    command = [sys.executable, "-m", "ligan", "--root", root, "pull", f"{puller.registry.host}/app:1"]
+    environment = {**os.environ, "LIGAN_FAILPOINTS": f"{point}=kill", "DOCKER_CONFIG": root}
+    killed = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    store = puller.stock.store
+    store.recover()
+    assert not fsck.check(store.database, store.layout)
+    puller.registry.requests.clear()
+    assert len(puller.pull().images) == 1
+    for tar in TARS:
+        digest = archives.digest(gzip.compress(tar, mtime=0))
+        if point != "ingest.synced":  # by then only one of the two is sure to be there
+            assert digest not in puller.registry.fetched()
+    assert not os.listdir(store.layout.ingest)
