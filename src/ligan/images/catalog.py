@@ -42,6 +42,11 @@ def find_by_id(tx: ReadTransaction, image_id: str) -> ImageRow | None:
     return row and _image(row)
 
 
+def find_by_key(tx: ReadTransaction, key: int | None) -> ImageRow | None:
+    row = tx.one(f"{_IMAGE} WHERE key = ?", (key,))
+    return row and _image(row)
+
+
 def find_by_reference(tx: ReadTransaction, canonical: str) -> ImageRow | None:
     row = tx.one(f"{_IMAGE} WHERE key = (SELECT image FROM reference WHERE name = ?)", (canonical,))
     return row and _image(row)

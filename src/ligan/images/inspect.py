@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ligan.errors import Corrupt
-from ligan.images.catalog import ImageRow, chain, familiar_names, resolve
+from ligan.images.catalog import ImageRow, chain, familiar_names, find_by_key, resolve
 from ligan.oci.digest import Digest, ImageID
 from ligan.oci.documents import ImageConfig
 from ligan.oci.gojson import GO_ZERO_TIME, go_time
@@ -75,13 +75,8 @@ def history(tx: ReadTransaction, layout: Layout, name: str) -> list[HistoryEntry
             break
         tags, _digests = familiar_names(tx, image.key)
         entries[index] = entry.replace(id=image.id, tags=tuple(tags))
-        image = _parent(tx, image)
+        image = find_by_key(tx, image.parent)
     return entries
-
-
-def _parent(tx: ReadTransaction, image: ImageRow) -> ImageRow | None:
-    row = tx.one("SELECT key, id, config, parent, layer FROM image WHERE key = ?", (image.parent,))
-    return row and ImageRow(row[0], ImageID(row[1]), *row[2:])
 
 
 def inspect(tx: ReadTransaction, layout: Layout, name: str) -> dict[str, Any]:
@@ -95,7 +90,7 @@ def inspect(tx: ReadTransaction, layout: Layout, name: str) -> dict[str, Any]:
     tags, digests = familiar_names(tx, image.key)
     layers = chain(tx, image.layer)
     size = sum(layer[3] for layer in layers)
-    parent = _parent(tx, image)
+    parent = find_by_key(tx, image.parent)
     last_tagged = tx.value("SELECT last_tagged FROM image WHERE key = ?", (image.key,))
     comment = document.get("comment") or (config.history[-1].comment if config.history else "")
     result: dict[str, Any] = {
