@@ -20,6 +20,10 @@ def test_other_characters_are_not() -> None:
     assert go_json("é 日 \x7f") == '"é 日 \x7f"'.encode()
 
 
+def test_control_characters_are_those_of_the_engines_go() -> None:
+    assert go_json("\b\f\n\x01\\b") == rb'"\u0008\u000c\n\u0001\\b"'
+
+
 def test_order_of_keys_stays() -> None:
     assert go_json({"b": 1, "a": None, "c": [True]}) == b'{"b":1,"a":null,"c":[true]}'
 
@@ -35,6 +39,8 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
         ("2023-01-09T17:05:20.000Z", "2023-01-09T17:05:20Z"),
         ("2023-01-09T17:05:20Z", "2023-01-09T17:05:20Z"),
         ("2023-01-09T17:05:20.5+02:00", "2023-01-09T17:05:20.5+02:00"),
+        ("2023-01-09T17:05:20.50+00:00", "2023-01-09T17:05:20.5Z"),
+        ("2023-01-09T17:05:20-00:00", "2023-01-09T17:05:20Z"),
         ("2023-01-09T17:05:20.1234567891Z", "2023-01-09T17:05:20.123456789Z"),
         ("", GO_ZERO_TIME),
     ],
