@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -16,8 +17,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from ligan.api import empty, images, system
-from tests.support.serving import Daemon, serving
+from ligan.api import empty, images, registry, system
+from ligan.engine.embedded import open_engine
+from tests.support.serving import serving
 from tests.support.stores import check_store
 
 if TYPE_CHECKING:
@@ -39,21 +41,22 @@ def target(tmp_path_factory: pytest.TempPathFactory, base_images: str) -> Iterat
     root = str(tmp_path_factory.mktemp("openapi") / "root")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with serving(root, "--host", f"tcp://127.0.0.1:{port}") as daemon:
-        _load(daemon, base_images)
+    _load(root, base_images)
+    with serving(root, "--host", f"tcp://127.0.0.1:{port}"):
         yield f"http://127.0.0.1:{port}/v1.51"
     check_store(root)
 
 
-def _load(daemon: Daemon, path: str) -> None:
-    with open(path, "rb") as archive:
-        content = archive.read()
-    head = b"POST /images/load HTTP/1.1\r\nHost: docker\r\nContent-Length: %d\r\n\r\n" % len(content)
-    assert b"Loaded image: alpine:latest" in daemon.ask(head + content)
+def _load(root: str, path: str) -> None:
+    with contextlib.closing(open_engine(root)) as engine, open(path, "rb") as archive:
+        engine.load(archive, lambda _message: None)
 
 
 def test_it_names_what_the_router_serves_and_nothing_else() -> None:
-    served = {(method.lower(), path) for method, path, _ in (*system.ROUTES, *images.ROUTES, *empty.ROUTES)}
+    served = {
+        (method.lower(), path)
+        for method, path, _ in (*system.ROUTES, *images.ROUTES, *registry.ROUTES, *empty.ROUTES)
+    }
     written = {
         (method, path)
         for path, item in API.raw_schema["paths"].items()

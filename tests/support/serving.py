@@ -76,6 +76,9 @@ class Daemon:
             return file.read()
 
 
+NO_PROXY_THERE = "http://127.0.0.1:1"
+
+
 @contextmanager
 def serving(root: str, *flags: str) -> Iterator[Daemon]:
     """Serve the store at `root`. At the end the daemon must stop in order, with no fault in its log."""
@@ -83,7 +86,14 @@ def serving(root: str, *flags: str) -> Iterator[Daemon]:
     log = os.path.join(folder, "log")
     path = os.path.join(folder, "ligan.sock")
     command = [sys.executable, "-m", "ligan", "--root", root, "serve", "--host", f"unix://{path}", *flags]
-    environment = {**os.environ, "LIGAN_UNDO_DISK_LIMIT": "100%"}
+    environment = {
+        **os.environ,
+        "LIGAN_UNDO_DISK_LIMIT": "100%",
+        # No test asks a registry beyond loopback: such a request ends at a proxy that is not there.
+        "HTTP_PROXY": NO_PROXY_THERE,
+        "HTTPS_PROXY": NO_PROXY_THERE,
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
     try:
         with (
             open(log, "wb") as errors,
