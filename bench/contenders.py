@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bench.measure import Contender
 from tests.support import dockerd
+from tests.support.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,14 @@ class Bench:
         program = os.path.join(os.path.dirname(self.python), "ligan")
         environment = {"LIGAN_ROOT": folder, "PYTHONDONTWRITEBYTECODE": ""}
         return Contender("ligan", (program,), environment, folder)
+
+    @contextlib.contextmanager
+    def daemon(self, root: str) -> Iterator[Contender]:
+        """Serve the store `root` to docker's client; on leaving, stop the daemon."""
+        store = self.ligan(root).folder
+        with serving(store, python=self.python) as daemon:
+            environment = {"DOCKER_HOST": daemon.host, "DOCKER_CONFIG": self.folder}
+            yield Contender("ligan", ("docker",), environment, store, lambda: (daemon.process.pid,))
 
     def skopeo(self) -> Contender:
         folder = os.path.join(self.folder, "skopeo")

@@ -75,6 +75,15 @@ def interleaved(runs: int, work: Mapping[str, Callable[[], Cost]]) -> dict[str, 
     return {name: median(taken) for name, taken in costs.items()}
 
 
+def peak(processes: Iterable[int]) -> int:
+    """Return the sum of the largest resident sets (bytes) that these processes have had."""
+    total = 0
+    for process in processes:
+        with open(f"/proc/{process}/status") as file:
+            total += next(int(line.split()[1]) for line in file if line.startswith("VmHWM:"))
+    return total * 1024
+
+
 def _call(command: Sequence[str], environment: Mapping[str, str], *, piped: bool) -> struct_rusage:
     with tempfile.TemporaryFile() as errors:
         reader = (

@@ -51,6 +51,8 @@ def markdown(rows: Iterable[Row]) -> str:
 
 
 def _seconds(value: float) -> str:
+    if not value:
+        return ""
     return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.1f} ms"
 
 

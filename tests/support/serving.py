@@ -80,12 +80,15 @@ NO_PROXY_THERE = "http://127.0.0.1:1"
 
 
 @contextmanager
-def serving(root: str, *flags: str) -> Iterator[Daemon]:
-    """Serve the store at `root`. At the end the daemon must stop in order, with no fault in its log."""
+def serving(root: str, *flags: str, python: str = sys.executable) -> Iterator[Daemon]:
+    """Serve the store at `root` by the Ligan of that Python.
+
+    At the end the daemon must stop in order, with no fault in its log.
+    """
     folder = tempfile.mkdtemp(prefix="ligan-")  # not the test's folder: the path of a socket has to be short
     log = os.path.join(folder, "log")
     path = os.path.join(folder, "ligan.sock")
-    command = [sys.executable, "-m", "ligan", "--root", root, "serve", "--host", f"unix://{path}", *flags]
+    command = [python, "-m", "ligan", "--root", root, "serve", "--host", f"unix://{path}", *flags]
     environment = {
         **os.environ,
         "LIGAN_UNDO_DISK_LIMIT": "100%",
