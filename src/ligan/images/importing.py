@@ -6,7 +6,7 @@ from ligan.errors import Corrupt, Invalid, NotFound, Unavailable
 from ligan.images import catalog
 from ligan.images.changes import apply_changes
 from ligan.images.events import record
-from ligan.images.load import host_platform
+from ligan.images.host import host_platform
 from ligan.images.staging import Staging
 from ligan.oci.digest import ChainID
 from ligan.oci.documents import ImageConfig

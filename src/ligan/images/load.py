@@ -6,19 +6,17 @@ image makes its layers, the image and its names visible together.
 
 from __future__ import annotations
 
-import os
-
 from ligan.errors import Invalid
 from ligan.images import catalog
 from ligan.images.archive import ArchivedImage, docker_images, is_docker_archive, is_oci_layout, oci_images
 from ligan.images.events import record
+from ligan.images.host import host_platform
 from ligan.images.inspect import read_config
 from ligan.images.legacy import legacy_config, legacy_images
 from ligan.images.source import open_archive, open_layout_folder
 from ligan.images.staging import LayerJob, LoadProgress, StagedLayer, Staging
 from ligan.oci.digest import SHORT_LENGTH, ImageID
 from ligan.oci.identity import chain_ids
-from ligan.oci.platform import normalise
 from ligan.store import failpoints
 from ligan.store.blobs import MissingBlob
 from ligan.values import Value
@@ -74,11 +72,6 @@ def load(
         finally:
             members.close()
     return LoadOutcome(tuple(loading.images), tuple(loading.notes))
-
-
-def host_platform() -> Platform:
-    """Return the platform of this machine."""
-    return normalise("linux", os.uname().machine)
 
 
 class _Loading:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from ligan.errors import Invalid
-from ligan.images.load import host_platform
+from ligan.images.host import host_platform
 from ligan.images.source import TarSource, open_layout_folder
 from ligan.oci.digest import Digest
 from ligan.oci.documents import INDEX_TYPES, Index, Manifest

@@ -207,8 +207,10 @@ def tls_context(host: str, *, verified: bool, folders: tuple[str, ...]) -> SSLCo
     """
     import ssl
 
-    context = ssl.create_default_context()
-    if not verified:
+    if verified:
+        context = ssl.create_default_context()
+    else:  # the system's authorities take longer to read than a whole request to this machine
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     for folder in folders:

@@ -5,6 +5,7 @@ Only what was verified is remembered: bytes that were fetched and hashed here, o
 
 from __future__ import annotations
 
+from ligan.images import catalog
 from ligan.oci.digest import Digest
 from ligan.oci.documents import OCI_LAYER
 from ligan.values import Value
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from ligan.oci.digest import DiffID, ImageID
     from ligan.oci.documents import Descriptor, Manifest
+    from ligan.oci.platform import Platform
+    from ligan.oci.reference import Reference
     from ligan.store.db import ReadTransaction, WriteTransaction
 
 
@@ -34,6 +37,20 @@ class Form(Value):
     size: int
     compressor: str
     is_kept: bool = False
+
+
+def known_image(
+    tx: ReadTransaction, reference: Reference, digest: Digest, platform: Platform
+) -> ImageID | None:
+    """Return the image that the digest means here, if it is for this very platform.
+
+    Then the registry has nothing to add: what an index means for a platform never changes.
+    """
+    row = catalog.find_by_reference(tx, reference.replace(tag="", digest=digest).canonical)
+    if row is None:
+        return None
+    of = tx.one("SELECT os, architecture, variant FROM image WHERE key = ?", (row.key,))
+    return row.id if of == (platform.os, platform.architecture, platform.variant) else None
 
 
 def remember_place(

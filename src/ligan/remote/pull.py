@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ligan.errors import Forbidden
+from ligan.images import catalog
 from ligan.images.events import record
-from ligan.images.load import host_platform
+from ligan.images.host import host_platform
 from ligan.oci.platform import parse as parse_platform
 from ligan.oci.reference import parse
 from ligan.remote.faults import RemoteError, pull_error
+from ligan.remote.origins import known_image
 from ligan.remote.progress import Message
-from ligan.remote.pulling import Pulling
 from ligan.remote.repository import PULL, Registry
 from ligan.values import Value
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ligan.oci.digest import Digest, ImageID
+    from ligan.oci.documents import Descriptor
     from ligan.oci.platform import Platform
     from ligan.oci.reference import Reference
     from ligan.remote.credentials import Credentials
@@ -60,8 +62,17 @@ def pull(
         with Registry.open(reference.domain, settings, credentials) as registry:
             repository = registry.repository(reference.path, PULL)
             for each in _references(repository, reference):
+                head = repository.head_manifest(each.digest or each.tag)
+                here = _up_to_date(store, each, head, wanted)
+                if here is not None and head is not None:
+                    report(Message(f"Pulling from {each.path}", each.familiar if each.digest else each.tag))
+                    report(Message(f"Digest: {head.digest}"))
+                    images.append(here)
+                    continue
+                from ligan.remote.pulling import Pulling
+
                 with Pulling(store, repository, each, wanted, report) as pulling:
-                    is_news |= pulling.run()
+                    is_news |= pulling.run(head)
                 images.append(pulling.image)
                 if pulling.replaced is not None:
                     replaced.append(pulling.replaced)
@@ -84,9 +95,23 @@ def pull_from(
     report: Report,
 ) -> Digest:
     """Store what a place calls `source` by the name of the reference; returns its digest."""
+    from ligan.remote.pulling import Pulling
+
     with Pulling(store, origin, reference, platform, report, source=source) as pulling:
-        pulling.run()
+        pulling.run(origin.head_manifest(source))
     return pulling.digest
+
+
+def _up_to_date(
+    store: Store, reference: Reference, head: Descriptor | None, platform: Platform
+) -> ImageID | None:
+    """Return the image that the name means here, if that is what it means in the registry too."""
+    if head is None or reference.digest not in ("", head.digest):
+        return None
+    with store.database.read() as tx:
+        image = known_image(tx, reference, head.digest, platform)
+        named = catalog.find_by_reference(tx, reference.canonical)
+    return image if named is not None and named.id == image else None
 
 
 def pullable(name: str) -> Reference:

@@ -17,7 +17,7 @@ from ligan.oci.documents import ImageConfig
 from ligan.oci.identity import chain_ids
 from ligan.remote.faults import BadAnswer
 from ligan.remote.fetch import LayerJob, Ready, fetch_layer
-from ligan.remote.origins import remember_manifest, remember_place
+from ligan.remote.origins import known_image, remember_manifest, remember_place
 from ligan.remote.progress import Message
 from ligan.remote.resolving import image_manifest, verified_config
 from ligan.store import failpoints
@@ -100,11 +100,13 @@ class Pulling:
             download.close(keep=keep)
         self._downloads.clear()
 
-    def run(self) -> bool:
-        """On return the name is stored. Returns whether it was not, or meant another image."""
-        head = self._repository.head_manifest(self._source)
-        digest = head.digest if head else Digest(self._reference.digest)
-        known = self._known(digest)
+    def run(self, head: Descriptor | None) -> bool:
+        """On return the name is stored. Returns whether it was not, or meant another image.
+
+        `head` is what the repository says of the source.
+        """
+        digest = Digest(self._reference.digest) or (head.digest if head else Digest())
+        known = self._known(digest) if head else None
         fetched = None if known else self._repository.get_manifest(digest or self._source)
         self._report(Message(f"Pulling from {self._repository.path}", self._shown))
         if fetched is None:
@@ -121,24 +123,12 @@ class Pulling:
         return self._reference.familiar if self._reference.digest else self._reference.tag
 
     def _known(self, digest: Digest) -> ImageID | None:
-        """Return the image that the digest meant here before, if it is what a machine like this would get."""
         if not digest or not self._is_remote:
             return None
-        name = self._reference.replace(tag="", digest=digest).canonical
         with self._store.database.read() as tx:
-            row = catalog.find_by_reference(tx, name)
-            if row is None:
-                return None
-            of = tx.one("SELECT os, architecture, variant FROM image WHERE key = ?", (row.key,))
-        mine = self._platform
-        return row.id if of == (mine.os, mine.architecture, mine.variant) else None
+            return known_image(tx, self._reference, digest, self._platform)
 
     def _name_known(self, digest: Digest, image: ImageID) -> bool:
-        with self._store.database.read() as tx:
-            named = catalog.find_by_reference(tx, self._reference.canonical)
-            if named is not None and named.id == image:
-                self.image = image
-                return False
         with self._store.database.write() as tx:
             row = catalog.find_by_id(tx, image)
             if row is None:
