@@ -16,6 +16,7 @@ from struct import Struct
 from zlib import adler32
 
 from ligan.errors import Corrupt
+from ligan.layers.tar_fields import INVALID, decimal, nanoseconds, number_of, octal, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ GNU_SPARSE = "S"
 
 XATTR = "SCHILY.xattr."
 
-_INVALID = "archive/tar: invalid tar header"
 _TRUNCATED = "unexpected EOF"
 _MISSING_DATA = "archive/tar: sparse file references non-existent data"
 _EXCESS_DATA = "archive/tar: sparse file contains unreferenced data"
@@ -111,7 +111,7 @@ def members(fd: int, start: int = 0, end: int | None = None) -> Iterator[Member]
     while block := archive.block(position):
         if block == _ZEROS:
             if archive.block(position + BLOCK) not in (b"", _ZEROS):
-                raise Corrupt(_INVALID)
+                raise Corrupt(INVALID)
             return
         member = _parse(block)
         position += BLOCK
@@ -124,9 +124,9 @@ def members(fd: int, start: int = 0, end: int | None = None) -> Iterator[Member]
                 _pax_records(data)
                 records, long_name, long_link = _NO_PAX, "", ""
             elif member.type == "L":
-                long_name = _text(data)
+                long_name = text_of(data)
             else:
-                long_link = _text(data)
+                long_link = text_of(data)
             continue
         if records:
             _apply_records(member, records)
@@ -183,23 +183,23 @@ def _parse(block: bytes) -> Member:
     # An Adler-32 holds the sum of the bytes modulo 65521, which half a block cannot reach.
     total = (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
     total += 8 * 0x20 - sum(checksum)
-    if b"%06o\0 " % total != checksum and total != _octal(checksum) != _signed_sum(block):
-        raise Corrupt(_INVALID)
+    if b"%06o\0 " % total != checksum and total != octal(checksum) != _signed_sum(block):
+        raise Corrupt(INVALID)
     member = Member()
-    member.name = _text(name)
-    member.linkname = _text(link) if link[0] else ""
+    member.name = text_of(name)
+    member.linkname = text_of(link) if link[0] else ""
     member.type = chr(kind[0])
-    member.size = _number(size)
+    member.size = number_of(size)
     member.mode, member.uid, member.gid = _three_numbers(owner)
-    member.mtime = _number(mtime) * 1_000_000_000
+    member.mtime = number_of(mtime) * 1_000_000_000
     member.devmajor = member.devminor = 0
     member.pax = _NO_PAX
     member.sparse = None
     if member.size < 0 and member.type not in _NO_DATA:
-        raise Corrupt(_INVALID)
+        raise Corrupt(INVALID)
     if magic[:6] == _USTAR or magic == _GNU:
         if device not in _NO_DEVICE:
-            member.devmajor, member.devminor = _number(device[:8]), _number(device[8:])
+            member.devmajor, member.devminor = number_of(device[:8]), number_of(device[8:])
         if prefix[0]:
             member.name = _with_prefix(member.name, magic, prefix, tail)
     return member
@@ -213,43 +213,14 @@ def _with_prefix(name: str, magic: bytes, prefix: bytes, tail: bytes) -> str:
         # GNU tar keeps two times here. Before Go 1.8, hence in Docker before 1.13,
         # Go wrote a name's prefix into them all the same.
         try:
-            _number(prefix[:12])
-            _number(prefix[12:24])
+            number_of(prefix[:12])
+            number_of(prefix[12:24])
         except Corrupt:
-            return f"{_text(prefix)}/{name}" if _text(prefix).isascii() else name
+            return f"{text_of(prefix)}/{name}" if text_of(prefix).isascii() else name
         return name
     if tail.endswith(b"tar\0"):  # star has a shorter prefix, followed by two times
         prefix = prefix[:131]
-    return f"{_text(prefix)}/{name}" if prefix[0] else name
-
-
-def _text(field: bytes) -> str:
-    return field.partition(b"\0")[0].decode("utf-8", "surrogateescape")
-
-
-def _octal(field: bytes) -> int:
-    digits = field.strip(b" \0").partition(b"\0")[0]
-    if not digits.isdigit():
-        if not digits:
-            return 0
-        raise Corrupt(_INVALID)
-    try:
-        return int(digits, 8)
-    except ValueError:
-        raise Corrupt(_INVALID) from None
-
-
-def _number(field: bytes) -> int:
-    """Return a number in octal digits or, marked by the top bit, in base 256."""
-    if field[0] < 0x80:
-        return _octal(field)
-    # Seven bits of the first byte count; bit 6 is the sign.
-    value = int.from_bytes(field, "big") & (1 << (8 * len(field) - 1)) - 1
-    if field[0] & 0x40:
-        value -= 1 << (8 * len(field) - 1)
-    if not -(1 << 63) <= value < 1 << 63:
-        raise Corrupt(_INVALID)
-    return value
+    return f"{text_of(prefix)}/{name}" if prefix[0] else name
 
 
 _owners: dict[bytes, tuple[int, int, int]] = {}
@@ -261,7 +232,7 @@ def _three_numbers(owner: bytes) -> tuple[int, int, int]:
     if numbers is None:
         if len(_owners) >= 1024:
             _owners.clear()
-        numbers = _owners[owner] = _number(owner[:8]), _number(owner[8:16]), _number(owner[16:])
+        numbers = _owners[owner] = number_of(owner[:8]), number_of(owner[8:16]), number_of(owner[16:])
     return numbers
 
 
@@ -269,13 +240,6 @@ def _signed_sum(block: bytes) -> int:
     """Return the checksum as some old writers took it, of signed bytes."""
     rest = block[:148] + b" " * 8 + block[156:]
     return sum(rest) - 256 * sum(byte > 0x7F for byte in rest)
-
-
-def _decimal(text: bytes) -> int:
-    digits = text[1:] if text[:1] in (b"+", b"-") else text
-    if not digits.isdigit() or len(digits.lstrip(b"0")) > 19 or not -(1 << 63) <= int(text) < 1 << 63:
-        raise Corrupt(_INVALID)
-    return int(text)
 
 
 def _pax_records(data: bytes) -> dict[str, bytes]:
@@ -289,17 +253,17 @@ def _pax_records(data: bytes) -> dict[str, bytes]:
     at = 0
     while at < len(data):
         space = data.find(b" ", at)
-        length = _decimal(data[at:space]) if space >= 0 else 0
+        length = decimal(data[at:space]) if space >= 0 else 0
         end = at + length
         keyword, equals, value = data[space + 1 : end - 1].partition(b"=")
         if end > len(data) or end - 1 <= space + 1 or data[end - 1] != 0x0A or not equals or not keyword:
-            raise Corrupt(_INVALID)
+            raise Corrupt(INVALID)
         named = keyword in (b"path", b"linkpath", b"uname", b"gname")
         if 0 in (value if named else keyword):
-            raise Corrupt(_INVALID)
+            raise Corrupt(INVALID)
         if keyword in (b"GNU.sparse.offset", b"GNU.sparse.numbytes"):
             if (keyword == b"GNU.sparse.offset") != (len(runs) % 2 == 0) or b"," in value:
-                raise Corrupt(_INVALID)
+                raise Corrupt(INVALID)
             runs.append(value)
         else:
             records[keyword.decode("utf-8", "surrogateescape")] = value
@@ -315,29 +279,21 @@ def _apply_records(member: Member, records: Mapping[str, bytes]) -> None:
         if not value:  # an empty record leaves the field of the header in force
             continue
         if keyword == "path":
-            member.name = _text(value)
+            member.name = text_of(value)
         elif keyword == "linkpath":
-            member.linkname = _text(value)
+            member.linkname = text_of(value)
         elif keyword == "size":
-            member.size = _decimal(value)
+            member.size = decimal(value)
         elif keyword == "uid":
-            member.uid = _decimal(value)
+            member.uid = decimal(value)
         elif keyword == "gid":
-            member.gid = _decimal(value)
+            member.gid = decimal(value)
         elif keyword == "mtime":
-            member.mtime = _nanoseconds(value)
+            member.mtime = nanoseconds(value)
         elif keyword in ("atime", "ctime"):
-            _nanoseconds(value)
+            nanoseconds(value)
     if member.size < 0 and member.type not in _NO_DATA:
-        raise Corrupt(_INVALID)
-
-
-def _nanoseconds(value: bytes) -> int:
-    seconds, _, fraction = value.partition(b".")
-    if fraction and not fraction.isdigit():
-        raise Corrupt(_INVALID)
-    nanoseconds = int(fraction[:9].ljust(9, b"0"))
-    return _decimal(seconds) * 1_000_000_000 + (-nanoseconds if seconds.startswith(b"-") else nanoseconds)
+        raise Corrupt(INVALID)
 
 
 def _read_sparse_map(archive: _Archive, header: bytes, member: Member) -> int:
@@ -355,18 +311,18 @@ def _read_sparse_map(archive: _Archive, header: bytes, member: Member) -> int:
             return 0
     elif not runs_are_in_data and version not in ((b"0", b"0"), (b"0", b"1")):
         return 0
-    member.name = _text(pax.get("GNU.sparse.name", b"")) or member.name
+    member.name = text_of(pax.get("GNU.sparse.name", b"")) or member.name
     if size := pax.get("GNU.sparse.size") or pax.get("GNU.sparse.realsize"):
-        member.size = _decimal(size)
+        member.size = decimal(size)
     if runs_are_in_data:
         numbers, taken = _leading_map(archive, member)
         member.offset += taken
         member.stored -= taken
     else:
         text = pax.get("GNU.sparse.map", b"")
-        numbers = [_decimal(number) for number in text.split(b",")] if text else []
-        if len(numbers) != 2 * _decimal(pax.get("GNU.sparse.numblocks", b"")):
-            raise Corrupt(_INVALID)
+        numbers = [decimal(number) for number in text.split(b",")] if text else []
+        if len(numbers) != 2 * decimal(pax.get("GNU.sparse.numblocks", b"")):
+            raise Corrupt(INVALID)
     _set_runs(member, list(zip(numbers[::2], numbers[1::2], strict=True)))
     return 0
 
@@ -376,13 +332,13 @@ def _leading_map(archive: _Archive, member: Member) -> tuple[list[int], int]:
     for reach in (8 * BLOCK, _SPECIAL_LIMIT):
         data = archive.special(member.offset, min(reach, member.stored))
         count, newline, rest = data.partition(b"\n")
-        wanted = 2 * _decimal(count) if newline else 0
+        wanted = 2 * decimal(count) if newline else 0
         if wanted < 0:
-            raise Corrupt(_INVALID)
+            raise Corrupt(INVALID)
         lines = rest.split(b"\n", min(wanted, len(rest)))
         if newline and len(lines) == wanted + 1:
             taken = -(-(len(data) - len(lines[-1])) // BLOCK) * BLOCK
-            return [_decimal(line) for line in lines[:-1]], min(taken, member.stored)
+            return [decimal(line) for line in lines[:-1]], min(taken, member.stored)
         if len(data) == member.stored:
             raise Corrupt(_TRUNCATED)
     raise Corrupt("archive/tar: sparse map too long")
@@ -390,8 +346,8 @@ def _leading_map(archive: _Archive, member: Member) -> tuple[list[int], int]:
 
 def _read_gnu_sparse_map(archive: _Archive, header: bytes, member: Member) -> int:
     if header[257:265] != _GNU:
-        raise Corrupt(_INVALID)
-    member.size = _number(header[483:495])
+        raise Corrupt(INVALID)
+    member.size = number_of(header[483:495])
     table, more = header[386:482], header[482]
     runs: list[tuple[int, int]] = []
     start = member.offset
@@ -399,7 +355,7 @@ def _read_gnu_sparse_map(archive: _Archive, header: bytes, member: Member) -> in
         for at in range(0, len(table), 24):
             if not table[at]:
                 break
-            runs.append((_number(table[at : at + 12]), _number(table[at + 12 : at + 24])))
+            runs.append((number_of(table[at : at + 12]), number_of(table[at + 12 : at + 24])))
         if not more:
             break
         block = archive.block(member.offset)
@@ -417,11 +373,11 @@ def _set_runs(member: Member, runs: list[tuple[int, int]]) -> None:
     reached = total = 0
     for offset, length in runs:
         if length < 0 or offset < reached or offset + length > member.size:
-            raise Corrupt(_INVALID)
+            raise Corrupt(INVALID)
         reached = offset + length
         total += length
     if member.size < 0 or member.type in _NO_DATA:
-        raise Corrupt(_INVALID)
+        raise Corrupt(INVALID)
     if total != member.stored:
         raise Corrupt(_MISSING_DATA if total > member.stored else _EXCESS_DATA)
     member.sparse = tuple(runs)
