@@ -112,7 +112,7 @@ def legacy_config(image: LegacyImage, parent: ImageConfig | None, layer: DiffID)
 def _version(text: str) -> tuple[int, ...]:
     """Return a version's numbers; what is no number counts as zero (engine 20.10, api/types/versions)."""
     parts = [*text.split("."), "", ""][:3]
-    return tuple(int(part) if part.isdecimal() else 0 for part in parts)
+    return tuple(int(part) if part.isdecimal() and len(part) < 19 else 0 for part in parts)
 
 
 def _step(document: dict[str, Any]) -> dict[str, object]:

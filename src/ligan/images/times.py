@@ -38,7 +38,8 @@ def parse_go_duration(text: str) -> int:
         fraction = ""
         if rest[:1] == ".":
             fraction, rest = _split_run(rest[1:], _DIGITS)
-        if not whole + fraction or len(whole.lstrip("0")) > 19:
+        significant = whole.lstrip("0")  # Python reads no more than 4,300 digits, even of nothing
+        if not whole + fraction or len(significant) > 19:
             raise Invalid(f"time: invalid duration {_quote(text)}")
         length = next((at for at, char in enumerate(rest) if char in _DIGITS + "."), len(rest))
         unit, rest = rest[:length], rest[length:]
@@ -48,7 +49,7 @@ def parse_go_duration(text: str) -> int:
             raise Invalid(f"time: unknown unit {_quote(unit)} in duration {_quote(text)}")
         size = _DURATION_UNITS[unit]
         fraction = fraction[:18]  # further digits are less than a nanosecond
-        total += int(whole or "0") * size + int(fraction or "0") * size // 10 ** len(fraction)
+        total += int(significant or "0") * size + int(fraction or "0") * size // 10 ** len(fraction)
         if total > 2**63 - (sign > 0):
             raise Invalid(f"time: invalid duration {_quote(text)}")
     return sign * total

@@ -160,3 +160,8 @@ def test_what_is_no_archive_of_images_says_what_to_do(stock: Stock) -> None:
     with pytest.raises(Invalid) as caught:
         load_files(stock, {"bin/sh": b""})
     assert "`ligan import`" in caught.value.hint
+
+
+def test_version_of_any_length_is_read(stock: Stock) -> None:
+    load_files(stock, legacy_files([("aa", {"docker_version": "9" * 5000}, LAYERS[0])], {"a": {"1": "aa"}}))
+    assert set(stock.names()) == {"a:1"}

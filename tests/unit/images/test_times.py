@@ -118,3 +118,7 @@ def test_what_is_no_timestamp(value: str, message: str) -> None:
     with pytest.raises(Invalid) as caught:
         until_time(value, NOW)
     assert str(caught.value) == message
+
+
+def test_zeros_in_front_may_be_many() -> None:
+    assert parse_go_duration("0" * 5000 + "1s") == 1_000_000_000
