@@ -50,6 +50,7 @@ def read_remote(environ: Mapping[str, str]) -> RemoteSettings:
     Proxies are those of the environment, as for every Go program; docker's config.json and
     certificates are those of docker.
     """
+    from ligan import __version__
     from ligan.remote.endpoint import RemoteSettings
 
     proxies: dict[str, Any] = {
@@ -65,6 +66,7 @@ def read_remote(environ: Mapping[str, str]) -> RemoteSettings:
         **proxies,
         certificate_folders=tuple(folders),
         docker_config=os.path.join(docker, "config.json"),
+        user_agent=f"ligan/{__version__}",
     )
 
 

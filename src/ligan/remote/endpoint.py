@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 
-from ligan import __version__
 from ligan.errors import Invalid
 from ligan.oci.reference import DEFAULT_DOMAIN
 from ligan.values import Value
@@ -43,7 +42,7 @@ class RemoteSettings(Value):
     https_proxy: str = ""
     no_proxy: str = ""
     docker_config: str = ""
-    user_agent: str = f"ligan/{__version__}"
+    user_agent: str = "ligan"
     connect_timeout: float = 30.0
     handshake_timeout: float = 10.0
     answer_timeout: float = 300.0
