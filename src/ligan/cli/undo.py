@@ -73,7 +73,7 @@ def _entry_row(entry: UndoEntry, now: int) -> dict[str, str]:
 
 def _keys(words: list[str]) -> list[int]:
     for word in words:
-        if not word.isascii() or not word.isdigit():
+        if not (word.isascii() and word.isdigit() and len(word) < 19):
             raise Failure(f'"{word}" is not the number of an undo entry: see ligan undo --list')
     return [int(word) for word in words]
 

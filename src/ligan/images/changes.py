@@ -217,8 +217,9 @@ def _health_flags(words: Sequence[str]) -> dict[str, str]:
 def _retries(text: str) -> int:
     if not re.fullmatch(r"[+-]?[0-9]+", text):
         raise Invalid(f"strconv.ParseInt: parsing {quoted(text)}: invalid syntax")
-    retries = int(text)
-    if not -(1 << 31) <= retries < 1 << 31:
+    digits = text.lstrip("+-").lstrip("0")
+    retries = int(digits[:19] or "0") * (-1 if text[0] == "-" else 1)
+    if len(digits) > 19 or not -(1 << 31) <= retries < 1 << 31:
         raise Invalid(f"strconv.ParseInt: parsing {quoted(text)}: value out of range")
     if retries < 1:
         raise Invalid(f"--retries must be at least 1 (not {retries})")
@@ -341,7 +342,7 @@ def _stopsignal(state: _State, instruction: _Instruction) -> None:
 
     text = state.expand(instruction.arguments[0], instruction)
     name = text.upper().removeprefix("SIG")
-    is_number = text.isascii() and text.isdigit() and 0 < int(text) < 65
+    is_number = text.isascii() and text.isdigit() and len(text) < 19 and 0 < int(text) < 65
     if not is_number and f"SIG{name.partition('+')[0].partition('-')[0]}" not in signal.Signals.__members__:
         raise Invalid(f"Invalid signal: {text}")
     state.config["StopSignal"] = text

@@ -58,7 +58,7 @@ def test_undo_lists_entries(ligan: CommandLine, monkeypatch: pytest.MonkeyPatch)
     assert out == f"3 app:1 {ID}\n"
 
 
-@pytest.mark.parametrize("word", ["x", "-", "1.5", "٣"])
+@pytest.mark.parametrize("word", ["x", "-", "1.5", "٣", "9" * 19, "9" * 5000])
 def test_an_entry_is_a_number(ligan: CommandLine, word: str) -> None:
     for verb in ("undo", "reclaim"):
         assert ligan(verb, word, engine=FakeEngine()) == (

@@ -55,3 +55,9 @@ def test_given_config_is_not_touched() -> None:
     before = json.dumps(config)
     apply_changes(config, ("ENV A=2", "LABEL c=d", "EXPOSE 1", "VOLUME /v", "ONBUILD RUN x"))
     assert json.dumps(config) == before
+
+
+@pytest.mark.parametrize("change", [f"HEALTHCHECK --retries={'9' * 5000} CMD x", f"STOPSIGNAL {'9' * 5000}"])
+def test_numbers_of_any_length_are_refused(change: str) -> None:
+    with pytest.raises(Invalid):
+        apply_changes(run_config({}), [change])
