@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ligan.errors import Invalid
-from ligan.oci.platform import Platform, normalise, parse
+from ligan.oci.platform import Platform, best, normalise, parse
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,24 @@ def test_an_image_without_an_os_is_for_linux() -> None:
 )
 def test_a_missing_variant_is_the_usual_one(image: str, wanted: str, answer: bool) -> None:
     assert parse(image).satisfies(parse(wanted)) is answer
+
+
+@pytest.mark.parametrize(
+    ("wanted", "offered", "chosen"),
+    [
+        ("linux/amd64", ["linux/s390x", "linux/amd64"], 1),
+        ("linux/amd64", ["linux/386", "linux/amd64"], 1),
+        ("linux/amd64", ["linux/386"], 0),
+        ("linux/amd64", ["linux/amd64/v3"], None),
+        ("linux/amd64/v3", ["linux/amd64", "linux/amd64/v2", "linux/amd64/v4"], 1),
+        ("linux/arm/v7", ["linux/arm/v5", "linux/arm/v6", "linux/arm64"], 1),
+        ("linux/arm/v6", ["linux/arm/v7"], None),
+        ("linux/arm64", ["linux/arm/v7", "linux/arm64"], 1),
+        ("linux/arm64", ["linux/arm/v7"], 0),
+        ("linux/amd64", ["windows/amd64"], None),
+        ("linux/s390x", ["", "linux/s390x"], 1),
+        ("linux/s390x", ["linux/386", ""], 1),
+    ],
+)
+def test_best_is_containerds_choice(wanted: str, offered: list[str], chosen: int | None) -> None:
+    assert best([parse(text) if text else None for text in offered], parse(wanted)) == chosen

@@ -446,3 +446,17 @@ def test_killed_pull_leaves_a_sound_store_and_goes_on(puller: Puller, point: str
         if point != "ingest.synced":  # by then only one of the two is sure to be there
             assert digest not in puller.registry.fetched()
     assert not os.listdir(store.layout.ingest)
+
+
+def test_layer_that_swells_beyond_the_policy_is_refused(puller: Puller) -> None:
+    store = puller.stock.store
+    store.policy = store.policy.replace(max_layer_size=1 << 20)
+    puller.registry.add_image("app", "1", [archives.layer({"zeros": bytes(4 << 20)})])
+    puller.fails(Invalid, "decompressed content exceeds the limit of 1048576 bytes")
+
+
+def test_registry_that_answers_a_digest_with_another_is_refused(puller: Puller) -> None:
+    wanted = puller.registry.add_image("app", "1", TARS)
+    other = puller.registry.add_image("app", "2", [BASE])
+    puller.registry.manifests["app", wanted] = puller.registry.manifests["app", other]
+    puller.fails(Corrupt, f"^manifest verification failed for digest {wanted}$", f"app@{wanted}")
