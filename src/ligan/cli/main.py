@@ -80,6 +80,9 @@ def _run(words: Sequence[str]) -> int:
 
         write_error(root_help(root_flags))
         return 0
+    if options.given("root") and not options.text("root"):
+        # What an unset variable leaves: the system's store is not what was meant.
+        raise Failure("--root names no folder")
     return _dispatch(rest, options.text("root"))
 
 

@@ -169,6 +169,10 @@ def test_aliases_reach_the_same_command(ligan: CommandLine) -> None:
         assert engine.closed
 
 
+def test_an_empty_root_is_not_the_systems_store(ligan: CommandLine) -> None:
+    assert ligan("--root", "", "images") == (1, "", "--root names no folder\n")
+
+
 def test_the_root_flag_wins_over_the_environment(ligan: CommandLine) -> None:
     ligan("--root", "/somewhere/else", "images", engine=FakeEngine(list_images=[]))
     assert ligan.opened[0][0] == "/somewhere/else"
