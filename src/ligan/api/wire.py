@@ -12,7 +12,7 @@ import json
 import msgspec
 
 from ligan.errors import Invalid, LiganError
-from ligan.oci.gojson import GO_ZERO_TIME
+from ligan.oci.gojson import GO_ZERO_TIME, go_json
 from ligan.oci.gosize import bar
 from ligan.remote.progress import Pushed
 
@@ -82,8 +82,8 @@ def message(text: str) -> bytes:
 
 
 def stream_line(document: object) -> bytes:
-    """Return one message of an answer that goes on."""
-    return encode(document)[:-1] + b"\r\n"
+    """Return one message of an answer that goes on; in those Docker escapes HTML (golden m_registry)."""
+    return go_json(document) + b"\r\n"
 
 
 def stream_error(error: LiganError) -> bytes:

@@ -174,10 +174,9 @@ def open_database(layout: Layout) -> Database:
         connection = _connect(layout.database)
         version = _version(connection, layout)
         if version == 0:
-            connection.execute("PRAGMA journal_mode=WAL")
-        if 0 < version < SCHEMA_VERSION:
+            _create(connection, layout)
+        elif version < SCHEMA_VERSION:
             _lock_out_others(layout, lock)
-        if version < SCHEMA_VERSION:
             _migrate(connection, layout)
             fcntl.flock(lock, fcntl.LOCK_SH)
     except BaseException as error:
@@ -253,6 +252,20 @@ def _version(connection: sqlite3.Connection, layout: Layout) -> int:
             "Upgrade Ligan, or name another store with --root.",
         )
     return version
+
+
+def _create(connection: sqlite3.Connection, layout: Layout) -> None:
+    """Make the tables of a new store.
+
+    First calls at once take turns here: SQLite does not wait before it changes the mode of its log.
+    """
+    folder = os.open(layout.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        connection.execute("PRAGMA journal_mode=WAL")
+        _migrate(connection, layout)
+    finally:
+        os.close(folder)
 
 
 def _lock_out_others(layout: Layout, lock: int) -> None:

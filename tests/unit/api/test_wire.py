@@ -137,8 +137,9 @@ def test_other_filters_are_refused(text: str) -> None:
 
 def test_a_stream_is_of_lines() -> None:
     assert wire.stream_line({"stream": "x\n"}) == b'{"stream":"x\\n"}\r\n'
+    assert wire.stream_line({"progress": "[=>]"}) == b'{"progress":"[=\\u003e]"}\r\n'
     assert wire.stream_error(Invalid("no")) == b'{"errorDetail":{"message":"no"},"error":"no"}\r\n'
     assert wire.progress_line(LoadProgress("0123", 5, 7)) == (
         b'{"status":"Loading layer","progressDetail":{"current":5,"total":7},'
-        b'"progress":"[===================================>               ]       5B/7B","id":"0123"}\r\n'
+        b'"progress":"[===================================\\u003e               ]       5B/7B","id":"0123"}\r\n'
     )
