@@ -140,6 +140,6 @@ def test_a_stream_is_of_lines() -> None:
     assert wire.stream_line({"progress": "[=>]"}) == b'{"progress":"[=\\u003e]"}\r\n'
     assert wire.stream_error(Invalid("no")) == b'{"errorDetail":{"message":"no"},"error":"no"}\r\n'
     assert wire.progress_line(LoadProgress("0123", 5, 7)) == (
-        b'{"status":"Loading layer","progressDetail":{"current":5,"total":7},'
-        b'"progress":"[===================================\\u003e               ]       5B/7B","id":"0123"}\r\n'
+        b'{"status":"Loading layer","progressDetail":{"current":5,"total":7},"progress":"['
+        b'===================================\\u003e               ]       5B/7B","id":"0123"}\r\n'
     )
