@@ -47,23 +47,20 @@ def _images(session: Session, options: Options) -> int:
     images = session.engine.list_images(filters, show_all=options.on("all"))
     chosen = options.text("format")
     digests = options.on("digests")
-    quiet = options.on("quiet") and chosen in ("", "table")
-    write(
-        tables.render(
-            "{{.ID}}" if quiet else chosen,
-            columns=_image_columns(digests=digests),
-            headers=_IMAGE_HEADERS,
-            rows=_image_rows(
-                images,
-                session.now() // SECOND,
-                digests=digests or "{{.Digest}}" in chosen,
-                whole=options.on("no-trunc"),
-                every_field=chosen not in ("", "table"),
-            ),
-            context="formatter.imageContext",
-            raw=_raw_template(digests=digests, quiet=options.on("quiet")),
+    now, whole = session.now() // SECOND, options.on("no-trunc")
+    if chosen in ("", "table") and not options.on("quiet"):
+        write(_image_table(images, now, digests=digests, whole=whole))
+    else:
+        write(
+            tables.render(
+                "{{.ID}}" if chosen in ("", "table") else chosen,
+                columns=_image_columns(digests=digests),
+                headers=_IMAGE_HEADERS,
+                rows=_image_rows(images, now, digests=digests or "{{.Digest}}" in chosen, whole=whole),
+                context="formatter.imageContext",
+                raw=_raw_template(digests=digests, quiet=options.on("quiet")),
+            )
         )
-    )
     if not images:
         _explain_nothing(session, name, filtered=bool(filters))
     return 0
@@ -85,28 +82,37 @@ def _raw_template(*, digests: bool, quiet: bool) -> str:
     )
 
 
-def _image_rows(
-    images: Iterable[ImageSummary], now: int, *, digests: bool, whole: bool, every_field: bool
-) -> Iterator[Mapping[str, str | Callable[[], str]]]:
-    """Yield the rows of each image; those that no template reads have the fields of the table only."""
+def _image_table(images: Iterable[ImageSummary], now: int, *, digests: bool, whole: bool) -> str:
+    """Return the table that is asked for most: its cells are put together without the fields it lacks."""
+    ages: dict[int, str] = {}
+    cells = []
     for image in images:
-        fields = image_row(image, now, whole=whole) if every_field else _table_row(image, now, whole=whole)
+        age = now - image.created_s
+        if age >= 60:
+            age -= age % 60  # what is said of it changes with full minutes only
+        if age not in ages:
+            ages[age] = _since(image.created_s, now, unknown=_ZERO_TIME)
+        end = (image.id if whole else image.id[_SHORT], ages[age], human_size(image.size, 3))
+        cells += [(*(name if digests else name[:2]), *end) for name in image_names(image, digests=digests)]
+    headers = [_IMAGE_HEADERS[column] for column in _image_columns(digests=digests)]
+    return tables.render_table(headers, cells)
+
+
+def _image_rows(
+    images: Iterable[ImageSummary], now: int, *, digests: bool, whole: bool
+) -> Iterator[Mapping[str, str | Callable[[], str]]]:
+    for image in images:
+        fields = image_row(image, now, whole=whole)
         for repository, tag, digest in image_names(image, digests=digests):
             yield {**fields, "Repository": repository, "Tag": tag, "Digest": digest}
-
-
-def _table_row(image: ImageSummary, now: int, *, whole: bool) -> dict[str, str]:
-    return {
-        "ID": str(image.id) if whole else image.id[_SHORT],
-        "CreatedSince": _since(image.created_s, now, unknown=_ZERO_TIME),
-        "Size": human_size(image.size, 3),
-    }
 
 
 def image_row(image: ImageSummary, now: int, *, whole: bool) -> dict[str, str | Callable[[], str]]:
     """Return what all rows of an image have in common. `now` is in seconds since 1970."""
     return {
-        **_table_row(image, now, whole=whole),
+        "ID": str(image.id) if whole else image.id[_SHORT],
+        "CreatedSince": _since(image.created_s, now, unknown=_ZERO_TIME),
+        "Size": human_size(image.size, 3),
         "CreatedAt": _deferred(format_created_at, image.created_s),
         "VirtualSize": _deferred(human_size, image.size),
         "Containers": "N/A",
