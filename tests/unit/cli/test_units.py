@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator
-
 import pytest
 
 from ligan.cli.units import format_created_at, human_duration, human_size
-
-
-@pytest.fixture
-def in_zone() -> Iterator[None]:
-    """The local zone is two hours east of UTC."""
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = "XYZ-2"
-    time.tzset()
-    yield
-    if before is None:
-        del os.environ["TZ"]
-    else:
-        os.environ["TZ"] = before
-    time.tzset()
 
 
 @pytest.mark.parametrize(

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator
-
 import pytest
 
 from ligan.errors import Invalid
 from ligan.images.times import SECOND, parse_go_duration, until_time
 
 NOW = 1795204591 * SECOND + 46898887
-
-
-@pytest.fixture
-def in_zone() -> Iterator[None]:
-    """The local zone is two hours east of UTC."""
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = "XYZ-2"
-    time.tzset()
-    yield
-    if before is None:
-        del os.environ["TZ"]
-    else:
-        os.environ["TZ"] = before
-    time.tzset()
 
 
 @pytest.mark.parametrize(
