@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ligan.errors import Conflict, NotFound
 from ligan.images.catalog import find_by_id, find_by_reference, link_parent, revive_layer
-from ligan.images.events import record
+from ligan.images.events import labels_of, record
 from ligan.images.facts import IMAGE_COLUMNS
 from ligan.oci.digest import ImageID
 from ligan.oci.reference import familiar, is_digest_reference, repository_of
@@ -157,7 +157,7 @@ def restore(tx: WriteTransaction, layout: Layout, key: int, now: int, *, force: 
         raise NoSuchEntry(key)
     names = _nameable(tx, key, force=force)
     restored, merged = _restore_images(tx, key, now)
-    moved = [(name, other) for name, image, since in names if (other := _point(tx, name, image, since))]
+    moved = [(name, other) for name, image, since in names if (other := _point(tx, name, image, since, now))]
     failpoints.hit("undo.rows")
     drop_deletion(tx, layout, key)
     return Restored(tuple(restored), tuple(merged), tuple(name for name, _, _ in names), tuple(moved))
@@ -211,7 +211,7 @@ def _restore_images(tx: WriteTransaction, key: int, now: int) -> tuple[list[Imag
     return restored, merged
 
 
-def _point(tx: WriteTransaction, name: str, image: ImageID, since: int) -> ImageID | None:
+def _point(tx: WriteTransaction, name: str, image: ImageID, since: int, now: int) -> ImageID | None:
     """Make the name mean the image again; returns the image it was taken from, if any."""
     owner = find_by_reference(tx, name)
     if owner is not None and owner.id == image:
@@ -227,4 +227,5 @@ def _point(tx: WriteTransaction, name: str, image: ImageID, since: int) -> Image
                SELECT max(key) FROM name_history WHERE name = ? AND image = ?)""",
         (name, image),
     )
+    record(tx, now, "tag", image, labels_of(tx, image), name=familiar(name))
     return owner.id if owner else None

@@ -220,4 +220,6 @@ def test_undo_tells_events(stock: Stock) -> None:
             ("untag", image),
             ("delete", image),
             ("undo", image),
+            ("tag", image),
         ]
+        assert '"name": "app:1"' in tx.value("SELECT attributes FROM event ORDER BY key DESC")
