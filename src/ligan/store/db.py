@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ligan.store.layout import Layout
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The number of the last file in store/schema."""
 
 BUSY_SECONDS = 60.0

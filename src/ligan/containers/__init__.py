@@ -1,0 +1,1 @@
+"""Containers on image layers: made, run, watched, and removed."""
