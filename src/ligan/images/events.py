@@ -45,17 +45,19 @@ def record(
     attributes: Mapping[str, str] | None = None,
     *,
     name: str = "",
+    kind: str = "image",
 ) -> None:
     """Write one event (golden n_events), and forget a few that are old.
 
-    The attribute `name` is the actor itself unless given; an event of no actor, a prune, has none.
+    The attribute `name` of an image's event is the actor itself unless given; an event of no actor, a
+    prune, has none.
     """
     document = dict(attributes or {})
-    if name or actor:
+    if name or (actor and kind == "image"):
         document["name"] = name or actor
     key = tx.insert(
-        "INSERT INTO event (at, type, action, actor, attributes) VALUES (?, 'image', ?, ?, ?)",
-        (now, action, actor, json.dumps(document, ensure_ascii=False)),
+        "INSERT INTO event (at, type, action, actor, attributes) VALUES (?, ?, ?, ?, ?)",
+        (now, kind, action, actor, json.dumps(document, ensure_ascii=False)),
     )
     # A time in the future is one of a clock that was set back since: such an event counts as old.
     tx.execute(

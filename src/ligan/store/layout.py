@@ -6,7 +6,9 @@ ROOT/daemon.lock          held by the one daemon
 ROOT/reserve              disk space kept for deleting on a full disk
 ROOT/blobs/sha256/<hex>   committed blobs
 ROOT/layers/              what snapshot drivers make of layers
-ROOT/containers/          writable layers and state of containers
+ROOT/containers/<id>/     a container's writable layer, files and sockets (docs/decisions/0006-containers.md)
+ROOT/volumes/<name>/_data what a volume holds
+ROOT/networks/            configuration and state of networks
 ROOT/ingest/<lease>/      unfinished writes of one process, which holds a lock on the folder
 ROOT/ingest/download-<hex>/  bytes of a blob that is being fetched, or was when its process ended
 ROOT/trash/<id>           what the sweep took away and is being unlinked
@@ -56,6 +58,29 @@ class Layout(Value):
     @property
     def trash(self) -> str:
         return f"{self.root}/trash"
+
+    @property
+    def volumes(self) -> str:
+        return f"{self.root}/volumes"
+
+    def container(self, container: str) -> str:
+        """The folder of a container, by its whole ID."""
+        return f"{self.root}/{self.container_name(container)}"
+
+    def container_name(self, container: str) -> str:
+        """The container's folder below the root, as the outbox keeps it."""
+        return f"containers/{container}"
+
+    def volume(self, name: str) -> str:
+        return f"{self.root}/{self.volume_name(name)}"
+
+    def volume_name(self, name: str) -> str:
+        """The volume's folder below the root, as the outbox keeps it."""
+        return f"volumes/{name}"
+
+    def volume_data(self, name: str) -> str:
+        """What a container sees of a volume."""
+        return f"{self.root}/volumes/{name}/_data"
 
     @property
     def folders(self) -> tuple[str, ...]:
