@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+from ligan.containers.mounts import Mount, stored
 from ligan.errors import Invalid, NotFound
 from ligan.oci.digest import is_hex
 from ligan.values import Value
@@ -46,6 +47,7 @@ class Container(Value):
     config: dict[str, Any]
     host_config: dict[str, Any]
     networking: dict[str, Any]
+    mounts: tuple[Mount, ...]
     labels: dict[str, str]
     pid: int
     pid_started: int
@@ -95,6 +97,7 @@ _COLUMNS = Container._fields
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM container"
 _DOCUMENTS = [_COLUMNS.index(name) for name in ("config", "host_config", "networking", "labels")]
 _FLAGS = [_COLUMNS.index(name) for name in ("oom_killed", "stopped_by_hand")]
+_MOUNTS = _COLUMNS.index("mounts")
 _HEALTH = _COLUMNS.index("health")
 
 
@@ -102,6 +105,7 @@ def _container(row: tuple[Any, ...]) -> Container:
     values = list(row)
     for column in _DOCUMENTS:
         values[column] = json.loads(values[column])
+    values[_MOUNTS] = tuple([Mount(**mount) for mount in json.loads(values[_MOUNTS])])
     for column in _FLAGS:
         values[column] = bool(values[column])
     values[_HEALTH] = json.loads(values[_HEALTH]) if values[_HEALTH] else None
@@ -125,7 +129,7 @@ def in_states(tx: ReadTransaction, *states: str) -> list[Container]:
 
 
 def resolve_id(tx: ReadTransaction, name: str) -> str:
-    """Return the whole ID of a container by ID, else by its exact name, else by the beginning of one ID alone.
+    """Return the whole ID of a container by ID, else by its exact name, else by what only one ID begins with.
 
     Raises NoSuchContainer, or Invalid for nothing or the beginning of several IDs, in the words of
     engine 20.10 (daemon/container.go, pkg/truncindex).
@@ -169,6 +173,7 @@ def insert(tx: WriteTransaction, container: Container) -> int:
     values = list(container._astuple()[1:])
     for column in _DOCUMENTS:
         values[column - 1] = dumps(values[column - 1])
+    values[_MOUNTS - 1] = dumps(stored(container.mounts))
     for column in _FLAGS:
         values[column - 1] = int(values[column - 1])
     values[_HEALTH - 1] = dumps(container.health) if container.health else ""
@@ -176,7 +181,7 @@ def insert(tx: WriteTransaction, container: Container) -> int:
     return tx.insert(f"INSERT INTO container ({', '.join(_COLUMNS[1:])}) VALUES ({marks})", values)
 
 
-def dumps(document: Mapping[str, Any]) -> str:
+def dumps(document: object) -> str:
     """Return a document as its column keeps it."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
@@ -237,6 +242,15 @@ def set_restarts(tx: WriteTransaction, key: int, restarts: int) -> None:
 def set_health(tx: WriteTransaction, key: int, health: Mapping[str, Any] | None) -> None:
     """Write State.Health; None where the container has no healthcheck."""
     tx.execute("UPDATE container SET health = ? WHERE key = ?", (dumps(health) if health else "", key))
+
+
+def set_networking(tx: WriteTransaction, key: int, networking: Mapping[str, Any]) -> None:
+    """Write the networks asked for, and under `Ports` what is published while the container runs."""
+    tx.execute("UPDATE container SET networking = ? WHERE key = ?", (dumps(networking), key))
+
+
+def set_name(tx: WriteTransaction, key: int, name: str) -> None:
+    tx.execute("UPDATE container SET name = ? WHERE key = ?", (name, key))
 
 
 def set_host_config(tx: WriteTransaction, key: int, host_config: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ ALTER TABLE container ADD COLUMN driver TEXT NOT NULL DEFAULT '';           -- o
 ALTER TABLE container ADD COLUMN config TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE container ADD COLUMN host_config TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE container ADD COLUMN networking TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE container ADD COLUMN mounts TEXT NOT NULL DEFAULT '[]';         -- as they were resolved at first
 ALTER TABLE container ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE container ADD COLUMN pid INTEGER NOT NULL DEFAULT 0;            -- of its first process
 ALTER TABLE container ADD COLUMN pid_started INTEGER NOT NULL DEFAULT 0;    -- clock ticks since boot
