@@ -31,7 +31,8 @@ class Container(Value):
 
     `image` is None once the image was removed by force, `layer` for an image without layers. The documents
     are Docker's, as they were asked for, defaults filled in. What runs is known by `pid`, `pid_started`
-    (clock ticks since boot) and `boot_id` together. Times are nanoseconds since 1970, 0 is never.
+    (clock ticks since boot) and `boot_id` together. `restart_wait` is how long the restart policy waited the
+    last time, in nanoseconds. Times are nanoseconds since 1970, 0 is never.
     """
 
     key: int
@@ -63,6 +64,7 @@ class Container(Value):
     restarts: int
     stopped_by_hand: bool
     health: dict[str, Any] | None
+    restart_wait: int = 0
 
     @property
     def short(self) -> str:
@@ -234,9 +236,9 @@ def set_stopped_by_hand(tx: WriteTransaction, key: int) -> None:
     tx.execute("UPDATE container SET stopped_by_hand = 1 WHERE key = ?", (key,))
 
 
-def set_restarts(tx: WriteTransaction, key: int, restarts: int) -> None:
-    """Write how often the restart policy has started it; a start by hand makes that 0."""
-    tx.execute("UPDATE container SET restarts = ? WHERE key = ?", (restarts, key))
+def set_restarts(tx: WriteTransaction, key: int, restarts: int, wait: int = 0) -> None:
+    """Write how often the restart policy has started it, and the last wait; a start by hand makes both 0."""
+    tx.execute("UPDATE container SET restarts = ?, restart_wait = ? WHERE key = ?", (restarts, wait, key))
 
 
 def set_health(tx: WriteTransaction, key: int, health: Mapping[str, Any] | None) -> None:

@@ -1,0 +1,110 @@
+"""Locks of a container: flocked files of its folder, which the kernel frees when their holder dies.
+
+`lock` is held for one change of state. `watch` is held by the process that sees to it that the run's end
+is written down, or that waits for the restart. `attaching` is shared by those who will attach; the start
+that waits for them takes it for itself (docs/decisions/0006-containers.md).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+
+from ligan.containers.rows import NoSuchContainer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ligan.store.layout import Layout
+
+_TURN_SECONDS = 0.002
+
+
+class Locked:
+    """`with Locked(layout, container_id)`: nobody else changes the state of the container.
+
+    What was read of it before may be outdated inside. Raises NoSuchContainer where its folder is gone.
+    """
+
+    def __init__(self, layout: Layout, container_id: str) -> None:
+        self._layout = layout
+        self._id = container_id
+        self._file = -1
+
+    def __enter__(self) -> None:
+        self._file = _open(self._layout, self._id, "lock")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _exception: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        os.close(self._file)
+
+
+def is_locked(layout: Layout, container_id: str) -> bool:
+    """Return whether somebody changes the state of the container now."""
+    return _is_taken(layout, container_id, "lock")
+
+
+def take_watch(layout: Layout, container_id: str) -> int:
+    """Return a descriptor that holds `watch` until it is closed, or -1 where another process does."""
+    file = _open(layout, container_id, "watch")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return -1
+    return file
+
+
+def is_watched(layout: Layout, container_id: str) -> bool:
+    return _is_taken(layout, container_id, "watch")
+
+
+def await_attaching(layout: Layout, container_id: str, seconds: float) -> None:
+    """Return when everybody who wants to attach has, or when so many seconds have passed.
+
+    A limit, since an attaching process may be stopped, and must not stop the container with it.
+    """
+    file = _open(layout, container_id, "attaching")
+    try:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    return
+                time.sleep(_TURN_SECONDS)
+            else:
+                return
+    finally:
+        os.close(file)
+
+
+def _is_taken(layout: Layout, container_id: str, name: str) -> bool:
+    try:
+        file = _open(layout, container_id, name)
+    except NoSuchContainer:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def _open(layout: Layout, container_id: str, name: str) -> int:
+    try:
+        return os.open(
+            f"{layout.container(container_id)}/{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+    except FileNotFoundError:
+        raise NoSuchContainer(container_id) from None
