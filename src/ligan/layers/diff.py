@@ -1,0 +1,303 @@
+"""What a container changed, as `docker diff` shows it and as the layer of a commit.
+
+There are two ways to know. An overlay keeps the changes apart, in its upper
+directory; the layers below are looked at only where both have a name. Of two
+plain trees (the vfs driver) all is compared.
+
+To Docker a thing has changed when its kind, mode, owner, device number or
+capabilities differ, or, unless it is a folder, its size or time. A folder in
+which something changed counts as modified. What was opened for writing and
+left as it was is part of the layer, and is not shown.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ligan.layers.beneath import CHANGED, open_folder, open_root
+from ligan.layers.tar_write import header
+from ligan.layers.tree_tar import (
+    CAPABILITY,
+    TreeTar,
+    chunks,
+    is_opaque,
+    is_whiteout,
+    owners_here,
+    unreadable,
+)
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MODIFIED, ADDED, DELETED = KINDS = ("C", "A", "D")
+"""In the order of their numbers in the Engine API."""
+
+
+class Change(Value):
+    """One line of `docker diff`. `path` begins with a slash."""
+
+    kind: str
+    path: str
+
+
+def overlay_changes(upper: str, lower: str) -> list[Change]:
+    """Return what the upper directory of an overlay changes of `lower`, the layers below it as one tree.
+
+    Each folder comes before what is in it, names by their bytes. (Docker's order is that of a Go map,
+    another one each time.) Raises Unavailable for what cannot be read, Unsupported for an overlay that
+    was mounted with redirect_dir.
+    """
+    return _changes(upper, lower, overlay=True)
+
+
+def tree_changes(new: str, old: str) -> list[Change]:
+    """Return what differs between two whole trees, in the order of `overlay_changes`.
+
+    Raises Unavailable for what cannot be read.
+    """
+    return _changes(new, old, overlay=False)
+
+
+def overlay_layer(upper: str) -> Iterator[bytes]:
+    """Yield the layer that the upper directory of an overlay is, as a tar: the bytes that Docker commits.
+
+    An empty directory gives Docker's empty layer. Owners bear the names that this machine has for them,
+    as Docker's do. Raises Unavailable for what cannot be read, Unsupported for an overlay that was
+    mounted with redirect_dir or metacopy.
+    """
+    root = open_root(upper)
+    try:
+        yield from chunks(TreeTar(owners_here, upper=True).below(root), upper)
+    finally:
+        os.close(root)
+
+
+def tree_layer(new: str, changes: Iterable[Change]) -> Iterator[bytes]:
+    """Yield the layer that holds these changes, which `tree_changes` found in `new`, as a tar.
+
+    Members are in the order of Docker's vfs driver: by their whole path. Its whiteouts bear the time of
+    the commit; here they bear none, so that the same changes are the same layer. Raises Unavailable for
+    what cannot be read.
+    """
+    root = open_root(new)
+    try:
+        yield from chunks(_members(root, changes), new)
+    finally:
+        os.close(root)
+
+
+def upper_size(upper: str) -> int:
+    """Return the bytes that `docker ps --size` shows: those of each file in the upper directory, once."""
+    sizes: dict[tuple[int, int], int] = {}
+    root = open_root(upper)
+    try:
+        pending = [""]
+        while pending:
+            path = pending.pop()
+            folder = _open_folder(root, path)
+            if folder is None:
+                continue
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        if entry.is_dir(follow_symlinks=False):
+                            pending.append(f"{path}/{entry.name}")
+                        elif (status := _status(folder, entry.name)) is not None:
+                            sizes[status.st_dev, status.st_ino] = status.st_size
+            finally:
+                os.close(folder)
+    except OSError as error:
+        raise unreadable(error, upper) from error
+    finally:
+        os.close(root)
+    return sum(sizes.values())
+
+
+def changes_size(new: str, changes: Iterable[Change]) -> int:
+    """Return the bytes of what was modified or added in `new`, counted as `upper_size` does."""
+    sizes: dict[tuple[int, int], int] = {}
+    root = open_root(new)
+    try:
+        for change, folder, base in _with_folders(root, changes):
+            status = _status(folder, base) if change.kind != DELETED else None
+            if status is not None and not stat.S_ISDIR(status.st_mode):
+                sizes[status.st_dev, status.st_ino] = status.st_size
+    except OSError as error:
+        raise unreadable(error, new) from error
+    finally:
+        os.close(root)
+    return sum(sizes.values())
+
+
+def _members(root: int, changes: Iterable[Change]) -> Iterator[bytes]:
+    tree = TreeTar(owners_here)
+    in_order = sorted(changes, key=lambda change: os.fsencode(change.path))
+    for change, folder, base in _with_folders(root, in_order):
+        name = change.path[1:]
+        if change.kind == DELETED:
+            yield header(f"{name[: -len(base)]}.wh.{base}", mode=0)
+        else:
+            yield from tree.single(folder, base, name)
+
+
+def _with_folders(root: int, changes: Iterable[Change]) -> Iterator[tuple[Change, int, str]]:
+    """Yield each change with the open folder it is in and its name there, but for folders that have gone."""
+    opened, folder = "", open_folder(root)
+    try:
+        for change in changes:
+            parent, _, base = change.path.rpartition("/")
+            if parent != opened:
+                other = _open_folder(root, parent)
+                if other is None:
+                    continue
+                os.close(folder)
+                opened, folder = parent, other
+            yield change, folder, base
+    finally:
+        os.close(folder)
+
+
+def _changes(new: str, old: str, *, overlay: bool) -> list[Change]:
+    root = open_root(new)
+    try:
+        kinds = _Comparison(root, old, overlay=overlay).run()
+    except OSError as error:
+        raise unreadable(error, new) from error
+    finally:
+        os.close(root)
+    for changed in list(kinds):
+        above = changed.rpartition("/")[0]
+        while above and above not in kinds:
+            kinds[above] = MODIFIED
+            above = above.rpartition("/")[0]
+    # With the slash below all other bytes, what is in a folder comes right after it.
+    in_order = sorted(kinds, key=lambda path: os.fsencode(path).replace(b"/", b"\0"))
+    return [Change(kinds[path], path) for path in in_order]
+
+
+class _Comparison:
+    """One walk over a tree, beside an old one that nobody changes."""
+
+    def __init__(self, root: int, old: str, *, overlay: bool) -> None:
+        self._root = root
+        self._old = old
+        self._overlay = overlay
+        self._kinds: dict[str, str] = {}
+        self._pending: list[tuple[str, bool, bool]] = []
+
+    def run(self) -> dict[str, str]:
+        """Return the kind of change of each path; of folders, only where they changed themselves."""
+        # A path, whether the old tree has a folder there too, whether that one's content shows through.
+        self._pending = [("", True, self._overlay)]
+        while self._pending:
+            path, was_folder, shows = self._pending.pop()
+            folder = _open_folder(self._root, path)
+            if folder is None:
+                continue
+            try:
+                if self._overlay and is_opaque(folder, path):
+                    shows = False
+                if was_folder:
+                    self._both(folder, path, shows)
+                else:
+                    self._new(folder, path)
+            finally:
+                os.close(folder)
+        return self._kinds
+
+    def _new(self, folder: int, path: str) -> None:
+        """Look at an open folder that the old tree does not have: all in it was added."""
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                self._added(folder, f"{path}/{entry.name}", entry)
+
+    def _added(self, folder: int, path: str, entry: os.DirEntry[str]) -> None:
+        if entry.is_dir(follow_symlinks=False):
+            self._pending.append((path, False, False))
+        elif self._overlay and not (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
+            status = _status(folder, entry.name)
+            if status is None or is_whiteout(status):
+                return  # it hides nothing: the file was made and removed again
+        self._kinds[path] = ADDED
+
+    def _both(self, folder: int, path: str, shows: bool) -> None:
+        """Look at an open folder that the old tree has too."""
+        with os.scandir(self._old + path) as entries:
+            gone = {entry.name for entry in entries}
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                below = f"{path}/{entry.name}"
+                if entry.name in gone:
+                    gone.remove(entry.name)
+                    self._compare(folder, below, entry.name, shows)
+                else:
+                    self._added(folder, below, entry)
+        if not shows:
+            self._kinds.update((f"{path}/{name}", DELETED) for name in gone)
+
+    def _compare(self, folder: int, path: str, name: str, shows: bool) -> None:
+        """Compare what both trees have at `path`."""
+        new = _status(folder, name)
+        old = os.lstat(self._old + path)
+        if new is None or (self._overlay and is_whiteout(new)):
+            self._kinds[path] = DELETED
+            return
+        was_folder = stat.S_ISDIR(old.st_mode)
+        if _differ(new, old) or (
+            stat.S_ISREG(new.st_mode)
+            and _capability(f"/proc/self/fd/{folder}/{name}") != _capability(self._old + path)
+        ):
+            self._kinds[path] = MODIFIED
+        if stat.S_ISDIR(new.st_mode):
+            self._pending.append((path, was_folder, shows))
+        elif was_folder and new.st_mode & stat.S_IFDIR:
+            for below in os.listdir(self._old + path):
+                self._kinds[f"{path}/{below}"] = DELETED
+
+
+def _differ(new: os.stat_result, old: os.stat_result) -> bool:
+    if (new.st_mode, new.st_uid, new.st_gid, new.st_rdev) != (
+        old.st_mode,
+        old.st_uid,
+        old.st_gid,
+        old.st_rdev,
+    ):
+        return True
+    # Docker tests the bit that folders share with sockets and block devices, and so takes these for folders.
+    if new.st_mode & stat.S_IFDIR:
+        return False
+    return new.st_size != old.st_size or not _same_time(new.st_mtime_ns, old.st_mtime_ns)
+
+
+def _same_time(new: int, old: int) -> bool:
+    """Compare times in nanoseconds; one of whole seconds may have lost its fraction in a layer's tar."""
+    seconds, fraction = divmod(new, 1_000_000_000)
+    old_seconds, old_fraction = divmod(old, 1_000_000_000)
+    return seconds == old_seconds and (fraction == old_fraction or not fraction or not old_fraction)
+
+
+def _capability(path: str) -> bytes:
+    if CAPABILITY not in os.listxattr(path, follow_symlinks=False):
+        return b""
+    return os.getxattr(path, CAPABILITY, follow_symlinks=False)
+
+
+def _open_folder(root: int, path: str) -> int | None:
+    """Open a folder whose path begins with a slash; None if it has gone since it was listed."""
+    try:
+        return open_folder(root, path[1:])
+    except OSError as error:
+        if error.errno in CHANGED:
+            return None
+        raise
+
+
+def _status(folder: int, name: str) -> os.stat_result | None:
+    """Return what the kernel tells of a name in an open folder; None if it has gone since it was listed."""
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
