@@ -20,7 +20,8 @@ def info(store: Store) -> dict[str, Any]:
         states = dict(tx.all("SELECT state, count(*) FROM container GROUP BY state"))
         blobs, blob_bytes = tx.one("SELECT count(*), COALESCE(SUM(size), 0) FROM blob")
         compressed = tx.value(
-            """SELECT COALESCE(SUM(size), 0) FROM blob WHERE key IN (SELECT blob FROM layer_blob)
+            """SELECT COALESCE(SUM(size), 0) FROM blob
+               WHERE key IN (SELECT blob FROM layer_blob WHERE compressor <> 'erofs')
                AND key NOT IN (SELECT blob FROM layer)"""
         )
         entries = tx.value("SELECT count(*) FROM deletion")

@@ -70,7 +70,7 @@ def disk_usage(tx: ReadTransaction) -> DiskUsage:
             SELECT (SELECT COALESCE(SUM(size), 0) FROM layer JOIN every USING (key)),
                    (SELECT COALESCE(SUM(size), 0) FROM layer JOIN kept USING (key))"""
     )
-    blob_bytes = tx.value("SELECT COALESCE(SUM(size), 0) FROM blob")
+    blob_bytes = tx.value("SELECT COALESCE(SUM(size + COALESCE(unpacked, 0)), 0) FROM blob")
     return DiskUsage(images, active or 0, layers_size, layers_size - used, blob_bytes, held_by_undo(tx))
 
 

@@ -26,7 +26,7 @@ _PLAN = """
         UNION SELECT config FROM image WHERE key IN (SELECT key FROM gone)
         UNION SELECT layer_blob.blob FROM layer_blob JOIN layer USING (diff_id)
               WHERE layer.key IN (SELECT key FROM going))
-    SELECT COALESCE(SUM(size), 0) FROM blob JOIN candidate USING (key)
+    SELECT COALESCE(SUM(size + COALESCE(unpacked, 0)), 0) FROM blob JOIN candidate USING (key)
     WHERE NOT EXISTS (SELECT 1 FROM image WHERE image.config = blob.key
                       AND image.key NOT IN (SELECT key FROM gone))
 """

@@ -122,7 +122,7 @@ _ALONE = """
         UNION SELECT layer.parent FROM layer JOIN stays USING (key)
         WHERE layer.parent IN (SELECT key FROM mine)),
     goes (key) AS MATERIALIZED (SELECT key FROM mine EXCEPT SELECT key FROM stays)
-    SELECT COALESCE(SUM(size), 0) FROM blob WHERE key IN (
+    SELECT COALESCE(SUM(size + COALESCE(unpacked, 0)), 0) FROM blob WHERE key IN (
         SELECT blob FROM layer WHERE key IN (SELECT key FROM goes)
         UNION SELECT config FROM deletion_image WHERE deletion IN these
         UNION SELECT layer_blob.blob FROM layer_blob JOIN layer USING (diff_id)

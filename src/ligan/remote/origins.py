@@ -97,7 +97,7 @@ def forms_of(tx: ReadTransaction, diff_id: str) -> list[Form]:
     """Return the known compressed forms of a layer, those that the store keeps first."""
     kept = tx.all(
         """SELECT blob.digest, blob.size, compressor FROM layer_blob JOIN blob ON blob.key = layer_blob.blob
-           WHERE diff_id = ? ORDER BY blob.key DESC""",
+           WHERE diff_id = ? AND compressor <> 'erofs' ORDER BY blob.key DESC""",
         (diff_id,),
     )
     remote = tx.all(

@@ -39,6 +39,10 @@ CHUNK = 1 << 20
 """Bytes read, written and hashed at a time: large enough to be fast, small enough to stay in the cache."""
 
 
+TREE_MARK = "tree-"
+"""What begins the name by which a lease says which layer it is about to unpack."""
+
+
 class MissingBlob(Corrupt):
     """A row names a file that is not there: damage, or another process's delete (see Store.read_files)."""
 
@@ -118,6 +122,29 @@ class Lease:
                 self.append(file.fileno(), chunk)
                 size += len(chunk)
             return self._stage(path, file.fileno(), hasher.hexdigest(), size)
+
+    def write_by(self, writer: Callable[[BinaryIO], object]) -> Staged:
+        """Have a file written in whatever order, then hash and fsync it.
+
+        `writer` makes no room on a full disk: its OSError comes out as it is.
+        """
+        hasher = hashlib.sha256()
+        size = 0
+        path, file = self._new_file()
+        with file:
+            writer(file)
+            file.seek(0)
+            while chunk := file.read(CHUNK):
+                hasher.update(chunk)
+                size += len(chunk)
+            return self._stage(path, file.fileno(), hasher.hexdigest(), size)
+
+    def folder(self) -> str:
+        """Return the path of a new empty folder that goes with the lease, with all that is in it by then."""
+        path = f"{self.path}/folder-{next(self._numbers)}"
+        with Explained(self.path):
+            os.mkdir(path, 0o700)
+        return path
 
     def adopt(self, path: str, digest: Digest, size: int) -> Staged:
         """Stage a file of the store that is written already, and hashes to this: the caller has seen to it.
@@ -231,6 +258,27 @@ class Lease:
             sync_folder(self._layout.blobs)
         return keys
 
+    def commit_tree(self, tx: WriteTransaction, path: str, diff_id: str, size: int) -> None:
+        """Make a folder of this lease, which is durable, the unpacked form of a layer whose tar is a blob.
+
+        On return it is in its place, whatever a crash may have left there, and its row says so.
+        """
+        final = self._layout.tree(diff_id)
+        # By this name recovery finds the folder if the row never comes.
+        os.close(
+            os.open(f"{self.path}/{TREE_MARK}{os.path.basename(final)}", os.O_CREAT | os.O_CLOEXEC, 0o600)
+        )
+        self._linked = True
+        try:
+            os.rename(final, self.folder() + "/left")
+        except FileNotFoundError:
+            pass
+        os.rename(path, final)
+        failpoints.hit("tree.renamed")
+        sync_folder(self._layout.layers)
+        tx.execute("DELETE FROM outbox WHERE name = ?", (self._layout.tree_name(diff_id),))
+        tx.execute("UPDATE blob SET unpacked = ? WHERE digest = ?", (size, diff_id))
+
     def _link(self, item: Staged) -> None:
         self._linked = True
         final = self._layout.blob(item.digest)
@@ -289,7 +337,12 @@ def sync_folder(path: str) -> None:
 
 
 def remove_lease(path: str) -> None:
-    """Remove the folder of a lease whose lock the caller holds."""
+    """Remove the folder of a lease whose lock the caller holds, and unmount what is mounted in it."""
     for name in os.listdir(path):
-        os.unlink(f"{path}/{name}")
+        try:
+            os.unlink(f"{path}/{name}")
+        except IsADirectoryError:
+            from ligan.store.trees import remove_tree
+
+            remove_tree(f"{path}/{name}")
     os.rmdir(path)

@@ -11,8 +11,10 @@ import os
 
 from ligan.oci.digest import Digest, sha256
 from ligan.store.blobs import CHUNK
-from ligan.store.reclaim import release_blob, release_layer, sweep
+from ligan.store.mounts import unused_mounts
+from ligan.store.reclaim import release_blob, release_layer, release_tree, sweep
 from ligan.store.recover import abandoned_leases, recover
+from ligan.store.trees import tree_size
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -40,7 +42,7 @@ def check(database: Database, layout: Layout, *, read_data: bool = True) -> list
     """
     with database.read() as tx:
         faults = _faults(tx, layout)
-        damaged = _damaged_blobs(tx, layout) if read_data else []
+        damaged = [*_damaged_blobs(tx, layout), *_changed_trees(tx, layout)] if read_data else []
     if faults and database.is_writable:
         with database.write() as tx:
             faults = _faults(tx, layout)
@@ -56,6 +58,7 @@ def _faults(tx: ReadTransaction, layout: Layout) -> list[Fault]:
             for row in tx.all("PRAGMA foreign_key_check")
         ],
         *_blob_files(tx, layout),
+        *[Fault(f"unpacked layer {name}", "its folder is missing", True) for name in _lost_trees(tx, layout)],
         *_layer_rows(tx),
         *_image_rows(tx),
         *_remote_rows(tx),
@@ -78,6 +81,10 @@ def repair(database: Database, layout: Layout) -> None:
         tx.execute("DELETE FROM layer_remote WHERE diff_id NOT IN (SELECT diff_id FROM layer)")
         for name in _unknown_files(tx, layout):
             tx.execute("INSERT OR IGNORE INTO outbox (name) VALUES (?)", (f"blobs/sha256/{name}",))
+        for name in _unknown_folders(tx, layout):
+            release_tree(tx, name)
+        for name in _lost_trees(tx, layout):  # the next container on it has it unpacked again
+            tx.execute("UPDATE blob SET unpacked = NULL WHERE digest = ?", (name,))
     sweep(database, layout)
 
 
@@ -119,6 +126,25 @@ def _damaged_blobs(tx: ReadTransaction, layout: Layout) -> list[Fault]:
         except OSError as error:
             faults.append(Fault(f"blob {name}", str(error.strerror).lower(), False))
     return faults
+
+
+def _changed_trees(tx: ReadTransaction, layout: Layout) -> list[Fault]:
+    faults = []
+    for name, size in tx.all("SELECT digest, unpacked FROM blob WHERE unpacked IS NOT NULL ORDER BY key"):
+        try:
+            found = tree_size(layout.tree(name))
+        except FileNotFoundError:
+            continue  # a fault already, or deleted meanwhile
+        if found != size:
+            problem = f"{found} bytes on disk, {size} in the books"
+            faults.append(Fault(f"unpacked layer {name}", problem, False))
+    return faults
+
+
+def _lost_trees(tx: ReadTransaction, layout: Layout) -> list[str]:
+    """Return the diff IDs of the layers that are unpacked by the books only."""
+    names = tx.column("SELECT digest FROM blob WHERE unpacked IS NOT NULL ORDER BY key")
+    return [name for name in names if not os.path.isdir(layout.tree(name))]
 
 
 def _hash(path: str) -> str:
@@ -211,12 +237,31 @@ def _unknown_files(tx: ReadTransaction, layout: Layout) -> list[str]:
     return sorted(set(os.listdir(layout.blobs)) - known)
 
 
+def _unknown_folders(tx: ReadTransaction, layout: Layout) -> list[str]:
+    """Return the names below the root of folders that should belong to a layer or a container, and do not."""
+    unpacked = tx.column("SELECT digest FROM blob WHERE unpacked IS NOT NULL")
+    known = {layout.tree_name(digest) for digest in unpacked}
+    known |= {layout.container_name(container) for container in tx.column("SELECT id FROM container")}
+    found = {layout.tree_name(name) for name in os.listdir(layout.layers)}
+    found |= {layout.container_name(name) for name in os.listdir(layout.containers)}
+    return sorted(found - known)
+
+
 def _leftovers(tx: ReadTransaction, layout: Layout) -> list[Fault]:
     waiting = set(tx.column("SELECT name FROM outbox"))
     faults = [
         Fault(f"file blobs/sha256/{name}", "no row names it", True)
         for name in _unknown_files(tx, layout)
         if f"blobs/sha256/{name}" not in waiting
+    ]
+    faults += [
+        Fault(f"folder {name}", "no row names it", True)
+        for name in _unknown_folders(tx, layout)
+        if name not in waiting
+    ]
+    faults += [
+        Fault(f"layer {name}", "mounted, and no container needs it", True)
+        for name in unused_mounts(tx, layout)
     ]
     faults += [Fault(f"outbox {name}", "waits to be removed", True) for name in sorted(waiting)]
     faults += [

@@ -5,8 +5,11 @@ ROOT/schema.lock          shared by every process, exclusive for a migration
 ROOT/daemon.lock          held by the one daemon
 ROOT/reserve              disk space kept for deleting on a full disk
 ROOT/blobs/sha256/<hex>   committed blobs
-ROOT/layers/              what snapshot drivers make of layers
+ROOT/layers/<hex>/        the layer of this diff ID, unpacked for overlay
+ROOT/mounts/<hex>/        the layer of this diff ID, mounted while containers in use need it
 ROOT/containers/<id>/     a container's writable layer, files and sockets (docs/decisions/0006-containers.md)
+ROOT/running/<id>         there from a container's start until the end of its run has been written down
+ROOT/runtime/             what the OCI runtime knows of containers that run
 ROOT/volumes/<name>/_data what a volume holds
 ROOT/networks/            configuration and state of networks
 ROOT/ingest/<lease>/      unfinished writes of one process, which holds a lock on the folder
@@ -60,6 +63,29 @@ class Layout(Value):
         return f"{self.root}/trash"
 
     @property
+    def layers(self) -> str:
+        return f"{self.root}/layers"
+
+    def tree(self, diff_id: str) -> str:
+        """The folder of an unpacked layer."""
+        return f"{self.root}/{self.tree_name(diff_id)}"
+
+    def tree_name(self, diff_id: str) -> str:
+        """The same below the root, as the outbox keeps it."""
+        return f"layers/{diff_id.removeprefix('sha256:')}"
+
+    @property
+    def mounts(self) -> str:
+        return f"{self.root}/mounts"
+
+    def mount_point(self, diff_id: str) -> str:
+        return f"{self.root}/mounts/{diff_id.removeprefix('sha256:')}"
+
+    @property
+    def containers(self) -> str:
+        return f"{self.root}/containers"
+
+    @property
     def volumes(self) -> str:
         return f"{self.root}/volumes"
 
@@ -70,6 +96,30 @@ class Layout(Value):
     def container_name(self, container: str) -> str:
         """The container's folder below the root, as the outbox keeps it."""
         return f"containers/{container}"
+
+    def upper(self, container: str) -> str:
+        """What a container has changed; not there with the driver vfs."""
+        return f"{self.container(container)}/upper"
+
+    def work(self, container: str) -> str:
+        """The folder that overlay needs beside the upper one."""
+        return f"{self.container(container)}/work"
+
+    def merged(self, container: str) -> str:
+        """Where a container's root file system is mounted; with vfs it is there always."""
+        return f"{self.container(container)}/merged"
+
+    @property
+    def all_running(self) -> str:
+        return f"{self.root}/running"
+
+    def running(self, container: str) -> str:
+        """The mark of a run that has begun to start and has not ended for good."""
+        return f"{self.root}/running/{container}"
+
+    @property
+    def runtime(self) -> str:
+        return f"{self.root}/runtime"
 
     def volume(self, name: str) -> str:
         return f"{self.root}/{self.volume_name(name)}"

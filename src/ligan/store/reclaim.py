@@ -49,10 +49,17 @@ def release_blob(tx: WriteTransaction, layout: Layout, key: int) -> int:
     """Remove the blob's row unless something holds it. Returns the bytes that thereby go."""
     if tx.one(_HELD_BLOB, (key,))[0]:
         return 0
-    digest, size = tx.one("SELECT digest, size FROM blob WHERE key = ?", (key,))
+    digest, size, unpacked = tx.one("SELECT digest, size, unpacked FROM blob WHERE key = ?", (key,))
     tx.execute("DELETE FROM blob WHERE key = ?", (key,))
     tx.execute("INSERT INTO outbox (name) VALUES (?)", (layout.blob_name(Digest(digest)),))
-    return int(size)
+    if unpacked is not None:
+        release_tree(tx, layout.tree_name(digest))
+    return int(size) + (unpacked or 0)
+
+
+def release_tree(tx: WriteTransaction, name: str) -> None:
+    """Let the sweep unmount what is mounted in a folder that no row names any more, and remove it."""
+    tx.execute("INSERT OR IGNORE INTO outbox (name, kind) VALUES (?, 'tree')", (name,))
 
 
 def release_layer(tx: WriteTransaction, layout: Layout, key: int | None) -> int:
@@ -118,7 +125,7 @@ _HELD_BY_UNDO = """
         UNION SELECT parent.key
         FROM dead JOIN layer USING (key) JOIN layer parent ON parent.key = layer.parent
         WHERE NOT parent.live)
-    SELECT COALESCE(SUM(size), 0) FROM blob WHERE key IN (
+    SELECT COALESCE(SUM(size + COALESCE(unpacked, 0)), 0) FROM blob WHERE key IN (
         SELECT blob FROM layer JOIN dead USING (key)
         UNION SELECT layer_blob.blob FROM layer JOIN dead USING (key) JOIN layer_blob USING (diff_id)
         UNION SELECT config FROM deletion_image)
@@ -137,8 +144,11 @@ def held_by_undo(tx: ReadTransaction) -> int:
 def sweep(database: Database, layout: Layout) -> None:
     """On return nothing is left of the outbox as it was, and of the trash that this call filled."""
     with database.read() as tx:
-        if not tx.one("SELECT 1 FROM outbox"):
-            return
+        kinds = set(tx.column("SELECT DISTINCT kind FROM outbox"))
+    if not kinds:
+        return
+    if "tree" in kinds:
+        _unmount_trees(database, layout)
     with database.write() as tx:
         trashed = _to_trash(tx, layout)
         failpoints.hit("sweep.renamed")
@@ -146,6 +156,21 @@ def sweep(database: Database, layout: Layout) -> None:
         failpoints.hit("sweep.committed")
         _unlink_all(trashed)
         failpoints.hit("sweep.unlinked")
+
+
+def _unmount_trees(database: Database, layout: Layout) -> None:
+    """Unmount what is mounted in the folders of the outbox.
+
+    A mount keeps what it shows on the disk, also when nothing names it any more; and a layer that only such
+    a folder kept mounted has to go before its bytes are free.
+    """
+    from ligan.store.mounts import drop_unused_mounts, unmount_below
+
+    with database.read() as tx:
+        names = tx.column("SELECT name FROM outbox WHERE kind = 'tree'")
+    for name in names:
+        unmount_below(layout.absolute(name))
+    drop_unused_mounts(database, layout)
 
 
 def _to_trash(tx: WriteTransaction, layout: Layout) -> list[str]:
@@ -198,5 +223,18 @@ def _unlink_each(paths: list[str], failures: list[OSError]) -> None:
             os.unlink(path)
         except FileNotFoundError:
             pass  # another process empties the same trash
+        except IsADirectoryError:
+            _remove_tree(path, failures)
         except OSError as error:
             failures.append(error)
+
+
+def _remove_tree(path: str, failures: list[OSError]) -> None:
+    from ligan.store.trees import remove_tree
+
+    try:
+        remove_tree(path)
+    except FileNotFoundError:
+        pass  # another process empties the same trash
+    except OSError as error:
+        failures.append(error)

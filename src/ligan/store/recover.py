@@ -10,13 +10,14 @@ import os
 
 from ligan.oci.digest import Digest, is_hex
 from ligan.store import failpoints, reserve
-from ligan.store.blobs import find, lock_lease, remove_lease
+from ligan.store.blobs import TREE_MARK, find, lock_lease, remove_lease
 from ligan.store.db import Explained
+from ligan.store.mounts import drop_unused_mounts
 from ligan.store.reclaim import empty_trash, sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ligan.store.db import Database
+    from ligan.store.db import Database, WriteTransaction
     from ligan.store.layout import Layout
 
 
@@ -32,6 +33,7 @@ def recover(database: Database, layout: Layout) -> None:
                 _recover_lease(database, layout, layout.lease(lease))
         sweep(database, layout)
         empty_trash(layout)
+        drop_unused_mounts(database, layout)
         reserve.keep(layout)
 
 
@@ -66,17 +68,30 @@ def _recover_lease(database: Database, layout: Layout, path: str) -> None:
     if lock < 0:
         return
     try:
-        names = [name for name in os.listdir(path) if len(name) == 64 and is_hex(name)]
-        if names:
+        found = os.listdir(path)
+        names = [name for name in found if len(name) == 64 and is_hex(name)]
+        trees = [name.removeprefix(TREE_MARK) for name in found if name.startswith(TREE_MARK)]
+        if names or trees:
             with database.write() as tx:
                 for name in names:
                     digest = Digest(f"sha256:{name}")
                     if find(tx, digest) is None:
                         _unlink_if_same(f"{path}/{name}", layout.blob(digest))
+                for name in trees:
+                    _take_back_tree(tx, layout, f"sha256:{name}", f"{path}/folder-of-{name}")
         failpoints.hit("recover.unlinked")
         remove_lease(path)
     finally:
         os.close(lock)
+
+
+def _take_back_tree(tx: WriteTransaction, layout: Layout, diff_id: str, into: str) -> None:
+    """Move an unpacked layer whose row never came into the lease, with which it goes."""
+    if tx.value("SELECT unpacked FROM blob WHERE digest = ?", (diff_id,)) is None:
+        try:
+            os.rename(layout.tree(diff_id), into)
+        except FileNotFoundError:
+            pass  # it never got there
 
 
 def _unlink_if_same(staged: str, final: str) -> None:

@@ -29,6 +29,7 @@ ALTER TABLE container ADD COLUMN error TEXT NOT NULL DEFAULT '';
 ALTER TABLE container ADD COLUMN oom_killed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE container ADD COLUMN exits INTEGER NOT NULL DEFAULT 0;          -- runs that have ended: what `wait` waits for
 ALTER TABLE container ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;       -- by the restart policy
+ALTER TABLE container ADD COLUMN restart_wait INTEGER NOT NULL DEFAULT 0;   -- nanoseconds before the last of them
 ALTER TABLE container ADD COLUMN stopped_by_hand INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE container ADD COLUMN health TEXT NOT NULL DEFAULT '';           -- JSON of State.Health, or nothing
 
@@ -82,3 +83,8 @@ CREATE INDEX exec_container ON exec (container);
 -- What goes off the disk, and how: a file is unlinked; a tree is removed with all in it, after what is
 -- mounted at or below it is unmounted.
 ALTER TABLE outbox ADD COLUMN kind TEXT NOT NULL DEFAULT 'file';
+
+-- What a snapshot driver makes of a layer's tar goes with that tar, also when only undo holds it: an image
+-- that is brought back is ready to run. An EROFS index is a blob, and a form of the layer with the compressor
+-- 'erofs'; an unpacked layer is the folder layers/<hex of the diff ID>.
+ALTER TABLE blob ADD COLUMN unpacked INTEGER;  -- bytes of that folder: the layer's DiffSize. NULL: there is none

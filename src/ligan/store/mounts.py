@@ -1,0 +1,141 @@
+"""What is mounted below a store's root, and taking it away.
+
+The truth is what the kernel shows of this mount namespace: nothing is written down that a crash, a restart
+or another namespace would make a lie. Layers are mounted once each, at ROOT/mounts/<hex of the diff ID>, and
+shared by the containers on them. Overlay clones the mounts it stands on, so that to unmount a layer too early
+loses only the sharing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from ligan.oci.digest import Digest
+from ligan.store.db import explain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
+    from ligan.store.db import Database, ReadTransaction
+    from ligan.store.layout import Layout
+
+# include/uapi/linux/fs.h: gone at once, whoever has it open; never through a link.
+_MNT_DETACH, _UMOUNT_NOFOLLOW = 2, 8
+
+
+class LayerLock:
+    """`with LayerLock(layout, diff_id)`: no other process makes, mounts or unmounts this layer.
+
+    The lock is on the layer's tar, which is there as long as the layer is. `shared` lets others mount it too.
+    """
+
+    def __init__(self, layout: Layout, diff_id: str, *, shared: bool = False) -> None:
+        self._path = layout.blob(Digest(diff_id))
+        self._mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        self._file = -1
+
+    def __enter__(self) -> Self:
+        try:
+            self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return self  # nobody can begin to use a layer that is gone
+        fcntl.flock(self._file, self._mode)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+
+
+def is_mounted(path: str) -> bool:
+    """Return whether one of the store's file systems is mounted at the path, as this namespace sees it."""
+    try:
+        return os.lstat(path).st_dev != os.lstat(os.path.dirname(path)).st_dev
+    except FileNotFoundError:
+        return False
+
+
+def mounted_below(path: str) -> list[str]:
+    """Return what is mounted at the path or below it, the last mounted first."""
+    with open("/proc/self/mountinfo", "rb") as table:
+        points = [_unescaped(line.split(b" ", 5)[4]) for line in table]
+    return [point for point in reversed(points) if point == path or point.startswith(f"{path}/")]
+
+
+def _unescaped(field: bytes) -> str:
+    """Return a path of mountinfo: blanks, newlines and backslashes are in octal there (proc(5))."""
+    head, *parts = field.split(b"\\")
+    return os.fsdecode(head + b"".join([bytes([int(part[:3], 8)]) + part[3:] for part in parts]))
+
+
+def unmount(path: str) -> None:
+    """On return nothing is mounted at the path, and what was there goes when its last user has closed it."""
+    while is_mounted(path):
+        detach(path)
+
+
+def unmount_below(path: str) -> None:
+    """On return nothing is mounted at the path or below it."""
+    while points := mounted_below(path):
+        for point in points:
+            detach(point)
+
+
+def detach(path: str) -> None:
+    """Take the uppermost mount at a path away, if there is one."""
+    import ctypes
+    import errno
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.umount2(os.fsencode(path), _MNT_DETACH | _UMOUNT_NOFOLLOW):
+        code = ctypes.get_errno()
+        if code not in (errno.EINVAL, errno.ENOENT):  # another process was faster
+            raise explain(OSError(code, os.strerror(code), path), path)
+
+
+def unused_mounts(tx: ReadTransaction, layout: Layout) -> list[str]:
+    """Return the diff IDs of the layers that are mounted, or were to be, and that no container in use needs."""
+    try:
+        names = os.listdir(layout.mounts)
+    except FileNotFoundError:
+        return []
+    if not names:
+        return []
+    used = _used_layers(tx, layout)
+    return [diff_id for diff_id in [f"sha256:{name}" for name in names] if diff_id not in used]
+
+
+def _used_layers(tx: ReadTransaction, layout: Layout) -> set[str]:
+    """Return the diff IDs of all layers of the containers whose root file system is mounted."""
+    tops = {
+        layer
+        for container, layer in tx.all("SELECT id, layer FROM container WHERE layer IS NOT NULL")
+        if is_mounted(layout.merged(container))
+    }
+    return set(
+        tx.column(
+            """WITH RECURSIVE below (key) AS (
+                   SELECT value FROM json_each(?)
+                   UNION SELECT layer.parent FROM layer JOIN below USING (key) WHERE parent IS NOT NULL)
+               SELECT diff_id FROM layer JOIN below USING (key)""",
+            (f"[{','.join(map(str, tops))}]",),
+        )
+    )
+
+
+def drop_unused_mounts(database: Database, layout: Layout) -> None:
+    """On return no layer is mounted that no container in use needs."""
+    with database.read() as tx:
+        unused = unused_mounts(tx, layout)
+    for diff_id in unused:
+        # A container that is being mounted holds the lock until it can be seen.
+        with LayerLock(layout, diff_id), database.read() as tx:
+            if diff_id in unused_mounts(tx, layout):
+                point = layout.mount_point(diff_id)
+                unmount(point)
+                try:
+                    os.rmdir(point)
+                except FileNotFoundError:
+                    pass  # another process was faster
