@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -244,3 +245,31 @@ def test_requests_with_some_bytes_changed(seed: int, target: Daemon) -> None:
         if answer:
             check_answer(answer)
     check_alive(target)
+
+
+@pytest.mark.parametrize("path", [b"/_ping", b"/images/json", b"/images/alpine:latest/get"])
+def test_a_client_that_sends_no_more_still_gets_its_answer(path: bytes, target: Daemon) -> None:
+    whole = get(path, b"Connection: close")
+    assert target.ask(whole, whole=False).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_events_end_when_their_listener_sends_no_more(target: Daemon) -> None:
+    with target.connect() as connection:
+        connection.sendall(get(b"/events"))
+        assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 OK\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(20)
+        while connection.recv(1 << 16):
+            pass
+
+
+def test_a_request_behind_another_waits_its_turn(target: Daemon) -> None:
+    with target.connect() as connection:
+        connection.sendall(get(b"/images/alpine:latest/get"))
+        assert connection.recv(1) == b"H"
+        connection.sendall(get(b"/_ping", b"Connection: close"))  # the first answer is under way
+        answer = b"H"
+        while chunk := connection.recv(1 << 16):
+            answer += chunk
+    assert answer.count(b"HTTP/1.1 200 OK\r\nApi-Version") == 2
+    assert answer.endswith(b"\r\n\r\nOK")

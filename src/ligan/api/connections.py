@@ -19,6 +19,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.http import RawRequestMessage
+    from aiohttp.streams import StreamReader
+
     Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 MAX_CONNECTIONS = 1000
@@ -49,6 +53,7 @@ class Server(web.Server):
         """`handler` is cancelled when its client goes."""
         super().__init__(
             handler,
+            request_factory=_begin,
             handler_cancellation=True,
             access_log=None,
             keepalive_timeout=idle_seconds,
@@ -79,7 +84,7 @@ class Server(web.Server):
 class Connection(web.RequestHandler):
     """One client. `busy` is true while a handler works for it."""
 
-    __slots__ = ("_deadline", "_header_seconds", "_last", "busy")
+    __slots__ = ("_body", "_deadline", "_early", "_header_seconds", "_last", "_open_ended", "busy")
 
     def __init__(
         self, server: Server, loop: asyncio.AbstractEventLoop, header_seconds: float, **options: object
@@ -87,7 +92,10 @@ class Connection(web.RequestHandler):
         super().__init__(server, loop=loop, **options)  # type: ignore[arg-type]  # those of Server above
         self._header_seconds = header_seconds
         self._deadline: asyncio.TimerHandle | None = None
+        self._body: StreamReader | None = None
+        self._early = b""
         self._last = False
+        self._open_ended = False
         self.busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -95,24 +103,56 @@ class Connection(web.RequestHandler):
         self._set_deadline()
 
     def data_received(self, data: bytes) -> None:
+        if self._has_whole_request():
+            self._early += data  # of the next request, or of a stream that this one opens
+            if len(self._early) >= _READ_BUFFER and self.transport is not None:
+                self.transport.pause_reading()
+            return
         if not self.busy and self._deadline is None:
             self._set_deadline()
         super().data_received(data)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp's returns nothing: asyncio then hangs up
+        """The client sends no more. It may still read: keep what is under way, unless that has no end."""
+        waiting = self._messages[-1][1].is_eof() if self._messages else self._has_whole_request()
+        if waiting and not self._open_ended:
+            self._last = True
+            return True
+        super().eof_received()
+        return False
+
+    def _has_whole_request(self) -> bool:
+        return self._body is not None and self._body.is_eof()
+
+    def end_with_client(self) -> None:
+        self._open_ended = True
+
+    def take_early(self) -> bytes:
+        """Return what the client sent after its request, which is now nobody else's."""
+        early, self._early = self._early, b""
+        return early
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._drop_deadline()
         super().connection_lost(exc)
 
-    def begin(self) -> None:
+    def begin(self, body: StreamReader) -> None:
         """A request's headers are here."""
         self.busy = True
+        self._body = body
+        self._open_ended = False
         self._drop_deadline()
 
     def end(self) -> None:
         """The request is answered."""
         self.busy = False
-        if self._last:
+        self._body = None
+        if self._last and not self._messages:
             self.close()
+        elif early := self.take_early():
+            self.data_received(early)
+            if self.transport is not None:
+                self.transport.resume_reading()
 
     def finish(self) -> None:
         """Hang up: at once where nothing is under way, else after that."""
@@ -158,6 +198,27 @@ class Connection(web.RequestHandler):
         self._deadline = None
         if not self.busy:
             self.force_close()
+
+
+def _begin(
+    message: RawRequestMessage,
+    body: StreamReader,
+    connection: web.RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    assert isinstance(connection, Connection)
+    connection.begin(body)
+    return web.BaseRequest(message, body, connection, writer, task, asyncio.get_running_loop())
+
+
+def end_with_client(request: web.BaseRequest) -> None:
+    """Let a request go on no longer than its client listens: it has no end of its own.
+
+    A client says that it goes by closing its half already, as to Go's server.
+    """
+    assert isinstance(request.protocol, Connection)
+    request.protocol.end_with_client()
 
 
 class _Refusal(asyncio.Protocol):

@@ -12,6 +12,7 @@ import logging
 import time
 
 from ligan.api import answers, wire
+from ligan.api.connections import end_with_client
 from ligan.errors import Invalid, LiganError
 from ligan.images.times import until_time
 from ligan.oci.gojson import go_json
@@ -74,6 +75,7 @@ class Feed:
         """
         query = _read_query(call, self._now())
         response = answers.stream()
+        end_with_client(call.http)
         key = self._first_key(query)
         self._listen(1)
         try:

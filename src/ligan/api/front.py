@@ -43,7 +43,6 @@ class Front:
         path = request.path
         status = CLIENT_GONE
         self.running.add(task)
-        connection.begin()
         if self._metrics:
             self._metrics.begin(path)
         try:

@@ -1,0 +1,224 @@
+"""Hijacked connections: after the answer's head they carry a container's streams, no HTTP.
+
+Docker's clients send stdin until they close their half of the connection, and
+read stdout and stderr until the server closes it: raw bytes of a terminal, else
+frames of stream number, three zeros, length (big-endian) and payload.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http
+
+from aiohttp.web import StreamResponse
+
+from ligan.api.connections import Connection
+from ligan.api.errors import status_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.web import BaseRequest
+
+    from ligan.api.router import Call
+    from ligan.errors import LiganError
+
+RAW = "application/vnd.docker.raw-stream"
+MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
+
+STDOUT, STDERR = 1, 2
+
+_INPUT = 8 << 10
+"""conmon reads no more of one packet of its attach socket; the rest of a larger one would be lost."""
+
+_PACKET = 64 << 10
+_WAITING = 1 << 20
+
+
+def frame(stream: int, data: bytes) -> bytes:
+    """Return what tells a client which stream bytes belong to."""
+    return bytes((stream, 0, 0, 0)) + len(data).to_bytes(4, "big") + data
+
+
+class Hijacked(StreamResponse):
+    """A connection taken over: `write`, `read`, and then `close`. Nothing else is answered on it."""
+
+    def __init__(self, call: Call, content_type: str = RAW) -> None:
+        """On return the client has been told, and every byte that it sends is for `read`."""
+        upgrade = call.http.headers.get("Upgrade")
+        super().__init__(status=101 if upgrade else 200)
+        self._head = (
+            f"HTTP/1.1 101 UPGRADED\r\nContent-Type: {content_type}\r\n"
+            f"Connection: Upgrade\r\nUpgrade: {upgrade}\r\n\r\n"
+            if upgrade
+            else f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n\r\n"
+        )
+        self._take_over(call)
+        self._writer.write(self._head.encode())
+
+    def _take_over(self, call: Call) -> None:
+        connection, transport = call.http.protocol, call.http.transport
+        if transport is None:
+            raise ConnectionResetError("the client is gone")
+        assert isinstance(connection, Connection)
+        loop = asyncio.get_running_loop()
+        self._reader = asyncio.StreamReader(limit=_WAITING, loop=loop)
+        protocol = _Session(self._reader, connection)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        self._writer = asyncio.StreamWriter(transport, protocol, self._reader, loop)
+        early = connection.take_early()
+        if early:
+            self._reader.feed_data(early)
+        transport.resume_reading()
+        self.force_close()
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        return None  # the head is out
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send; waits while the client does not read. Raises ConnectionError where it is gone."""
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def read(self) -> bytes:
+        """Return what the client has sent, some kilobytes at the most; nothing once it sends no more."""
+        return await self._reader.read(_INPUT)
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """On return what was written is on its way, and the connection ends after it."""
+        self._writer.write(data)
+        self._writer.close()
+
+
+class _Session(asyncio.StreamReaderProtocol):
+    """Tells the HTTP connection, which still counts, of its end."""
+
+    def __init__(self, reader: asyncio.StreamReader, connection: Connection) -> None:
+        super().__init__(reader)
+        self._connection = connection
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._connection.connection_lost(exc)
+
+
+class Refused(StreamResponse):
+    """The answer of a failed attach: plain text, as Docker writes it to the bare connection."""
+
+    def __init__(self, call: Call, error: LiganError) -> None:
+        status = status_of(error)
+        super().__init__(status=status)
+        phrase = http.HTTPStatus(status).phrase
+        self._text = f"HTTP/1.1 {status} {phrase}\r\nContent-Type: {RAW}\r\n\r\n{error.message}\r\n"
+        self.force_close()
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        if request.transport is not None:
+            request.transport.write(self._text.encode())
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        pass  # aiohttp hangs up after it
+
+
+class Streams:
+    """Which of a container's streams a client wants, and how it gets them."""
+
+    def __init__(self, *, stdin: bool, stdout: bool, stderr: bool, tty: bool, detach_keys: bytes) -> None:
+        """`detach_keys` end the session when a terminal's user types them; empty for none."""
+        self._stdin = stdin
+        self._wanted = {STDOUT: stdout, STDERR: stderr}
+        self._tty = tty
+        self._keys = detach_keys
+
+    async def relay(self, client: Hijacked, container: socket.socket) -> None:
+        """Carry bytes both ways until the container closes its side, or the client detaches or goes.
+
+        `container` is conmon's attach socket: one packet a piece of output, its first byte 2 for stdout and
+        3 for stderr. It is closed on return.
+        """
+        container.setblocking(False)
+        output = asyncio.create_task(self._carry_output(client, container))
+        typing = asyncio.create_task(self._carry_input(client, container))
+        try:
+            await asyncio.wait((output, typing), return_when=asyncio.FIRST_COMPLETED)
+            if not output.done() and not typing.result():
+                await output  # stdin has ended, the container has not
+        finally:
+            for task in (output, typing):
+                task.cancel()
+            await asyncio.wait((output, typing))
+            container.close()
+        if not output.cancelled():
+            output.result()
+
+    async def _carry_output(self, client: Hijacked, container: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while packet := await loop.sock_recv(container, _PACKET):
+            stream = packet[0] - 1
+            if self._wanted.get(stream):
+                data = packet[1:]
+                await client.write(data if self._tty else frame(stream, data))
+
+    async def _carry_input(self, client: Hijacked, container: socket.socket) -> bool:
+        """Returns whether the client detached, rather than closing its half."""
+        loop = asyncio.get_running_loop()
+        keys = DetachKeys(self._keys)
+        while data := await client.read():
+            if not self._stdin:
+                continue
+            typed, detached = keys.feed(data)
+            if typed:
+                await _send(loop, container, typed)
+            if detached:
+                return True
+        if self._stdin:
+            _close_input(container)
+        return False
+
+
+async def _send(loop: asyncio.AbstractEventLoop, container: socket.socket, data: bytes) -> None:
+    try:
+        for start in range(0, len(data), _INPUT):
+            await loop.sock_sendall(container, data[start : start + _INPUT])
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # the container reads no more; its output may still come
+
+
+def _close_input(container: socket.socket) -> None:
+    import socket
+
+    try:
+        container.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # the container is gone
+
+
+class DetachKeys:
+    """Finds the keys that end a session in what a user types, as Docker's escape proxy does."""
+
+    def __init__(self, keys: bytes) -> None:
+        self._keys = keys
+        self._matched = 0
+
+    def feed(self, data: bytes) -> tuple[bytes, bool]:
+        """Return what to pass on, and whether the keys are complete: what follows them is dropped."""
+        if not self._keys:
+            return data, False
+        passed = bytearray()
+        for byte in data:
+            if byte == self._keys[self._matched]:
+                self._matched += 1
+                if self._matched == len(self._keys):
+                    return bytes(passed), True
+                continue
+            passed += self._keys[: self._matched]
+            self._matched = 0
+            if byte == self._keys[0]:
+                self._matched = 1
+            else:
+                passed.append(byte)
+        return bytes(passed), False
