@@ -9,7 +9,6 @@ ROOT/layers/<hex>/        the layer of this diff ID, unpacked for overlay
 ROOT/mounts/<hex>/        the layer of this diff ID, mounted while containers in use need it
 ROOT/containers/<id>/     a container's writable layer, files and sockets (docs/decisions/0006-containers.md)
 ROOT/running/<id>         there from a container's start until the end of its run has been written down
-ROOT/runtime/             what the OCI runtime knows of containers that run
 ROOT/volumes/<name>/_data what a volume holds
 ROOT/networks/            configuration and state of networks
 ROOT/ingest/<lease>/      unfinished writes of one process, which holds a lock on the folder
@@ -116,10 +115,6 @@ class Layout(Value):
     def running(self, container: str) -> str:
         """The mark of a run that has begun to start and has not ended for good."""
         return f"{self.root}/running/{container}"
-
-    @property
-    def runtime(self) -> str:
-        return f"{self.root}/runtime"
 
     def volume(self, name: str) -> str:
         return f"{self.root}/{self.volume_name(name)}"
