@@ -12,13 +12,13 @@ from ligan.oci.digest import Digest, sha256
 from ligan.oci.documents import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from ligan.remote.endpoint import RemoteSettings
 from ligan.remote.faults import NotThere, RefusedInput
-from ligan.remote.repository import PUSH, Registry
+from ligan.remote.repository import Registry
 from tests.support import registry as real_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ligan.remote.repository import Repository
+    from ligan.remote.writing import WritableRepository
 
 pytestmark = pytest.mark.docker_registry
 
@@ -41,7 +41,7 @@ def chunks() -> Iterator[bytes]:
         yield BLOB[start : start + (1 << 20)]
 
 
-def push_manifest(repository: Repository, tag: str, media_type: str = OCI_MANIFEST) -> bytes:
+def push_manifest(repository: WritableRepository, tag: str, media_type: str = OCI_MANIFEST) -> bytes:
     repository.upload_blob(lambda: [CONFIG], len(CONFIG), sha256(CONFIG))
     config = {
         "mediaType": "application/vnd.oci.image.config.v1+json",
@@ -56,7 +56,7 @@ def push_manifest(repository: Repository, tag: str, media_type: str = OCI_MANIFE
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["known", "found out on the way"])
 def test_docker_registry_takes_and_gives_a_blob(registry: Registry, is_known: bool) -> None:
-    repository = registry.repository(f"blob/{is_known}".lower(), PUSH)
+    repository = registry.writable(f"blob/{is_known}".lower())
     assert repository.blob_exists(DIGEST) is None
     if is_known:
         repository.upload_blob(chunks, len(BLOB), DIGEST)
@@ -70,12 +70,12 @@ def test_docker_registry_takes_and_gives_a_blob(registry: Registry, is_known: bo
 
 def test_docker_registry_refuses_a_blob_of_another_digest(registry: Registry) -> None:
     with pytest.raises(RefusedInput, match="digest invalid: provided digest did not match uploaded content"):
-        registry.repository("wrong", PUSH).upload_blob(lambda: [b"x"], 1, DIGEST)
+        registry.writable("wrong").upload_blob(lambda: [b"x"], 1, DIGEST)
 
 
 def test_docker_registry_mounts_what_another_repository_has(registry: Registry) -> None:
-    registry.repository("mount/from", PUSH).upload_blob(chunks, len(BLOB), DIGEST)
-    target = registry.repository("mount/to", PUSH)
+    registry.writable("mount/from").upload_blob(chunks, len(BLOB), DIGEST)
+    target = registry.writable("mount/to")
     assert target.mount_blob(DIGEST, "mount/from") is True
     assert target.blob_exists(DIGEST) == len(BLOB)
     assert target.mount_blob(sha256(b"nowhere"), "mount/from") is False
@@ -83,7 +83,7 @@ def test_docker_registry_mounts_what_another_repository_has(registry: Registry) 
 
 @pytest.mark.parametrize("media_type", [OCI_MANIFEST, DOCKER_MANIFEST])
 def test_docker_registry_gives_manifests_as_they_were(registry: Registry, media_type: str) -> None:
-    repository = registry.repository("manifests", PUSH)
+    repository = registry.writable("manifests")
     assert repository.head_manifest("absent") is None
     raw = push_manifest(repository, "v1", media_type)
     found = repository.head_manifest("v1")
@@ -95,7 +95,7 @@ def test_docker_registry_gives_manifests_as_they_were(registry: Registry, media_
 
 
 def test_docker_registry_gives_an_index_as_it_is(registry: Registry) -> None:
-    repository = registry.repository("index", PUSH)
+    repository = registry.writable("index")
     entry = {"mediaType": OCI_MANIFEST, "digest": sha256(push_manifest(repository, "one"))}
     entry["size"] = len(repository.get_manifest("one").raw)  # type: ignore[assignment]
     raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]}).encode()
@@ -105,7 +105,7 @@ def test_docker_registry_gives_an_index_as_it_is(registry: Registry) -> None:
 
 
 def test_docker_registry_lists_tags(registry: Registry) -> None:
-    repository = registry.repository("tags", PUSH)
+    repository = registry.writable("tags")
     names = [f"v{number}" for number in range(5)]
     for name in names:
         push_manifest(repository, name)

@@ -137,7 +137,10 @@ class LyingRegistry:
         """Return whether the connection stays."""
         answer = self._answer(request)
         if answer is None:
-            answer = reply(200 if request.path == "/v2/" else 404, {})
+            status, body = (200 if request.path == "/v2/" else 404), b"{}"
+            answer = reply(status, body)
+            if request.method == "HEAD":
+                answer = answer.removesuffix(body)
         for piece in [answer] if isinstance(answer, bytes) else answer:
             if not piece or self.ended.is_set():
                 return False

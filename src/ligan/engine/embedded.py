@@ -168,7 +168,6 @@ class EmbeddedEngine:
     ) -> PullOutcome:
         from ligan.remote.pull import pull
 
-        self.store.recover()
         return pull(self.store, name, report, self.remote, credentials, platform=platform)
 
     def push(self, name: str, report: Report, credentials: Credentials | None = None) -> tuple[Digest, ...]:

@@ -7,12 +7,9 @@ fields read here stays in `raw`: nothing is ever re-encoded.
 
 from __future__ import annotations
 
-import json
-
 from ligan.errors import Invalid
 from ligan.oci.digest import DiffID, Digest, ImageID, sha256
 from ligan.oci.platform import Platform, normalise
-from ligan.oci.runconfig import v1_image
 from ligan.oci.times import parse_time
 from ligan.values import Value
 
@@ -43,6 +40,8 @@ MAX_DOCUMENT_SIZE = 4 << 20
 
 def parse_json(raw: bytes, what: str) -> Any:
     """Return the value of JSON in UTF-8. Raises Invalid, naming `what`, for anything else."""
+    import json  # not for who only names media types: a pull that is up to date
+
     try:
         value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
         return _whole_characters(value) if b"\\ud" in raw.lower() else value
@@ -53,6 +52,8 @@ def parse_json(raw: bytes, what: str) -> Any:
 
 def _whole_characters(value: Any) -> Any:
     """As Go does, take half of a surrogate pair for U+FFFD: no file or terminal can hold it."""
+    import json
+
     text = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
     return json.loads(text.decode("utf-16", "replace"))
 
@@ -120,6 +121,8 @@ class ImageConfig(Value):
         if sum(not row.empty_layer for row in history) > len(diff_ids):
             raise Invalid("too many non-empty layers in History section")
         created = typed(document, "created", str, what)
+        from ligan.oci.runconfig import v1_image
+
         v1_image(document)
         for moment in (created, *[row.created for row in history]):
             parse_time(moment)

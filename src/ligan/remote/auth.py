@@ -7,14 +7,14 @@ identity token, nothing at all for the public.
 
 from __future__ import annotations
 
-import threading
 import time
+from _thread import allocate_lock
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ligan.errors import LiganError
 from ligan.oci.documents import parse_json
-from ligan.remote.connection import Site
 from ligan.remote.faults import BadAnswer, Failing, LoginRefused, NoCredentials, RemoteError, refusal
+from ligan.remote.site import Site
 from ligan.remote.transport import basic, operation
 
 TYPE_CHECKING = False
@@ -52,7 +52,7 @@ class Authorizer:
         self._headers = headers
         self._site = site
         self._look_up = credentials
-        self._lock = threading.RLock()
+        self._lock = allocate_lock()
         self._known: Credentials | None = None
         self._challenges: dict[str, dict[str, str]] = {}
         self._tokens: dict[tuple[str, ...], tuple[str, float]] = {}
@@ -60,7 +60,7 @@ class Authorizer:
 
     def learn(self, answer: Answer) -> None:
         """Take from an answer how the site wants requests to be authorized, if it says so."""
-        found = challenges(answer.headers.get_all("WWW-Authenticate") or [])
+        found = challenges(answer.headers.all("WWW-Authenticate"))
         if found:
             self._challenges = found
 

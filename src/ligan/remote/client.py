@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import threading
+from _thread import allocate_lock  # all of threading would cost more to import than it is of use here
 
 from ligan.errors import LiganError
 from ligan.oci.documents import MAX_DOCUMENT_SIZE, parse_json
-from ligan.remote.auth import Authorizer
-from ligan.remote.connection import Site
 from ligan.remote.faults import PASSING, BadAnswer, RemoteError, may_pass, refusal
+from ligan.remote.site import Site
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
+    from ligan.remote.auth import Authorizer
     from ligan.remote.credentials import Credentials
     from ligan.remote.endpoint import Endpoint, RemoteSettings
+    from ligan.remote.http1 import Body
     from ligan.remote.transport import Answer, Transport
 
 _MAX_ERROR = 1 << 16
@@ -35,19 +36,42 @@ class Client:
         """`credentials` is called where the endpoint asks for some."""
         self.root = f"{endpoint.base}/v2/"
         self.settings = settings
-        self.closing = threading.Event()
         self.is_down = False
         """Set where it could not be reached: a mirror that is not asked any more."""
         self._headers = {"User-Agent": settings.user_agent}
         self._site = Site.of(self.root)
         self._transport = transport
-        self._authorizer = Authorizer(transport, self._site, credentials, self._headers)
+        self._credentials = credentials
+        self._known_authorizer: Authorizer | None = None
+        self._lock = allocate_lock()
+        self._is_closed = False
+        self._open = allocate_lock()
+        """Held until the client is closed: whoever waits for it waits for that, or for its time."""
+        self._open.acquire()
 
-    def ping(self) -> None:
-        """Learn how the registry wants requests to be authorized. Raises where nothing answers."""
+    def close(self) -> None:
+        """End the waits of all threads between attempts."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._open.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Return False at once where the client was closed, or is meanwhile."""
+        if self._open.acquire(timeout=seconds):
+            self._open.release()
+            return False
+        return True
+
+    def ping(self) -> int:
+        """Learn how the registry wants requests to be authorized; return the status.
+
+        Raises where nothing answers.
+        """
         answer = self._transport.request("GET", self.root, self._headers)
-        self._authorizer.learn(answer)
+        if answer.headers.all("WWW-Authenticate"):
+            self._authorizer.learn(answer)
         answer.discard()
+        return answer.status
 
     def login(self) -> str:
         """Try the credentials. Return the identity token that is to stand for them, or an empty string."""
@@ -56,13 +80,25 @@ class Client:
         except RemoteError as error:
             raise self._authorizer.without_secrets(error) from None
 
+    @property
+    def _authorizer(self) -> Authorizer:
+        """What proves who asks. Registries that want no proof never need it."""
+        from ligan.remote.auth import Authorizer
+
+        with self._lock:
+            if self._known_authorizer is None:
+                self._known_authorizer = Authorizer(
+                    self._transport, self._site, self._credentials, self._headers
+                )
+            return self._known_authorizer
+
     def request(
         self,
         method: str,
         url: str,
         scopes: tuple[str, ...],
         headers: Mapping[str, str] | None = None,
-        body: bytes | Iterable[bytes] | None = None,
+        body: Body = None,
     ) -> Answer:
         """Return the answer, of whatever status, after as many attempts as are useful.
 
@@ -92,7 +128,9 @@ class Client:
 
     def _proof(self, method: str, url: str, scopes: tuple[str, ...]) -> dict[str, str]:
         """Return the headers that say who asks. Elsewhere, where uploads may go on, the address is proof."""
-        return self._authorizer.headers(method, url, scopes) if Site.of(url) == self._site else {}
+        if self._known_authorizer is None or Site.of(url) != self._site:
+            return {}
+        return self._authorizer.headers(method, url, scopes)
 
     def document(self, answer: Answer) -> object:
         """Return the JSON of an answer of status 200. Raises the refusal that it is instead, BadAnswer."""
@@ -119,10 +157,10 @@ class Waits:
         self._seconds = client.settings.first_wait
         self._total = client.settings.longest_wait
 
-    def next(self, waiting: Callable[[float], None] | None = None, wanted: str | None = None) -> bool:
+    def next(self, waiting: Callable[[float], None] | None = None, wanted: str = "") -> bool:
         """Wait, and return True; or False at once where no attempt is left, or the wait would be too long."""
         seconds = self._seconds
-        if wanted and wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
+        if wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
             seconds = float(wanted)
         if not self._left or seconds > self._total:
             return False
@@ -131,7 +169,7 @@ class Waits:
         self._seconds *= 2
         if waiting is not None:
             waiting(seconds)
-        return not self._client.closing.wait(seconds)
+        return self._client.wait(seconds)
 
 
 def _error_body(answer: Answer) -> bytes:

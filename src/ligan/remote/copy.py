@@ -15,7 +15,7 @@ from ligan.remote.places import REGISTRY, ArchivePlace, LayoutPlace, StorePlace,
 from ligan.remote.progress import Message, Meter
 from ligan.remote.pull import pull_from
 from ligan.remote.push import prepare, push_image
-from ligan.remote.repository import PULL, PUSH, FetchedManifest, Registry
+from ligan.remote.repository import FetchedManifest, Registry
 from ligan.remote.resolving import MAX_DEPTH, check_type, image_manifest, kind_of
 from ligan.remote.targets import ArchiveTarget, FolderTarget, NewFile, RepositoryTarget, verified
 from ligan.store.team import Team
@@ -82,7 +82,7 @@ def _push(
 ) -> Digest:
     image = store.read_files(lambda tx: prepare(tx, store.layout, source.path, reference))
     with Registry.open(reference.domain, settings) as registry:
-        return push_image(store, registry.repository(reference.path, PUSH), image, report)
+        return push_image(store, registry.writable(reference.path), image, report)
 
 
 def _open_origin(stack: ExitStack, store: Store, place: Name, settings: RemoteSettings) -> tuple[Origin, str]:
@@ -90,7 +90,7 @@ def _open_origin(stack: ExitStack, store: Store, place: Name, settings: RemoteSe
     if place.kind == REGISTRY:
         reference = _reference(place)
         registry = stack.enter_context(Registry.open(reference.domain, settings))
-        return registry.repository(reference.path, PULL), reference.digest or reference.tag
+        return registry.repository(reference.path), reference.digest or reference.tag
     if place.kind == "store":
         reference = parse("copy")  # no registry's manifest is nearer to a copy than another's
         image = store.read_files(lambda tx: prepare(tx, store.layout, place.path, reference))
@@ -117,7 +117,7 @@ def _open_target(stack: ExitStack, place: Name, source: Name, settings: RemoteSe
         reference = _reference(place)
         registry = stack.enter_context(Registry.open(reference.domain, settings))
         came_from = _reference(source) if source.kind == REGISTRY else None
-        return RepositoryTarget(registry.repository(reference.path, PUSH), reference, came_from)
+        return RepositoryTarget(registry.writable(reference.path), reference, came_from)
     if place.kind == "oci":
         return FolderTarget(place.path, place.tag)
     file = stack.enter_context(NewFile(place.path))

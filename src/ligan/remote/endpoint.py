@@ -6,22 +6,19 @@ for loopback and listed registries, mirrors only for Docker Hub.
 
 from __future__ import annotations
 
-import os
-
 from ligan.errors import Invalid
 from ligan.oci.reference import DEFAULT_DOMAIN
+from ligan.remote.site import PORTS, split_host
 from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from ssl import SSLContext
 
 HUB_HOST = "registry-1.docker.io"
 """What serves the images of docker.io."""
 
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
-PORTS = {"http": 80, "https": 443}
 
 
 class RemoteSettings(Value):
@@ -78,16 +75,16 @@ class Endpoint(Value):
 def endpoints_of(domain: str, settings: RemoteSettings) -> list[Endpoint]:
     """Return the ways to the registry of a canonical domain, in the order in which to try them.
 
-    The last ones, from the first that is no mirror, lead to the registry itself.
-    Raises Invalid for a mirror that is no URL.
+    The last ones, from the first that is no mirror, lead to the registry itself. Docker asks
+    by TLS first wherever it may ask in the clear; here that comes second on this machine itself, where
+    nobody is on the way. Raises Invalid for a mirror that is no URL.
     """
     if domain == DEFAULT_DOMAIN:
         return [*(_mirror(url, settings) for url in settings.mirrors), Endpoint("https", HUB_HOST)]
-    verified = not is_insecure(domain, settings.insecure)
-    endpoints = [Endpoint("https", domain, verified=verified)]
-    if not verified:
-        endpoints.append(Endpoint("http", domain, verified=False))
-    return endpoints
+    if not is_insecure(domain, settings.insecure):
+        return [Endpoint("https", domain)]
+    schemes = ("http", "https") if is_insecure(domain, ()) else ("https", "http")
+    return [Endpoint(scheme, domain, verified=False) for scheme in schemes]
 
 
 def _mirror(url: str, settings: RemoteSettings) -> Endpoint:
@@ -108,27 +105,18 @@ def _mirror(url: str, settings: RemoteSettings) -> Endpoint:
     return Endpoint(parts.scheme, parts.netloc, parts.path.rstrip("/"), verified=verified, mirror=True)
 
 
-def split_host(host: str, scheme: str) -> tuple[str, int]:
-    """Return name and port of `host[:port]`; the port is the scheme's where none is given."""
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(f"//{host}")
-    try:
-        port = parts.port
-    except ValueError:
-        port = None
-    return parts.hostname or "", port or PORTS[scheme]
-
-
 def is_insecure(host: str, listed: tuple[str, ...]) -> bool:
     """Return whether `host[:port]` is listed, or in a network that is, or this machine itself.
 
     As Docker does, names are looked up where networks are listed; without such
-    a list only `localhost` is known to be loopback.
+    a list only `localhost` is known to be loopback. Raises Invalid for a port that is none.
     """
     if host in listed:
         return True
-    name, _port = split_host(host, "https")
+    try:
+        name = split_host(host)[0]
+    except ValueError:
+        raise Invalid(f"invalid registry {host}: its port is none") from None
     if name in listed:
         return True
     networks = tuple(item for item in listed if "/" in item)
@@ -136,15 +124,12 @@ def is_insecure(host: str, listed: tuple[str, ...]) -> bool:
 
 
 def _addresses(name: str, look_up: bool) -> Iterator[str]:
-    from ipaddress import ip_address
-
-    try:
-        yield str(ip_address(name))
-    except ValueError:
-        if name == "localhost":
-            yield "127.0.0.1"
-        elif look_up:
-            yield from _looked_up(name)
+    if _packed(name):
+        yield name
+    elif name == "localhost":
+        yield "127.0.0.1"
+    elif look_up:
+        yield from _looked_up(name)
 
 
 def _looked_up(name: str) -> list[str]:
@@ -157,15 +142,31 @@ def _looked_up(name: str) -> list[str]:
 
 
 def _in_network(address: str, networks: tuple[str, ...]) -> bool:
-    from ipaddress import ip_address, ip_network
-
+    here = _packed(address)
     for network in networks:
-        try:
-            if ip_address(address) in ip_network(network, strict=False):
-                return True
-        except ValueError:
-            continue  # no network, so nothing is in it
+        base, slash, length = network.partition("/")
+        there = _packed(base)
+        bits = 8 * len(there)
+        if not here or len(here) != len(there) or (slash and length not in _LENGTHS[: bits + 1]):
+            continue  # no network, or of the other kind
+        rest = bits - int(length or bits)
+        if int.from_bytes(here) >> rest == int.from_bytes(there) >> rest:
+            return True
     return False
+
+
+_LENGTHS = [str(length) for length in range(129)]
+"""How many bits of an address a network can fix."""
+
+
+def _packed(address: str) -> bytes:
+    """Return the bytes of an IP address, or none for what is no such. Not by ipaddress: it imports `re`."""
+    from _socket import AF_INET, AF_INET6, inet_pton
+
+    try:
+        return inet_pton(AF_INET6 if ":" in address else AF_INET, address)
+    except (OSError, ValueError):
+        return b""
 
 
 def proxy_for(scheme: str, host: str, settings: RemoteSettings) -> str:
@@ -178,11 +179,11 @@ def proxy_for(scheme: str, host: str, settings: RemoteSettings) -> str:
     proxy = settings.https_proxy if scheme == "https" else settings.http_proxy
     if not proxy:
         return ""
-    name, port = split_host(host, scheme)
+    name, port = split_host(host)
     if name == "localhost" or any(_in_network(item, _LOOPBACK) for item in _addresses(name, look_up=False)):
         return ""
     entries = [entry.strip().lower() for entry in settings.no_proxy.split(",")]
-    if any(entry and _is_exempt(name, port, entry) for entry in entries):
+    if any(entry and _is_exempt(name, port or PORTS[scheme], entry) for entry in entries):
         return ""
     return proxy if "://" in proxy else f"http://{proxy}"
 
@@ -195,49 +196,3 @@ def _is_exempt(name: str, port: int, entry: str) -> bool:
         return port == int(wanted) and _is_exempt(name, port, host.strip("[]"))
     domain = entry.removeprefix("*").removeprefix(".")
     return name.endswith(f".{domain}") or (name == domain and not entry.startswith((".", "*")))
-
-
-def tls_context(host: str, *, verified: bool, folders: tuple[str, ...]) -> SSLContext:
-    """Return the context for `host[:port]`: the system's authorities and those of its folders.
-
-    A folder holds authorities (*.crt) and client certificates (*.cert, each
-    with its *.key), as /etc/docker/certs.d does. Raises Invalid for a half pair and
-    for a file that holds neither.
-    """
-    import ssl
-
-    if verified:
-        context = ssl.create_default_context()
-    else:  # the system's authorities take longer to read than a whole request to this machine
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    for folder in folders:
-        _add_folder(context, os.path.join(folder, host))
-    return context
-
-
-def _add_folder(context: SSLContext, folder: str) -> None:
-    try:
-        names = sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        raise Invalid(f"cannot read the certificates in {folder}: {error.strerror}") from None
-    for name in names:
-        path = os.path.join(folder, name)
-        stem, suffix = os.path.splitext(path)
-        if suffix == ".key" and f"{os.path.basename(stem)}.cert" not in names:
-            raise Invalid(f"missing client certificate {os.path.basename(stem)}.cert for key {name}")
-        if suffix == ".cert" and f"{os.path.basename(stem)}.key" not in names:
-            raise Invalid(
-                f"missing key {os.path.basename(stem)}.key for client certificate {name}. "
-                "Note that CA certificates should use the extension .crt"
-            )
-        try:
-            if suffix == ".crt":
-                context.load_verify_locations(path)
-            elif suffix == ".cert":
-                context.load_cert_chain(path, f"{stem}.key")
-        except OSError as error:  # ssl.SSLError is one
-            raise Invalid(f"cannot use the certificate {path}: {error.strerror or error}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ligan.oci.documents import INDEX_TYPES, ImageConfig, Index, Manifest
 from ligan.oci.reference import parse
 from ligan.remote.faults import RemoteError, pull_error
-from ligan.remote.repository import PULL, Registry
+from ligan.remote.repository import Registry
 from ligan.remote.resolving import check_type, kind_of, verified_config
 from ligan.values import Value
 
@@ -31,7 +31,7 @@ def look_up(name: str, settings: RemoteSettings, credentials: Credentials | None
     reference = parse(name).with_default_tag()
     try:
         with Registry.open(reference.domain, settings, credentials) as registry:
-            repository = registry.repository(reference.path, PULL)
+            repository = registry.repository(reference.path)
             fetched = repository.get_manifest(reference.digest or reference.tag)
             media_type = kind_of(fetched)
             check_type(media_type, reference.familiar)

@@ -11,7 +11,7 @@ from ligan.oci.reference import parse
 from ligan.remote.faults import RemoteError, pull_error
 from ligan.remote.origins import known_image
 from ligan.remote.progress import Message
-from ligan.remote.repository import PULL, Registry
+from ligan.remote.repository import Registry
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -57,10 +57,10 @@ def pull(
     wanted = parse_platform(platform) if platform else host_platform()
     images: list[ImageID] = []
     replaced: list[ImageID] = []
-    is_news = False
+    is_news = has_begun = False
     try:
         with Registry.open(reference.domain, settings, credentials) as registry:
-            repository = registry.repository(reference.path, PULL)
+            repository = registry.repository(reference.path)
             for each in _references(repository, reference):
                 head = repository.head_manifest(each.digest or each.tag)
                 here = _up_to_date(store, each, head, wanted)
@@ -69,6 +69,9 @@ def pull(
                     report(Message(f"Digest: {head.digest}"))
                     images.append(here)
                     continue
+                if not has_begun:
+                    store.recover()  # not for who is up to date: that takes as long as asking
+                    has_begun = True
                 from ligan.remote.pulling import Pulling
 
                 with Pulling(store, repository, each, wanted, report) as pulling:

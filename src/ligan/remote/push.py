@@ -24,7 +24,7 @@ from ligan.oci.documents import (
 from ligan.oci.reference import parse
 from ligan.remote.origins import LAYER_TYPES, forms_of, remember_place, repositories_with
 from ligan.remote.progress import Message, Pushed
-from ligan.remote.repository import PUSH, Registry
+from ligan.remote.repository import Registry
 from ligan.remote.upload import Sending, send_layer
 from ligan.store.team import Team
 from ligan.values import Value
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ligan.remote.endpoint import RemoteSettings
     from ligan.remote.origins import Form
     from ligan.remote.progress import Report
-    from ligan.remote.repository import Repository
+    from ligan.remote.writing import WritableRepository
     from ligan.store.db import ReadTransaction
     from ligan.store.layout import Layout
     from ligan.store.store import Store
@@ -78,7 +78,7 @@ def push(
         references = _references(tx, reference)
     digests = []
     with Registry.open(reference.domain, settings, credentials) as registry:
-        repository = registry.repository(reference.path, PUSH)
+        repository = registry.writable(reference.path)
         for each in references:
             prepared = store.read_files(lambda tx, each=each: prepare(tx, store.layout, each.canonical, each))  # type: ignore[misc]  # mypy sees no default of a lambda
             digests.append(push_image(store, repository, prepared, report))
@@ -146,7 +146,7 @@ def _sending(
     return Sending(diff_id, size, tuple(forms), tuple(mounts))
 
 
-def push_image(store: Store, repository: Repository, image: Prepared, report: Report) -> Digest:
+def push_image(store: Store, repository: WritableRepository, image: Prepared, report: Report) -> Digest:
     """On return the registry has the image, and the store knows by which digest."""
     jobs = list({layer.diff_id: layer for layer in reversed(image.layers)}.values())
     for job in jobs:
@@ -174,7 +174,7 @@ def push_image(store: Store, repository: Repository, image: Prepared, report: Re
     return digest
 
 
-def _send_config(repository: Repository, config: ImageConfig) -> None:
+def _send_config(repository: WritableRepository, config: ImageConfig) -> None:
     if repository.blob_exists(config.id) is None:
         repository.upload_blob(lambda: [config.raw], len(config.raw), config.id)
 

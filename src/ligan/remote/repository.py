@@ -1,12 +1,10 @@
-"""A registry, its repositories, and what is read from and written to them.
+"""A registry, its repositories, and what is read from them. What writes to them is in `writing`.
 
 The protocol is the OCI distribution-spec 1.1. What comes is checked against
 what was asked for; the digests of blobs are checked by whoever reads them.
 """
 
 from __future__ import annotations
-
-from urllib.parse import quote
 
 from ligan.errors import LiganError
 from ligan.oci.digest import Digest, sha256
@@ -18,28 +16,25 @@ from ligan.oci.documents import (
     OCI_MANIFEST,
     Descriptor,
 )
-from ligan.remote.client import Client, Waits
-from ligan.remote.credentials import ANONYMOUS, credentials_for
+from ligan.remote.client import Client
 from ligan.remote.endpoint import endpoints_of
-from ligan.remote.faults import BadAnswer, RemoteError, Unreachable, may_pass, printable
-from ligan.remote.stream import BlobStream
+from ligan.remote.faults import BadAnswer, RemoteError, Unreachable
 from ligan.remote.transport import Transport
 from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
     from typing import Self, TypeVar
 
     from ligan.remote.credentials import Credentials
     from ligan.remote.endpoint import Endpoint, RemoteSettings
+    from ligan.remote.stream import BlobStream
     from ligan.remote.transport import Answer
+    from ligan.remote.writing import WritableRepository
 
     Result = TypeVar("Result")
-
-PULL = ("pull",)
-PUSH = ("pull", "push")
 
 _ACCEPT = ", ".join((DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX, "*/*"))
 """With the last, a registry shows what Docker no longer takes, instead of hiding it."""
@@ -104,7 +99,7 @@ class Registry:
     def close(self) -> None:
         """End waits between attempts, and close the connections."""
         for client in self._clients:
-            client.closing.set()
+            client.close()
         self._transport.close()
 
     @property
@@ -119,20 +114,28 @@ class Registry:
         """
         return self._clients[-1].login()
 
-    def repository(self, path: str, actions: tuple[str, ...] = PULL) -> Repository:
-        """Return the repository of this path, `library/alpine`, for PULL or PUSH. Nothing is sent yet."""
-        clients = self._clients if actions == PULL else self._clients[-1:]
-        return Repository(clients, path, actions)
+    def repository(self, path: str) -> Repository:
+        """Return the repository of this path, `library/alpine`, to read from it. Nothing is sent yet."""
+        return Repository(self._clients, path)
+
+    def writable(self, path: str) -> WritableRepository:
+        """Return the repository of this path, to write to it. Nothing is sent yet."""
+        from ligan.remote.writing import WritableRepository
+
+        return WritableRepository(self._clients[-1:], path)
 
 
 class Repository:
     """A repository of a registry. Methods raise Refusal where the registry refuses, with its words."""
 
-    def __init__(self, clients: list[Client], path: str, actions: tuple[str, ...]) -> None:
+    _actions = "pull"
+    """What a token has to be good for."""
+
+    def __init__(self, clients: list[Client], path: str) -> None:
         """Use `Registry.repository`."""
         self._clients = clients
         self._client = clients[-1]
-        self._scopes = (f"repository:{path}:{','.join(actions)}",)
+        self._scopes = (f"repository:{path}:{self._actions}",)
         self.path = path
 
     def head_manifest(self, reference: str) -> Descriptor | None:
@@ -162,52 +165,13 @@ class Repository:
         `waiting` is told the seconds that will pass before each further attempt.
         Raises NotThere and other refusals, BadAnswer for another size.
         """
+        from ligan.remote.stream import BlobStream  # who is up to date reads no blob
+
         return self._first(
             lambda client: BlobStream(
                 client, self._url(client, f"blobs/{digest}"), self._scopes, digest, size, offset, waiting
             )
         )
-
-    def mount_blob(self, digest: Digest, from_path: str) -> bool:
-        """Make a blob of another repository of this registry one of this. Return whether it could be."""
-        url = self._url(
-            self._client, f"blobs/uploads/?mount={quote(digest)}&from={quote(from_path, safe='')}"
-        )
-        answer = self._client.request("POST", url, (*self._scopes, f"repository:{from_path}:pull"))
-        if answer.status == 202:  # no such blob there: the registry offers to take it by an upload
-            self._abandon(answer)
-        answer.discard()
-        return answer.status == 201
-
-    def upload_blob(
-        self, chunks: Callable[[], Iterable[bytes]], size: int | None, digest: Digest | Callable[[], Digest]
-    ) -> None:
-        """Store a blob. On return the registry has it.
-
-        `chunks` starts its bytes, anew for each attempt. Where the size is None or
-        the digest comes of a call, they are known once all bytes were taken.
-        Raises refusals, Interrupted after the last attempt.
-        """
-        waits = Waits(self._client)
-        while True:
-            try:
-                return self._upload(chunks(), size, digest)
-            except RemoteError as error:
-                if not may_pass(error) or not waits.next():
-                    raise
-
-    def put_manifest(self, reference: str, raw: bytes, media_type: str) -> Digest:
-        """Store a manifest or index under a tag or its digest; return its digest.
-
-        Raises refusals, BadAnswer where the registry says that it stored another digest.
-        """
-        headers = {"Content-Type": media_type}
-        answer = self._client.request(
-            "PUT", self._url(self._client, f"manifests/{reference}"), self._scopes, headers, raw
-        )
-        digest = _hashed(raw, Digest.parse(reference)) if ":" in reference else sha256(raw)
-        self._stored(answer, digest)
-        return digest
 
     def tags(self) -> Iterator[str]:
         """Yield the tags, page by page, in the registry's order, each once.
@@ -252,7 +216,7 @@ class Repository:
         if answer.status == 404:
             return None
         digest = answer.headers.get("Docker-Content-Digest")
-        if answer.status != 200 or digest is None or answer.length is None:
+        if answer.status != 200 or not digest or answer.length is None:
             manifest = self._get_manifest(client, reference)
             return Descriptor(manifest.media_type, manifest.digest, len(manifest.raw), None, {})
         return Descriptor(_media_type(answer), _digest(answer, digest), answer.length, None, {})
@@ -267,7 +231,7 @@ class Repository:
         wanted = [Digest.parse(reference)] if ":" in reference else []
         wanted += [_digest(answer, stated)] if stated else []
         for digest in wanted:
-            if _hashed(raw, digest) != digest:
+            if hashed(raw, digest) != digest:
                 raise BadAnswer(f"manifest verification failed for digest {digest}")
         return FetchedManifest(raw, _media_type(answer), wanted[0] if wanted else sha256(raw))
 
@@ -280,54 +244,19 @@ class Repository:
             raise client.refusal(answer)
         return answer.length
 
-    def _upload(
-        self, chunks: Iterable[bytes], size: int | None, digest: Digest | Callable[[], Digest]
-    ) -> None:
-        client = self._client
-        answer = client.request("POST", self._url(client, "blobs/uploads/"), self._scopes)
-        if answer.status != 202:
-            raise client.refusal(answer)
-        place = _location(answer)
-        answer.discard()
-        headers = {"Content-Type": "application/octet-stream"}
-        body: Iterable[bytes] | None = chunks
-        if size is not None:
-            headers["Content-Length"] = str(size)
-        if size is None or callable(digest):
-            answer = client.request("PATCH", place, self._scopes, headers, chunks)
-            if answer.status not in (202, 204):
-                raise client.refusal(answer)
-            place = _location(answer)
-            answer.discard()
-            headers, body = {}, None
-        named = digest() if callable(digest) else digest
-        answer = client.request("PUT", _with_digest(place, named), self._scopes, headers, body)
-        self._stored(answer, named)
-
-    def _stored(self, answer: Answer, digest: Digest) -> None:
-        if answer.status not in (200, 201):
-            raise self._client.refusal(answer)
-        stated = answer.headers.get("Docker-Content-Digest")
-        answer.discard()
-        if stated and stated != digest:
-            raise BadAnswer(f"{answer.operation}: {digest} was stored as {printable(stated)[:140]}")
-
-    def _abandon(self, answer: Answer) -> None:
-        """End an upload that is not needed. A registry that does not do that does so in time."""
-        try:
-            self._client.request("DELETE", _location(answer), self._scopes).discard()
-        except RemoteError:
-            pass
-
 
 def _lookup(
     domain: str, settings: RemoteSettings, credentials: Credentials | None
 ) -> Callable[[], Credentials]:
     if credentials is not None:
         return lambda: credentials
-    if not settings.docker_config:
-        return lambda: ANONYMOUS
-    return lambda: credentials_for(domain, settings.docker_config)
+
+    def look_up() -> Credentials:
+        from ligan.remote.credentials import ANONYMOUS, credentials_for
+
+        return credentials_for(domain, settings.docker_config) if settings.docker_config else ANONYMOUS
+
+    return look_up
 
 
 def _first_that_answers(
@@ -336,23 +265,29 @@ def _first_that_answers(
     settings: RemoteSettings,
     lookup: Callable[[], Credentials],
 ) -> Client:
-    """Return a client of the first endpoint that answers. Raises the last one's Unreachable.
+    """Return a client of the first endpoint that answers. Of several failures Docker names that of http.
 
     What answers badly by TLS is not asked in the clear: somebody on the way could want just that.
+    What answers badly in the clear, or with the 400 of Go's servers, may want TLS.
     """
+    failures: dict[str, RemoteError] = {}
     for endpoint in endpoints:
         client = Client(endpoint, transport, settings, lookup)
         try:
-            client.ping()
-        except Unreachable as error:
-            failure = error
+            status = client.ping()
+        except RemoteError as error:
+            if endpoint.scheme == "https" and not isinstance(error, Unreachable):
+                raise
+            failures[endpoint.scheme] = error
         else:
-            return client
-    raise failure
+            if endpoint.scheme == "https" or status != 400:
+                return client
+            failures["http"] = BadAnswer(f'Get "{client.root}": 400 Bad Request')
+    raise failures.get("http") or failures["https"]
 
 
 def _media_type(answer: Answer) -> str:
-    media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
+    media_type = answer.headers.get("Content-Type").partition(";")[0].strip()
     return "" if media_type in _GENERIC_TYPES else media_type
 
 
@@ -364,24 +299,11 @@ def _digest(answer: Answer, text: str) -> Digest:
         raise BadAnswer(f"{answer.operation}: its Docker-Content-Digest is no digest") from None
 
 
-def _hashed(raw: bytes, digest: Digest) -> Digest:
+def hashed(raw: bytes, digest: Digest) -> Digest:
     """Return the digest of the bytes in the algorithm of the other."""
     state = digest.new_hash()
     state.update(raw)
     return Digest(f"{digest.algorithm}:{state.hexdigest()}")
-
-
-def _location(answer: Answer) -> str:
-    """Return where an upload goes on. Raises BadAnswer."""
-    location = answer.headers.get("Location", "")
-    if not location:
-        answer.close()
-        raise BadAnswer(f"{answer.operation}: the registry does not say where the upload goes on")
-    return answer.resolve(location)
-
-
-def _with_digest(url: str, digest: Digest) -> str:
-    return f"{url}{'&' if '?' in url else '?'}digest={quote(digest)}"
 
 
 def _tags_of(document: object, answer: Answer) -> list[str]:
@@ -395,7 +317,7 @@ def _tags_of(document: object, answer: Answer) -> list[str]:
 
 def _next_page(answer: Answer) -> str:
     """Return the URL of the header Link, or an empty string (distribution-spec, listing tags)."""
-    link = answer.headers.get("Link", "")
+    link = answer.headers.get("Link")
     target, bracket, parameters = link.strip().removeprefix("<").partition(">")
     if not bracket or 'rel="next"' not in parameters.replace("rel=next", 'rel="next"'):
         return ""

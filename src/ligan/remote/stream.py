@@ -107,7 +107,7 @@ class BlobStream:
         return answer
 
     def _check_range(self, answer: Answer) -> None:
-        stated = answer.headers.get("Content-Range", "")
+        stated = answer.headers.get("Content-Range")
         if not stated.startswith(f"bytes {self.position}-"):
             answer.close()
             raise BadAnswer(f"{answer.operation}: another range than was asked for: {printable(stated)[:80]}")
@@ -128,6 +128,6 @@ class BlobStream:
 
     def _other_size(self, how: str, answer: Answer | None = None) -> BadAnswer:
         answer = answer or self._answer
-        encoding = answer.headers.get("Content-Encoding", "")
+        encoding = answer.headers.get("Content-Encoding")
         note = f" (Content-Encoding: {printable(encoding)[:20]})" if encoding else ""
         return BadAnswer(f"blob {self._digest} has {how} bytes than its descriptor's {self.size}{note}")

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ligan.oci.reference import Reference
     from ligan.remote.places import Origin
     from ligan.remote.progress import Meter
-    from ligan.remote.repository import FetchedManifest, Repository
+    from ligan.remote.repository import FetchedManifest
+    from ligan.remote.writing import WritableRepository
 
     class Target(Protocol):
         """What a copy writes to. Blobs come first, then the documents that name them, the whole's last."""
@@ -68,7 +69,9 @@ class RepositoryTarget:
 
     threads = 3
 
-    def __init__(self, repository: Repository, reference: Reference, source: Reference | None) -> None:
+    def __init__(
+        self, repository: WritableRepository, reference: Reference, source: Reference | None
+    ) -> None:
         """`source` is what is copied, if that is in a registry."""
         self._repository = repository
         self._reference = reference

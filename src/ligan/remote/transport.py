@@ -5,36 +5,22 @@ Credentials are told to the site they are for, and to no other.
 
 from __future__ import annotations
 
-import threading
-from http.client import HTTPException, IncompleteRead, RemoteDisconnected
-from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
+from _thread import allocate_lock  # all of threading would cost more to import than it is of use here
 
 from ligan.errors import Unsupported
-from ligan.remote.connection import (
-    BUFFER,
-    HUNG_UP,
-    MAX_HEAD,
-    Connection,
-    Response,
-    Route,
-    Site,
-    TooLong,
-    TooSlow,
-    dial_words,
-    words,
-)
-from ligan.remote.endpoint import PORTS, proxy_for, tls_context
+from ligan.remote.connection import HUNG_UP, Connection, DialFailure, Route, words
+from ligan.remote.endpoint import proxy_for
 from ligan.remote.faults import BadAnswer, Interrupted, RemoteError, Unreachable
+from ligan.remote.http1 import BUFFER, MAX_HEAD, CutShort, HungUp, Malformed, TooLong, TooSlow
+from ligan.remote.site import PORTS, Site
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from http.client import HTTPResponse
     from ssl import SSLContext
 
     from ligan.remote.endpoint import RemoteSettings
-
-    Body = bytes | Iterable[bytes] | None
+    from ligan.remote.http1 import Body, Response
 
 MAX_REDIRECTS = 10
 """As Go's client, and so Docker."""
@@ -57,6 +43,8 @@ _PUBLIC_KEYS = {
 
 def shown(url: str) -> str:
     """Return the URL as messages may show it: without credentials, or a query that may hold some."""
+    from urllib.parse import parse_qsl, urlsplit
+
     parts = urlsplit(url)
     query = parts.query
     if not {key for key, _ in parse_qsl(query, keep_blank_values=True)} <= _PUBLIC_KEYS:
@@ -71,7 +59,7 @@ class Transport:
         """`unverified` are hosts, as in URLs, whose certificates nobody need have signed."""
         self._settings = settings
         self._unverified = frozenset(unverified)
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._idle: dict[Site, list[Connection]] = {}
         self._contexts: dict[Site, SSLContext] = {}
         self._closed = False
@@ -106,7 +94,7 @@ class Transport:
         for _ in range(MAX_REDIRECTS + 1):
             answer = self._once(method, url, {**headers, **kept}, body)
             location = answer.headers.get("Location")
-            if answer.status not in _REDIRECTS or location is None or not follow:
+            if answer.status not in _REDIRECTS or not location or not follow:
                 return answer
             if method not in ("GET", "HEAD") and not (answer.status in (307, 308) and _is_repeatable(body)):
                 return answer
@@ -122,13 +110,10 @@ class Transport:
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> Answer:
         connection = self._connection(method, url, Site.of(url))
-        sent = dict(headers) | connection.proxy_headers
         try:
-            connection.begin(self._settings.idle_timeout)
-            _send(connection, method, connection.target(url), body, sent)
-            connection.expect(self._settings.answer_timeout)
-            response = connection.getresponse()
-        except (OSError, HTTPException, ValueError) as error:
+            connection.send(method, url, headers, body)
+            response = connection.receive(method)
+        except (OSError, Malformed) as error:
             connection.close()
             # A connection that idled may be closed just when it is used: that is no fault yet.
             if connection.has_idled and isinstance(error, HUNG_UP) and _is_repeatable(body):
@@ -148,20 +133,17 @@ class Transport:
                     connection.has_idled = True
                     return connection
                 connection.close()
-        connection = Connection(site, self._route(site), self._settings)
         try:
-            connection.connect()
-        except BaseException as error:
-            connection.close()
-            if isinstance(error, (OSError, HTTPException, ValueError)):
-                raise Unreachable(f"{operation(method, url)}: {dial_words(error)}") from None
-            raise
-        return connection
+            return Connection(site, self._route(site), self._settings)
+        except DialFailure as error:
+            raise Unreachable(f"{operation(method, url)}: {error}") from None
 
     def _route(self, site: Site) -> Route:
         proxy = proxy_for(site.scheme, site.netloc, self._settings)
         if not proxy:
-            return Route((site.host, site.port), self._context(site), None, "")
+            return Route((site.host, site.port), self._context(site))
+        from urllib.parse import unquote, urlsplit
+
         parts = urlsplit(proxy)
         if (
             parts.scheme not in PORTS
@@ -173,14 +155,16 @@ class Transport:
         if parts.username is not None:
             secret = basic(unquote(parts.username), unquote(parts.password or ""))
         address = (parts.hostname, parts.port or PORTS[parts.scheme])
-        return Route(address, self._context(site), site, secret, over_tls=parts.scheme == "https")
+        return Route(address, self._context(site), site, secret, self._context(Site(parts.scheme, *address)))
 
     def _context(self, site: Site) -> SSLContext | None:
         if site.scheme == "http":
             return None
+        from ligan.remote.tls import context_for
+
         with self._lock:
             if site not in self._contexts:
-                self._contexts[site] = tls_context(
+                self._contexts[site] = context_for(
                     site.netloc,
                     verified=site.netloc not in self._unverified,
                     folders=self._settings.certificate_folders,
@@ -199,7 +183,7 @@ class Answer:
     """An answer whose body is not read yet. Read it to its end, or close it."""
 
     def __init__(
-        self, transport: Transport, connection: Connection, response: HTTPResponse, method: str, url: str
+        self, transport: Transport, connection: Connection, response: Response, method: str, url: str
     ) -> None:
         self._transport = transport
         self._connection: Connection | None = connection
@@ -208,7 +192,7 @@ class Answer:
         self.url = url
         self.status = response.status
         self.headers = response.headers
-        if response.length == 0:
+        if response.is_over:
             self._end()
 
     @property
@@ -219,11 +203,13 @@ class Answer:
     @property
     def length(self) -> int | None:
         """The bytes of the body by its header, or None where that says nothing."""
-        text = self.headers.get("Content-Length", "")
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+        text = self.headers.get("Content-Length")
+        return int(text) if text else None
 
     def resolve(self, address: str) -> str:
         """Return the URL of an address in a header, which may be relative. Raises BadAnswer."""
+        from urllib.parse import quote, urljoin
+
         try:
             url = urljoin(self.url, quote(address, safe=_UNRESERVED))
             Site.of(url)
@@ -236,21 +222,18 @@ class Answer:
 
     def allow(self, size: int) -> None:
         """Let the body be of this many bytes, and be framed by as many more and MAX_HEAD."""
-        if isinstance(self._response, Response):
-            self._response.wire.allowance = 2 * size + MAX_HEAD
+        self._response.wire.allowance = 2 * size + MAX_HEAD
 
     def read_some(self, count: int) -> bytes:
         """Return the next bytes, at most `count`, or none at the end. Raises Interrupted, BadAnswer."""
         if self._connection is None:
             return b""
         try:
-            data = self._response.read1(count)
-            if not data and self._response.length:
-                raise IncompleteRead(b"", self._response.length)
-        except (OSError, HTTPException, ValueError) as error:
+            data = self._response.read(count)
+        except (OSError, Malformed) as error:
             self.close()
             raise fault(self.method, self.url, error, self._transport._settings) from None
-        if not data or self._response.length == 0:
+        if not data or self._response.is_over:
             self._end()
         return data
 
@@ -279,25 +262,17 @@ class Answer:
 
     def close(self) -> None:
         if self._connection is not None:
-            self._response.close()
             self._connection.close()
             self._connection = None
 
     def _end(self) -> None:
         connection, self._connection = self._connection, None
-        will_close = self._response.will_close
-        self._response.close()
-        if connection is not None:
-            connection.close() if will_close else self._transport._keep(connection)
-
-
-def _send(connection: Connection, method: str, target: str, body: Body, headers: Mapping[str, str]) -> None:
-    """Send a request. One that the other side stops taking is not lost: its answer says why."""
-    try:
-        connection.request(method, target, body, dict(headers))
-    except HUNG_UP:
-        if body is None:
-            raise
+        if connection is None:
+            return
+        if self._response.will_close or not self._response.wire.is_drained:
+            connection.close()
+        else:
+            self._transport._keep(connection)
 
 
 def _is_repeatable(body: Body) -> bool:
@@ -325,10 +300,10 @@ def fault(method: str, url: str, error: Exception, settings: RemoteSettings) -> 
         return Interrupted(f"{asked}: less than {settings.least_rate} bytes a second come")
     if isinstance(error, TimeoutError):
         return Interrupted(f"{asked}: nothing comes any more: timeout")
-    if isinstance(error, RemoteDisconnected):
+    if isinstance(error, HungUp):
         return Interrupted(f"{asked}: EOF")
-    if isinstance(error, IncompleteRead):
+    if isinstance(error, CutShort):
         return Interrupted(f"{asked}: unexpected EOF")
     if isinstance(error, OSError):
         return Interrupted(f"{asked}: {words(error)}")
-    return BadAnswer(f"{asked}: malformed HTTP response: {type(error).__name__}")
+    return BadAnswer(f"{asked}: malformed HTTP response: {error}")

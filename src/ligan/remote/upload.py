@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ligan.oci.digest import DiffID
     from ligan.remote.progress import Report
-    from ligan.remote.repository import Repository
+    from ligan.remote.writing import WritableRepository
     from ligan.store.layout import Layout
 
 LEVEL = 1
@@ -36,7 +36,7 @@ class Sending(Value):
     mounts: tuple[tuple[Form, str], ...]
 
 
-def send_layer(repository: Repository, layout: Layout, job: Sending, report: Report) -> Form:
+def send_layer(repository: WritableRepository, layout: Layout, job: Sending, report: Report) -> Form:
     """On return the repository has the layer, in the form that is returned.
 
     Raises what the registry raises, DigestMismatch where the store's own bytes are damaged.
@@ -57,7 +57,7 @@ def send_layer(repository: Repository, layout: Layout, job: Sending, report: Rep
     return sent
 
 
-def _mount(repository: Repository, form: Form, path: str) -> bool:
+def _mount(repository: WritableRepository, form: Form, path: str) -> bool:
     try:
         return repository.mount_blob(form.digest, path)
     except LiganError:
@@ -65,7 +65,7 @@ def _mount(repository: Repository, form: Form, path: str) -> bool:
 
 
 def _send_kept(
-    repository: Repository, layout: Layout, job: Sending, form: Form, report: Report
+    repository: WritableRepository, layout: Layout, job: Sending, form: Form, report: Report
 ) -> Form | None:
     """Send a blob as it is. Returns None where the store has it no more: another process deleted it."""
     try:
@@ -84,7 +84,7 @@ def _send_kept(
     return form
 
 
-def _send_compressed(repository: Repository, layout: Layout, job: Sending, report: Report) -> Form:
+def _send_compressed(repository: WritableRepository, layout: Layout, job: Sending, report: Report) -> Form:
     path = layout.blob(job.diff_id)
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

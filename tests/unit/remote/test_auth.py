@@ -13,7 +13,6 @@ from ligan.oci.digest import sha256
 from ligan.remote.auth import challenges
 from ligan.remote.credentials import Credentials
 from ligan.remote.faults import BadAnswer, LoginRefused, NoCredentials
-from ligan.remote.repository import PUSH
 from tests.support.lying_registry import reply
 from tests.unit.remote.conftest import FAST
 
@@ -109,7 +108,7 @@ def test_token_is_asked_for_once_per_scope_however_many_threads_want_it(registri
     registry = registries.open(site.registry)
     in_threads(8, lambda: registry.repository("app").blob_exists(BLOB))
     assert len(site.server.requests) == 1
-    registry.repository("app", PUSH).head_manifest("v1")
+    registry.writable("app").head_manifest("v1")
     registry.repository("other").head_manifest("v1")
     assert [query["scope"] for query in site.queries()] == [
         ["repository:app:pull"],
@@ -120,7 +119,7 @@ def test_token_is_asked_for_once_per_scope_however_many_threads_want_it(registri
 
 def test_mount_asks_for_both_repositories(registries: Registries) -> None:
     site = Site(registries)
-    registries.open(site.registry).repository("app", PUSH).mount_blob(BLOB, "base/image")
+    registries.open(site.registry).writable("app").mount_blob(BLOB, "base/image")
     assert sorted(site.queries()[0]["scope"]) == ["repository:app:pull,push", "repository:base/image:pull"]
 
 

@@ -30,7 +30,7 @@ def test_registry_is_reached_by_https_alone() -> None:
     "domain", ["127.0.0.1:5000", "127.9.9.9", "localhost:5000", "localhost", "[::1]:5000"]
 )
 def test_loopback_may_be_reached_in_the_clear(domain: str) -> None:
-    assert [item.base for item in endpoints_of(domain, FAST)] == [f"https://{domain}", f"http://{domain}"]
+    assert [item.base for item in endpoints_of(domain, FAST)] == [f"http://{domain}", f"https://{domain}"]
     assert not any(item.verified for item in endpoints_of(domain, FAST))
 
 
@@ -144,12 +144,13 @@ def test_unknown_authority_is_refused_and_http_is_not_tried(
     )
 
 
+@pytest.mark.usefixtures("strict")
 def test_what_answers_badly_by_tls_is_not_asked_in_the_clear(registries: Registries) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
     registry = registries.serve(lambda _: [b""], tls=context)
     with pytest.raises(Interrupted, match=f'Get "{registry.url}/v2/": EOF'):
-        registries.open(registry)
+        registries.open(registry, FAST.replace(insecure=(registry.host,)))
     assert registry.connections == 1
 
 

@@ -10,10 +10,9 @@ import pytest
 from ligan.errors import LiganError
 from ligan.oci.digest import Digest, sha256
 from ligan.oci.documents import MAX_DOCUMENT_SIZE, OCI_MANIFEST
-from ligan.remote.connection import MAX_HEAD
 from ligan.remote.credentials import Credentials
 from ligan.remote.faults import BadAnswer, Failing, Interrupted, LoginRefused, NotThere
-from ligan.remote.repository import PUSH
+from ligan.remote.http1 import MAX_HEAD
 from tests.support.lying_registry import Request, head, reply
 from tests.unit.remote.conftest import FAST
 
@@ -76,7 +75,7 @@ def test_upload_that_is_stored_under_another_digest_is_a_fault(registries: Regis
         only("/manifests/", lambda _: reply(201, b"", Docker_Content_Digest=str(DIGEST)))
     )
     with pytest.raises(BadAnswer, match="was stored as"):
-        registries.open(registry).repository("app", PUSH).put_manifest("v1", b"{}", OCI_MANIFEST)
+        registries.open(registry).writable("app").put_manifest("v1", b"{}", OCI_MANIFEST)
 
 
 @pytest.mark.parametrize("body", [BLOB[:-1], BLOB + b"x", b""])
@@ -194,7 +193,7 @@ def test_credentials_do_not_follow_an_upload_to_another_host(registries: Registr
         return reply(202, b"", Location=f"{elsewhere.url}/upload?state=1")
 
     registry = registries.serve(answer)
-    repository = registries.open(registry, credentials=JOE).repository("app", PUSH)
+    repository = registries.open(registry, credentials=JOE).writable("app")
     repository.upload_blob(lambda: [BLOB], len(BLOB), DIGEST)
     assert [request.body for request in elsewhere.requests] == [BLOB]
     assert elsewhere.requests[0].authorization == ""
@@ -520,7 +519,7 @@ def test_blob_that_is_not_there_is_said_to_be_missing(registries: Registries) ->
 def test_upload_that_goes_on_nowhere_is_a_fault(registries: Registries, place: str) -> None:
     registry = registries.serve(only("/uploads/", lambda _: reply(202, b"", Location=place)))
     with pytest.raises(BadAnswer, match=r"where the upload goes on|what is no URL"):
-        registries.open(registry).repository("app", PUSH).upload_blob(lambda: [BLOB], len(BLOB), DIGEST)
+        registries.open(registry).writable("app").upload_blob(lambda: [BLOB], len(BLOB), DIGEST)
 
 
 def test_upload_that_is_refused_while_it_is_sent_says_why(registries: Registries) -> None:
@@ -534,7 +533,7 @@ def test_upload_that_is_refused_while_it_is_sent_says_why(registries: Registries
 
     registry = registries.serve(only("upload", answer))
     with pytest.raises(LiganError, match="denied: quota"):
-        registries.open(registry).repository("app", PUSH).upload_blob(lambda: [BLOB], len(BLOB), DIGEST)
+        registries.open(registry).writable("app").upload_blob(lambda: [BLOB], len(BLOB), DIGEST)
 
 
 def test_limits_are_not_smaller_than_what_registries_send() -> None:

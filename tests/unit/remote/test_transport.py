@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import socket
 import ssl
 import threading
 from base64 import b64encode
@@ -19,12 +18,12 @@ from ligan.remote import connection
 from ligan.remote.credentials import Credentials
 from ligan.remote.endpoint import Endpoint
 from ligan.remote.faults import Failing, Interrupted, Unreachable
-from ligan.remote.repository import PUSH
 from ligan.remote.transport import shown
 from tests.support.lying_registry import LyingRegistry, Request, head, reply
 from tests.unit.remote.conftest import FAST
 
 if TYPE_CHECKING:
+    import _socket
     from collections.abc import Iterable, Iterator
 
     from tests.support.lying_registry import Reply
@@ -49,14 +48,22 @@ def test_name_that_nobody_has_is_said_as_docker_says_it(
     def nobody(*_: object, **__: object) -> None:
         raise OSError(-2, "Name or service not known")
 
-    monkeypatch.setattr("socket.getaddrinfo", nobody)
+    monkeypatch.setattr("ligan.remote.connection.getaddrinfo", nobody)
     with pytest.raises(Unreachable) as caught:
         registries.open("r.example")
     assert caught.value.message == 'Get "https://r.example/v2/": dial tcp: lookup r.example: no such host'
 
 
 def test_connection_is_used_again(registries: Registries) -> None:
-    registry = registries.serve(lambda request: reply(200, BLOB) if "blobs" in request.path else None)
+    def answer(request: Request) -> Reply | None:
+        whole = reply(200, BLOB)
+        return (
+            (whole.removesuffix(BLOB) if request.method == "HEAD" else whole)
+            if "blobs" in request.path
+            else None
+        )
+
+    registry = registries.serve(answer)
     repository = registries.open(registry).repository("app")
     before = registry.connections
     for _ in range(5):
@@ -66,6 +73,17 @@ def test_connection_is_used_again(registries: Registries) -> None:
         repository.blob_exists(DIGEST)
         repository.head_manifest("v1")
     assert registry.connections == before
+
+
+def test_what_comes_beyond_an_answer_is_no_part_of_the_next(registries: Registries) -> None:
+    """A body where none may be, after HEAD: the connection is not used again."""
+    registry = registries.serve(
+        lambda request: reply(200, reply(200, b"forged")) if request.method == "HEAD" else reply(200, b"{}")
+    )
+    repository = registries.open(registry).repository("app")
+    repository.blob_exists(DIGEST)
+    assert repository.get_manifest("v1").raw == b"{}"
+    assert registry.connections == 2
 
 
 def test_connection_that_the_registry_closed_meanwhile_is_no_fault(registries: Registries) -> None:
@@ -122,9 +140,7 @@ def test_upload_is_sent_in_one_piece_where_all_is_known(registries: Registries) 
         return reply(202, b"", Location="/up?state=a%20b") if request.method == "POST" else reply(201)
 
     registry = registries.serve(answer)
-    registries.open(registry).repository("app", PUSH).upload_blob(
-        lambda: [BLOB[:99], BLOB[99:]], len(BLOB), DIGEST
-    )
+    registries.open(registry).writable("app").upload_blob(lambda: [BLOB[:99], BLOB[99:]], len(BLOB), DIGEST)
     put = registry.requests[-1]
     assert (put.method, put.path) == ("PUT", f"/up?state=a%20b&digest={DIGEST.replace(':', '%3A')}")
     assert put.headers["content-length"] == str(len(BLOB))
@@ -148,7 +164,7 @@ def test_upload_whose_digest_comes_last_is_sent_first(registries: Registries) ->
     def digest() -> Digest:
         return sha256(b"".join(taken))
 
-    registries.open(registry).repository("app", PUSH).upload_blob(chunks, None, digest)
+    registries.open(registry).writable("app").upload_blob(chunks, None, digest)
     patch, put = registry.requests[-2:]
     assert (patch.method, patch.path, patch.body) == ("PATCH", "/a", BLOB)
     assert patch.headers["transfer-encoding"] == "chunked"
@@ -166,17 +182,17 @@ def test_upload_that_broke_off_is_sent_anew(registries: Registries) -> None:
         return None
 
     registry = registries.serve(answer)
-    registries.open(registry).repository("app", PUSH).upload_blob(lambda: [BLOB], len(BLOB), DIGEST)
+    registries.open(registry).writable("app").upload_blob(lambda: [BLOB], len(BLOB), DIGEST)
     assert [request.body for request in registry.requests if request.method == "PUT"] == [BLOB, BLOB]
 
 
 def test_mount_that_cannot_be_ends_the_upload_that_is_offered(registries: Registries) -> None:
     answers = {"POST": reply(202, b"", Location="/session"), "DELETE": reply(204)}
     registry = registries.serve(lambda request: answers.get(request.method))
-    assert registries.open(registry).repository("app", PUSH).mount_blob(DIGEST, "library/base") is False
+    assert registries.open(registry).writable("app").mount_blob(DIGEST, "library/base") is False
     assert registry.requests[-1].method == "DELETE"
     answers["POST"] = reply(201)
-    assert registries.open(registry).repository("app", PUSH).mount_blob(DIGEST, "library/base") is True
+    assert registries.open(registry).writable("app").mount_blob(DIGEST, "library/base") is True
     assert registry.paths("POST")[-1].endswith(
         f"/v2/app/blobs/uploads/?mount={DIGEST.replace(':', '%3A')}&from=library%2Fbase"
     )
@@ -293,7 +309,7 @@ def test_mirror_is_read_from_as_long_as_it_has_what_is_wanted(
     assert repository.get_manifest("v2").raw == b"hub"
     assert mirror.paths()[0] == "/hub/v2/library/alpine/manifests/v1"
     assert all(request.authorization == "" for request in mirror.requests)
-    registry.repository("library/alpine", PUSH).put_manifest("v1", b"{}", OCI_MANIFEST)
+    registry.writable("library/alpine").put_manifest("v1", b"{}", OCI_MANIFEST)
     assert mirror.paths("PUT") == []
     assert len(hub.paths("PUT")) == 1
 
@@ -305,7 +321,7 @@ def test_mirror_that_is_down_is_asked_once(registries: Registries, monkeypatch: 
     dialled: list[str] = []
     dial = connection._dial
 
-    def count(address: tuple[str, int], timeout: float) -> socket.socket:
+    def count(address: tuple[str, int], timeout: float) -> _socket.socket:
         dialled.append(f"{address[0]}:{address[1]}")
         return dial(address, timeout)
 
