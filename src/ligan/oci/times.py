@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 
 from ligan.errors import Invalid
 
@@ -20,6 +19,8 @@ def parse_time(text: str) -> tuple[int, int]:
     zone = rest[len(digits) :] if dot else ""
     if not _has_shape(whole, zone if dot else ""):
         raise _bad_time(text)
+    from datetime import datetime  # most commands read times that were parsed before
+
     try:
         moment = datetime.fromisoformat(whole + zone)
     except ValueError:
