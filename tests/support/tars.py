@@ -50,6 +50,11 @@ def record(keyword: str, value: str) -> bytes:
     return str(len(rest) + len(str(size))).encode() + rest
 
 
+def attributes(values: dict[str, str]) -> bytes:
+    """Return an extended header with these extended attributes of the file that follows."""
+    return extended({f"SCHILY.xattr.{name}": value for name, value in values.items()})
+
+
 def field(start: int, value: bytes, member: bytes) -> bytes:
     """Return the member with a field of its header changed, and the checksum mended."""
     header = bytearray(member[:512])

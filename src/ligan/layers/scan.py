@@ -24,9 +24,14 @@ from ligan.layers.tar import (
     Member,
     members,
 )
+from ligan.layers.tar_xattrs import xattrs_of
 from ligan.values import Value
 
 TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # What has one name and no target is a number alone: most of a layer, so
+    # this halves the memory, and leaves nothing for the cyclic collector to walk.
+    Folder = dict[str, "Folder | Inode | int"]
 
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
@@ -57,19 +62,72 @@ class LayerScan(Value):
     entries: int
 
 
-def scan_layer(fd: int, offset: int = 0, size: int | None = None) -> LayerScan:
+class Inode:
+    """A symbolic link, which has a `target`, or anything else of several names but a directory."""
+
+    __slots__ = ("links", "number", "size", "target")
+
+    def __init__(self, number: int, size: int, target: str | None = None) -> None:
+        self.number = number
+        self.size = size
+        self.links = 1
+        self.target = target
+
+
+class Inodes:
+    """Keeps the inodes of a tree, which knows them by their numbers.
+
+    This class keeps sizes, all that a scan needs, and the numbers are the
+    sizes. One that keeps more is told all that happens to an inode, and may
+    number it anew.
+    """
+
+    def add(self, member: Member) -> int:
+        """Return the number of a new inode, neither a directory nor a hard link."""
+        return member.size if member.type == REGULAR else 0
+
+    def add_whiteout(self, member: Member) -> int:
+        return 0
+
+    def add_folder(self, member: Member | None, *, missing: bool = False) -> Folder:
+        """Return a new folder; without a member the root, with `missing` one above the member."""
+        return {}
+
+    def size(self, number: int) -> int:
+        """Return the size of a file, 0 of any other kind but a symbolic link."""
+        return number
+
+    def change(self, number: int, member: Member, target: str | None) -> int:
+        """Let a hard link's header tell of the inode it leads to, a symbolic link's if that has a target."""
+        return number
+
+    def change_folder(self, folder: Folder, member: Member) -> None:
+        """Let another header tell of a folder."""
+
+    def mark_opaque(self, folder: Folder) -> None:
+        """Hide what layers below have in a folder."""
+
+    def touch(self, node: Folder | Inode | int, member: Member) -> None:
+        """Give an inode the time of a folder's header."""
+
+
+def scan_layer(fd: int, offset: int = 0, size: int | None = None, inodes: Inodes | None = None) -> LayerScan:
     """Check the layer tar in `size` bytes of an open file from `offset` on, and measure it.
 
-    Takes some 300 bytes of memory an entry, released on return. Raises Corrupt
-    in dockerd's words for a layer that it would fail to register.
+    Takes some 300 bytes of memory an entry, released on return unless `inodes`
+    keeps the folders. Raises Corrupt in dockerd's words for a layer that it
+    would fail to register.
     """
-    tree = _Tree()
+    tree = _Tree(inodes or Inodes())
     entries = 0
     end = os.fstat(fd).st_size if size is None else offset + size
     try:
         for member in members(fd, offset, end):
             entries += 1
             tree.add(member)
+        if tree.replaced:
+            for member in members(fd, offset, end):
+                tree.set_time_of_folder(member)
     except _Duplicate:
         raise Corrupt("Error processing tar file(duplicates of file paths not supported): ") from None
     except Corrupt as error:
@@ -98,29 +156,17 @@ class _Failed(Exception):
     """A system call of the unpacking would fail; the text is the error's."""
 
 
-class _Inode:
-    """A symbolic link, which has a `target`, or anything else of several names but a directory."""
-
-    __slots__ = ("links", "size", "target")
-
-    def __init__(self, size: int, target: str | None = None) -> None:
-        self.size = size
-        self.links = 1
-        self.target = target
-
-
-if TYPE_CHECKING:
-    # What has one name and no target is its size alone: most of a layer, so
-    # this halves the memory, and leaves nothing for the cyclic collector to walk.
-    _Folder = dict[str, "_Folder | _Inode | int"]
-
-
 class _Tree:
-    """The folder a layer is unpacked into. `size` counts the inodes in it."""
+    """The folder a layer is unpacked into. `size` counts the inodes in it.
 
-    def __init__(self) -> None:
+    `replaced` tells whether anything was removed for a later entry.
+    """
+
+    def __init__(self, inodes: Inodes) -> None:
         self.size = 0
-        self._root: _Folder = {}
+        self.replaced = False
+        self._inodes = inodes
+        self._root = inodes.add_folder(None)
         self._seen: set[str] = set()
         # Members of a folder follow one another, so the last one is kept at hand.
         self._last_parent = ""
@@ -137,24 +183,43 @@ class _Tree:
             raise _Duplicate
         self._seen.add(name)
 
+    def set_time_of_folder(self, member: Member) -> None:
+        """Set the time of the directory that `member` made, as Docker does once all is unpacked.
+
+        Docker looks for it by its name again, and that may lead elsewhere by
+        then, or nowhere.
+        """
+        name = normpath(member.name)
+        if member.type != DIRECTORY or name == ".":
+            return
+        path = path_in_layer(name)
+        try:
+            self._inodes.touch(self._find(path), member)
+        except _Failed as error:
+            raise Corrupt(f"chtimes /{path}: {error}") from None
+
     def _unpack(self, path: str, member: Member) -> None:
         if not path:
             if member.type == DIRECTORY:
+                self._inodes.change_folder(self._root, member)
+                xattrs_of(member)
                 return
             raise Corrupt("unlinkat .//: device or resource busy")
         parent, _, base = path.rpartition("/")
         try:
             if parent != self._last_parent:
-                self._last_folder = self._walk(parent, make=True)
+                self._last_folder = self._walk(parent, member)
                 self._last_parent = parent
             if base.startswith(WHITEOUT):
-                self._add_whiteout(self._last_folder, base)
+                self._add_whiteout(self._last_folder, base, member)
             else:
                 self._add_node(self._last_folder, base, path, member)
+                if member.pax:
+                    xattrs_of(member)
         except _Failed as error:
             raise Corrupt(_describe(member, parent, base, str(error))) from None
 
-    def _add_node(self, folder: _Folder, base: str, path: str, member: Member) -> None:
+    def _add_node(self, folder: Folder, base: str, path: str, member: Member) -> None:
         if len(path) > _NAME_MAX // 4:
             _check_length(base, _NAME_MAX)
             _check_length("/" + path, _PATH_MAX)
@@ -162,40 +227,42 @@ class _Tree:
         existing = folder.get(base)
         if existing is not None:
             if kind == DIRECTORY and isinstance(existing, dict):
+                self._inodes.change_folder(existing, member)
                 return
             self._remove(folder, base)
         if kind == REGULAR:
             self.size += member.size
-            folder[base] = member.size
+            folder[base] = self._inodes.add(member)
         elif kind == DIRECTORY:
-            folder[base] = {}
+            folder[base] = self._inodes.add_folder(member)
         elif kind == SYMLINK:
             if not member.linkname:
                 raise _Failed(_NO_ENTRY)
             length = _check_length(member.linkname, _PATH_MAX)
             self.size += length
-            folder[base] = _Inode(length, member.linkname)
+            folder[base] = Inode(self._inodes.add(member), length, member.linkname)
         elif kind == HARD_LINK:
-            folder[base] = self._link(path_in_layer(member.linkname))
+            folder[base] = self._link(member)
         elif kind in _MKNOD:
-            folder[base] = 0
+            folder[base] = self._inodes.add(member)
         else:
             raise Corrupt(f"unhandled tar header type {ord(kind)}")
 
-    def _add_whiteout(self, folder: _Folder, base: str) -> None:
+    def _add_whiteout(self, folder: Folder, base: str, member: Member) -> None:
         """Unpack a whiteout as overlay2 does: a device, which a later entry may replace."""
         if base in folder:
             self._remove(folder, base)
         if base == OPAQUE:
+            self._inodes.mark_opaque(folder)
             return
         hidden = base[len(WHITEOUT) :]
         if hidden in ("", ".", "..") or hidden in folder:
             raise _Failed(_EXISTS)
         _check_length(hidden, _NAME_MAX)
-        folder[hidden] = 0
+        folder[hidden] = self._inodes.add_whiteout(member)
 
-    def _link(self, target: str) -> _Inode:
-        parent, _, base = target.rpartition("/")
+    def _link(self, member: Member) -> Inode:
+        parent, _, base = path_in_layer(member.linkname).rpartition("/")
         folder = self._walk(parent)
         node = folder.get(base) if base else folder
         if node is None:
@@ -203,19 +270,21 @@ class _Tree:
         if isinstance(node, dict):
             raise _Failed(_NOT_PERMITTED)
         if isinstance(node, int):
-            node = folder[base] = _Inode(node)
+            node = folder[base] = Inode(node, self._inodes.size(node))
         node.links += 1
+        node.number = self._inodes.change(node.number, member, node.target)
         return node
 
-    def _remove(self, folder: _Folder, base: str) -> None:
+    def _remove(self, folder: Folder, base: str) -> None:
         """Remove what has that name, with all that is below it."""
+        self.replaced = True
         doomed = [folder.pop(base)]
         while doomed:
             node = doomed.pop()
             if isinstance(node, dict):
                 doomed.extend(node.values())
             elif isinstance(node, int):
-                self.size -= node
+                self.size -= self._inodes.size(node)
             else:
                 node.links -= 1
                 if not node.links:
@@ -223,8 +292,15 @@ class _Tree:
         # The folder at hand may be gone, or no longer be what its path leads to.
         self._last_parent, self._last_folder = "", self._root
 
-    def _walk(self, path: str, *, make: bool = False) -> _Folder:
-        """Return the folder a clean path leads to, through links; with `make`, make what is missing.
+    def _walk(self, path: str, maker: Member | None = None) -> Folder:
+        """Return the folder a clean path leads to, through links; for a `maker`, make what is missing."""
+        node = self._find(path, maker)
+        if not isinstance(node, dict):
+            raise _Failed(_NOT_DIRECTORY)
+        return node
+
+    def _find(self, path: str, maker: Member | None = None) -> Folder | Inode | int:
+        """Return what a clean path leads to, through links; for a `maker`, make folders that are missing.
 
         Folders are made along the path itself, not where a link points to.
         """
@@ -243,17 +319,19 @@ class _Tree:
             from_link = len(ahead) >= own
             node = way[-1].get(part)
             if node is None:
-                if from_link and make and own:
+                if from_link and maker and own:
                     # To Docker what lies behind a link to nowhere is missing, and the link in its way.
                     raise Corrupt(f"mkdir /{'/'.join(parts[:-own])}: {_EXISTS}")
-                if from_link or not make:
+                if from_link or not maker:
                     raise _Failed(_NO_ENTRY)
                 _check_length(part, _NAME_MAX)
-                node = way[-1][part] = {}
+                node = way[-1][part] = self._inodes.add_folder(maker, missing=True)
             if isinstance(node, dict):
                 way.append(node)
             elif isinstance(node, int) or node.target is None:
-                raise _Failed(_NOT_DIRECTORY)
+                if ahead:
+                    raise _Failed(_NOT_DIRECTORY)
+                return node
             else:
                 links += 1
                 if links > _LINKS_MAX:

@@ -11,7 +11,19 @@ import pytest
 from ligan.errors import Corrupt
 from ligan.layers.scan import LayerScan, path_in_layer, scan_layer
 from tests.support.dockerd import SYSTEM_PATH
-from tests.support.tars import END, ZEROS, entry, extended, field, folder, link, opened, record, symlink
+from tests.support.tars import (
+    END,
+    ZEROS,
+    attributes,
+    entry,
+    extended,
+    field,
+    folder,
+    link,
+    opened,
+    record,
+    symlink,
+)
 
 FAILED = "Error processing tar file(exit status 1): "
 TWICE = "Error processing tar file(duplicates of file paths not supported): "
@@ -75,6 +87,29 @@ UNPACKED: dict[str, tuple[list[bytes], int | str]] = {
         [folder("d"), entry("d/x", size=9), symlink("l", "d"), folder("/l"), entry("l/y", size=7)],
         16,
     ),
+    # Docker sets the times of folders last, by their names.
+    "folder within one replaced": (
+        [folder("d"), folder("d/e"), entry("/d")],
+        f"{FAILED}chtimes /d/e: not a directory",
+    ),
+    "folder gone with its parent": (
+        [folder("d/e"), entry("/d"), folder("../d")],
+        f"{FAILED}chtimes /d/e: no such file or directory",
+    ),
+    "folder replaced by a dangling symlink": (
+        [folder("d"), symlink("/d", "no")],
+        f"{FAILED}chtimes /d: no such file or directory",
+    ),
+    "folder replaced by a symlink to a file": ([folder("d"), abc, symlink("/d", "x")], 4),
+    "folder replaced by a symlink through a file": (
+        [folder("d"), abc, symlink("/d", "x/../x")],
+        f"{FAILED}chtimes /d: not a directory",
+    ),
+    "folder replaced by a loop": (
+        [folder("d"), symlink("/d", "d")],
+        f"{FAILED}chtimes /d: too many levels of symbolic links",
+    ),
+    "folder made anew": ([folder("d/e"), entry("/d"), folder("../d"), folder("/d/e")], 0),
     # Links, hard and soft.
     "link to nothing": ([link("h", "no")], f"{FAILED}link /no /h: no such file or directory"),
     "link to itself": ([abc, link("x", "x")], f"{FAILED}link /x /x: no such file or directory"),
@@ -198,6 +233,37 @@ UNPACKED: dict[str, tuple[list[bytes], int | str]] = {
     "too long an extended header": (
         [extended({"comment": "y" * 1_100_000}), abc],
         f"{FAILED}archive/tar: header field too long",
+    ),
+    # Extended attributes: what the kernel neither supports nor permits is left out, the rest is an error.
+    "attributes": ([attributes({"user.a": "1", "security.b": "2", "trusted.c": "3"}), abc], 3),
+    "unsupported attributes": ([attributes({"a": "1", "other.b": "2", "system.c": "3"}), abc], 3),
+    "attribute of users on a symlink": ([attributes({"user.": "1"}), symlink("s", "t")], 1),
+    "attributes of the first folder": ([attributes({"user.": "1"}), folder("./")], 0),
+    "attributes of a whiteout": ([attributes({"user.": "1"}), entry(".wh.x")], 0),
+    "attribute without a name": ([attributes({"": "1"}), abc], f"{FAILED}numerical result out of range"),
+    "empty attribute without a name": ([attributes({"": ""}), abc], 3),
+    "longest attribute's name": ([attributes({"user." + "é" * 125: "1"}), abc], 3),
+    "too long an attribute's name": (
+        [attributes({"user." + "é" * 126: "1"}), abc],
+        f"{FAILED}numerical result out of range",
+    ),
+    "too long an attribute": ([attributes({"a": "1" * 65537}), abc], f"{FAILED}argument list too long"),
+    "attribute without its own name": ([attributes({"user.": "1"}), abc], f"{FAILED}invalid argument"),
+    "trusted attribute of a symlink": (
+        [attributes({"trusted.": "1"}), symlink("s", "t")],
+        f"{FAILED}invalid argument",
+    ),
+    "attribute of the root": ([attributes({"user.": "1"}), folder("/")], f"{FAILED}invalid argument"),
+    "attribute of a link": ([abc, attributes({"user.": "1"}), link("h", "x")], f"{FAILED}invalid argument"),
+    "capabilities": ([attributes({"security.capability": "\1\0\0\2" + "\0" * 16}), abc], 3),
+    "capabilities of a namespace": ([attributes({"security.capability": "\1\0\0\3" + "\0" * 20}), abc], 3),
+    "capabilities cut": (
+        [attributes({"security.capability": "\1\0\0\2" + "\0" * 15}), abc],
+        f"{FAILED}invalid argument",
+    ),
+    "capabilities of an old form": (
+        [attributes({"security.capability": "\1\0\0\1" + "\0" * 8}), abc],
+        f"{FAILED}invalid argument",
     ),
     # Sparse files count in full, and Docker does not know the old kind.
     "sparse": ([sparse(b"2\n0\n3\n10\n2\n", b"abcde", 20)], 20),
