@@ -129,6 +129,8 @@ def locate(root: int, path: str) -> Place:
     clean = normpath("/" + path.lstrip("/"))
     dot = basename(path.rstrip("/")) == "."
     name = "." if dot else basename(clean) or "/"
+    if "\0" in path:
+        raise Invalid(f"lstat {clean}: invalid argument")
     try:
         if dot or path.endswith("/"):
             below = resolve(root, clean)

@@ -168,13 +168,8 @@ def _changes(new: str, old: str, *, overlay: bool) -> list[Change]:
         raise unreadable(error, new) from error
     finally:
         os.close(root)
-    for changed in list(kinds):
-        above = changed.rpartition("/")[0]
-        while above and above not in kinds:
-            kinds[above] = MODIFIED
-            above = above.rpartition("/")[0]
     # With the slash below all other bytes, what is in a folder comes right after it.
-    in_order = sorted(kinds, key=lambda path: os.fsencode(path).replace(b"/", b"\0"))
+    in_order = sorted(kinds, key=lambda path: path.encode("utf-8", "surrogateescape").replace(b"/", b"\0"))
     return [Change(kinds[path], path) for path in in_order]
 
 
@@ -189,7 +184,7 @@ class _Comparison:
         self._pending: list[tuple[str, bool, bool]] = []
 
     def run(self) -> dict[str, str]:
-        """Return the kind of change of each path; of folders, only where they changed themselves."""
+        """Return the kind of change of each path that changed, or is a folder above such a one."""
         # A path, whether the old tree has a folder there too, whether that one's content shows through.
         self._pending = [("", True, self._overlay)]
         while self._pending:
@@ -197,46 +192,44 @@ class _Comparison:
             folder = _open_folder(self._root, path)
             if folder is None:
                 continue
+            changes = len(self._kinds)
             try:
                 if self._overlay and is_opaque(folder, path):
                     shows = False
-                if was_folder:
-                    self._both(folder, path, shows)
-                else:
-                    self._new(folder, path)
+                self._folder(folder, path, was_folder, shows)
             finally:
                 os.close(folder)
+            if len(self._kinds) > changes:
+                while path and path not in self._kinds:
+                    self._kinds[path] = MODIFIED
+                    path = path.rpartition("/")[0]
         return self._kinds
 
-    def _new(self, folder: int, path: str) -> None:
-        """Look at an open folder that the old tree does not have: all in it was added."""
+    def _folder(self, folder: int, path: str, was_folder: bool, shows: bool) -> None:
+        """Look at all that is in an open folder."""
+        gone: set[str] = set()
+        if was_folder:
+            with os.scandir(self._old + path) as entries:
+                gone.update(entry.name for entry in entries)
         with os.scandir(folder) as entries:
             for entry in entries:
-                self._added(folder, f"{path}/{entry.name}", entry)
-
-    def _added(self, folder: int, path: str, entry: os.DirEntry[str]) -> None:
-        if entry.is_dir(follow_symlinks=False):
-            self._pending.append((path, False, False))
-        elif self._overlay and not (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
-            status = _status(folder, entry.name)
-            if status is None or is_whiteout(status):
-                return  # it hides nothing: the file was made and removed again
-        self._kinds[path] = ADDED
-
-    def _both(self, folder: int, path: str, shows: bool) -> None:
-        """Look at an open folder that the old tree has too."""
-        with os.scandir(self._old + path) as entries:
-            gone = {entry.name for entry in entries}
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                below = f"{path}/{entry.name}"
-                if entry.name in gone:
-                    gone.remove(entry.name)
-                    self._compare(folder, below, entry.name, shows)
-                else:
-                    self._added(folder, below, entry)
+                name = entry.name
+                below = f"{path}/{name}"
+                if name in gone:
+                    gone.remove(name)
+                    self._compare(folder, below, name, shows)
+                elif entry.is_dir(follow_symlinks=False):
+                    self._kinds[below] = ADDED
+                    self._pending.append((below, False, False))
+                elif entry.is_file(follow_symlinks=False) or not self._hides_nothing(folder, name):
+                    self._kinds[below] = ADDED
         if not shows:
             self._kinds.update((f"{path}/{name}", DELETED) for name in gone)
+
+    def _hides_nothing(self, folder: int, name: str) -> bool:
+        """Tell whether a new name is but a whiteout: what it stood for was made and removed again."""
+        status = _status(folder, name)
+        return status is None or (self._overlay and is_whiteout(status))
 
     def _compare(self, folder: int, path: str, name: str, shows: bool) -> None:
         """Compare what both trees have at `path`."""

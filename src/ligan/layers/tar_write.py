@@ -8,6 +8,8 @@ here gives the same bytes, and so the same layer digest.
 from __future__ import annotations
 
 import os
+from struct import Struct
+from zlib import adler32
 
 from ligan.errors import Invalid
 from ligan.layers.tar import BLOCK, REGULAR
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 END = bytes(2 * BLOCK)
 
+_FIELDS = Struct("100s48s8sc100s8s32s32s16s155s12x")
 _NO_RECORDS: Mapping[str, bytes] = {}
 
 
@@ -47,38 +50,28 @@ def header(
     Raises Invalid for what tar cannot say: a NUL in a name, a mode or device
     number that is negative or too large.
     """
-    fields = {
-        "path": (name, 100),
-        "linkpath": (linkname, 100),
-        "uname": (uname, 32),
-        "gname": (gname, 32),
-    }
-    texts = {key: text.encode("utf-8", "surrogateescape") for key, (text, _) in fields.items()}
-    if any(0 in text for text in texts.values()) or not all(
-        0 <= number < 1 << 21 for number in (mode, devmajor, devminor)
+    path, link = name.encode("utf-8", "surrogateescape"), linkname.encode("utf-8", "surrogateescape")
+    user, group = uname.encode("utf-8", "surrogateescape"), gname.encode("utf-8", "surrogateescape")
+    if 0 in path + link + user + group or not (
+        0 <= mode < 1 << 21 and 0 <= devmajor < 1 << 21 and 0 <= devminor < 1 << 21
     ):
         raise Invalid(f"archive/tar: cannot encode header: {name!r}")
-    pax = dict(records)
-    long = [key for key, (_, room) in fields.items() if len(texts[key]) > room or not texts[key].isascii()]
-    pax.update({key: texts[key] for key in long})
-    numbers = {"size": (size, 33), "uid": (uid, 21), "gid": (gid, 21), "mtime": (mtime, 33)}
-    for key, (number, bits) in numbers.items():
-        if not 0 <= number < 1 << bits:
-            pax[key] = b"%d" % number
-    path, prefix = texts["path"], b""
-    if pax.keys() <= {"path"} and (split := _split_path(path)):
-        prefix, path = split
+    texts = (("path", path, 100), ("linkpath", link, 100), ("uname", user, 32), ("gname", group, 32))
+    pax = {key: text for key, text, room in texts if len(text) > room or not text.isascii()}
+    if records:
+        pax |= records
+    numbers = [mode, uid, gid, size, mtime]
+    for place, key, bits in ((1, "uid", 21), (2, "gid", 21), (3, "size", 33), (4, "mtime", 33)):
+        if not 0 <= numbers[place] < 1 << bits:
+            pax[key] = b"%d" % numbers[place]
+            numbers[place] = 0
+    base, prefix = path, b""
+    if pax and pax.keys() <= {"path"} and (split := _split_path(path)):
+        prefix, base = split
         pax = {}
-    block = _block(
-        path,
-        (mode, *(0 if key in pax else numbers[key][0] for key in ("uid", "gid", "size", "mtime"))),
-        type,
-        texts["linkpath"],
-        (texts["uname"], texts["gname"]),
-        (b"%07o" % devmajor, b"%07o" % devminor),
-        prefix,
-    )
-    return _extended_header(texts["path"], pax) + block if pax else block
+    device = b"%07o\0%07o\0" % (devmajor, devminor)
+    block = _block(base, tuple(numbers), type, link, user, group, device, prefix)
+    return _extended_header(path, pax) + block if pax else block
 
 
 def _split_path(path: bytes) -> tuple[bytes, bytes] | None:
@@ -109,33 +102,37 @@ def _block(
     name: bytes,
     numbers: tuple[int, ...],
     kind: str,
-    linkname: bytes = b"",
-    owners: tuple[bytes, bytes] = (b"", b""),
-    device: tuple[bytes, bytes] = (b"", b""),
+    link: bytes = b"",
+    user: bytes = b"",
+    group: bytes = b"",
+    device: bytes = b"",
     prefix: bytes = b"",
 ) -> bytes:
-    """Return one header block. Text loses what is not ASCII and what does not fit, as in Go."""
-    block = bytearray(BLOCK)
-    texts = (
-        (0, 100, name),
-        (157, 100, linkname),
-        (265, 32, owners[0]),
-        (297, 32, owners[1]),
-        (345, 155, prefix),
+    """Return one header block. `numbers` are mode, owner, group, size and time."""
+    block = _FIELDS.pack(
+        _plain(name, 100),
+        b"%07o\0%07o\0%07o\0%011o\0%011o\0" % numbers,
+        b" " * 8,  # the checksum, as it counts itself
+        kind.encode(),
+        _plain(link, 100),
+        b"ustar\x0000",
+        _plain(user, 32),
+        _plain(group, 32),
+        device,
+        _plain(prefix, 155),
     )
-    for at, room, text in texts:
-        plain = bytes(byte for byte in text if byte < 0x80)[:room]
-        if len(text) > room:  # or readers that know no PAX take a file for a directory
-            plain = plain.rstrip(b"/")
-        block[at : at + len(plain)] = plain
-    block[100:148] = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % numbers
-    block[156:157] = kind.encode()
-    block[257:265] = b"ustar\x0000"
-    block[329 : 329 + len(device[0])] = device[0]
-    block[337 : 337 + len(device[1])] = device[1]
-    block[148:156] = b" " * 8
-    block[148:156] = b"%06o\0 " % sum(block)
-    return bytes(block)
+    # An Adler-32 holds the sum of the bytes modulo 65521, which half a block cannot reach.
+    total = (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
+    return b"%b%06o\0 %b" % (block[:148], total, block[156:])
+
+
+def _plain(text: bytes, room: int) -> bytes:
+    """Return what Go writes into a field: no more than there is room for, and of that what is ASCII."""
+    if len(text) <= room and text.isascii():
+        return text
+    plain = bytes(byte for byte in text if byte < 0x80)[:room]
+    # A slash at the end of a cut name would make readers that know no PAX take it for a folder.
+    return plain.rstrip(b"/") if len(text) > room else plain
 
 
 def padding(size: int) -> bytes:

@@ -41,6 +41,8 @@ _OPAQUE = "trusted.overlay.opaque"
 _ELSEWHERE = ("trusted.overlay.redirect", "trusted.overlay.metacopy")
 _NO_RECORDS: Mapping[str, bytes] = {}
 _DEVICES = (CHARACTER_DEVICE, BLOCK_DEVICE)
+_OWNERS_READ = 1 << 20
+"""Bytes read of a tree's /etc/passwd: a container could make it of any length."""
 _OPEN_LEVELS = 64
 """Folders kept open at once: a tree may be deeper than a process may have files open."""
 
@@ -315,14 +317,15 @@ def _names_in(root: int, path: str) -> dict[int, str]:
             os.close(folder)
     except OSError:  # whatever is there is no such file: Docker then writes no names either
         return {}
+    try:
+        text = os.read(file, _OWNERS_READ) if stat.S_ISREG(os.fstat(file).st_mode) else b""
+    finally:
+        os.close(file)
     names: dict[int, str] = {}
-    with open(file, errors="surrogateescape") as lines:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            return {}
-        for line in lines:
-            fields = line.rstrip("\n").split(":")
-            if len(fields) >= 3 and fields[2].isascii() and fields[2].isdigit():
-                names.setdefault(int(fields[2]), fields[0])
+    for line in text.decode("utf-8", "surrogateescape").split("\n"):
+        fields = line.split(":")
+        if len(fields) >= 3 and len(fields[2]) <= 10 and fields[2].isascii() and fields[2].isdigit():
+            names.setdefault(int(fields[2]), fields[0])
     return names
 
 
