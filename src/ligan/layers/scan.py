@@ -190,9 +190,9 @@ class _Tree:
         then, or nowhere.
         """
         name = normpath(member.name)
-        if member.type != DIRECTORY or name == ".":
-            return
         path = path_in_layer(name)
+        if member.type != DIRECTORY or name == "." or path.rpartition("/")[2].startswith(WHITEOUT):
+            return
         try:
             self._inodes.touch(self._find(path), member)
         except _Failed as error:

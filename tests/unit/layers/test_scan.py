@@ -109,6 +109,8 @@ UNPACKED: dict[str, tuple[list[bytes], int | str]] = {
         [folder("d"), symlink("/d", "d")],
         f"{FAILED}chtimes /d: too many levels of symbolic links",
     ),
+    "whiteout in a folder's form": ([folder("d/.wh.x")], 0),
+    "whiteout in a folder's form, replaced": ([folder(".wh.x"), entry("x"), entry("/x", size=3)], 3),
     "folder made anew": ([folder("d/e"), entry("/d"), folder("../d"), folder("/d/e")], 0),
     # Links, hard and soft.
     "link to nothing": ([link("h", "no")], f"{FAILED}link /no /h: no such file or directory"),
