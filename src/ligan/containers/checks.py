@@ -29,7 +29,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     if folder and not folder.startswith("/"):
         raise Invalid(f"the working directory '{folder}' is invalid, it needs to be an absolute path")
     if config.get("StopSignal"):
-        from ligan.containers.signals import parse_signal
+        from ligan.oci.signals import parse_signal
 
         parse_signal(config["StopSignal"])
     for variable in config.get("Env") or ():

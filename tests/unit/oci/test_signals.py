@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ligan.containers.signals import parse_signal
+from ligan.oci.signals import parse_signal
 from ligan.errors import Invalid
 
 
