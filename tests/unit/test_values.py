@@ -22,6 +22,16 @@ def test_a_value_is_made_by_position_or_name_with_defaults() -> None:
     assert (Point(1, 2).x, Point(1, 2).y) == (1, 2)
 
 
+def test_rows_become_values() -> None:
+    assert Named.from_rows([(1, 2, "a"), (3, 4, "b")]) == [Named(1, 2, "a"), Named(3, 4, "b")]
+    assert Named.from_rows([]) == []
+
+
+def test_rows_that_lack_a_field_are_refused() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        Named.from_rows([(1, 2), (3, 4)])
+
+
 def test_values_are_equal_by_type_and_fields() -> None:
     assert Point(1, 2) != Point(1, 3)
     assert Named(1, 2) != Point(1, 2)

@@ -85,17 +85,25 @@ def _raw_template(*, digests: bool, quiet: bool) -> str:
 def _image_table(images: Iterable[ImageSummary], now: int, *, digests: bool, whole: bool) -> str:
     """Return the table that is asked for most: its cells are put together without the fields it lacks."""
     ages: dict[int, str] = {}
-    cells = []
+    sizes: dict[int, str] = {}
+    rows: list[tuple[str, ...]] = []
     for image in images:
-        age = now - image.created_s
-        if age >= 60:
-            age -= age % 60  # what is said of it changes with full minutes only
-        if age not in ages:
-            ages[age] = _since(image.created_s, now, unknown=_ZERO_TIME)
-        end = (image.id if whole else image.id[_SHORT], ages[age], human_size(image.size, 3))
-        cells += [(*(name if digests else name[:2]), *end) for name in image_names(image, digests=digests)]
+        minutes = (now - image.created_s) // 60
+        if minutes not in ages or minutes < 1:  # from a minute on, seconds do not show
+            ages[minutes] = _since(image.created_s, now, unknown=_ZERO_TIME)
+        if image.size not in sizes:
+            sizes[image.size] = human_size(image.size, 3)
+        end = (image.id if whole else image.id[_SHORT], ages[minutes], sizes[image.size])
+        if digests:
+            rows += [(*name, *end) for name in image_names(image, digests=True)]
+        elif image.digests or not image.tags:
+            rows += [(repository, tag, *end) for repository, tag, _ in image_names(image, digests=False)]
+        else:
+            for name in image.tags:  # the most by far: a third of the time that image_names takes
+                repository, _, tag = name.rpartition(":")
+                rows.append((repository, tag, *end))
     headers = [_IMAGE_HEADERS[column] for column in _image_columns(digests=digests)]
-    return tables.render_table(headers, cells)
+    return tables.render_table(headers, rows)
 
 
 def _image_rows(

@@ -48,14 +48,14 @@ def render_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     Every column but the last is padded with three spaces or more, and is ten
     characters wide or more.
     """
-    lines = [headers, *rows]
-    text = "\n".join(["\t".join(line) for line in lines])
-    last = len(headers) - 1
-    if text.count("\t") != last * len(lines) or text.count("\n") != len(lines) - 1:
-        return align(text + "\n")  # a cell has a tab or a newline in it
-    widths = [max(_LEAST_WIDTH, max(map(len, column)) + _PADDING) for column in zip(*lines, strict=True)]
-    layout = "".join([f"%-{width}s" for width in widths[:last]]) + "%s\n"
-    return "".join([layout % (*line,) for line in lines])
+    lines = [tuple(headers), *map(tuple, rows)]
+    *columns, _ = zip(*lines, strict=True)
+    widths = [max(_LEAST_WIDTH, max(map(len, column)) + _PADDING) for column in columns]
+    layout = "".join([f"%-{width}s" for width in widths]) + "%s\n"
+    table = "".join([layout % line for line in lines])
+    if table.count("\n") == len(lines) and not any(mark in table for mark in "\t\v\f"):
+        return table
+    return align("".join(["\t".join(line) + "\n" for line in lines]))  # a cell has such a mark in it
 
 
 def align(text: str) -> str:

@@ -90,12 +90,9 @@ class Reference(Value):
 
 def familiar(canonical: str) -> str:
     """Return the form that Docker prints: without `docker.io/` and `library/`."""
-    if not canonical.startswith("docker.io/"):
-        return canonical
-    path = canonical[10:]
-    rest = path[8:] if path.startswith("library/") else path
+    rest = canonical.removeprefix("docker.io/library/")
     # docker.io/library/a/b would read back as docker.io/a/b: keep what tells them apart.
-    return path if "/" in rest and rest is not path else rest
+    return canonical.removeprefix("docker.io/") if "/" in rest else rest
 
 
 def repository_of(canonical: str) -> str:

@@ -99,5 +99,14 @@ def test_columns_are_aligned_as_by_gos_tabwriter(text: str, aligned: str) -> Non
     assert align(text) == aligned
 
 
-def test_a_cell_with_a_newline_breaks_the_table_as_in_docker() -> None:
-    assert render_table(("A", "B"), [("x\ny", "z")]) == "A         B\nx\ny         z\n"
+@pytest.mark.parametrize(
+    ("cell", "aligned"),
+    [
+        ("x\ny", "A         B\nx\ny         z\n"),
+        ("x\ty", "A         B\nx         y         z\n"),
+        ("x\vy", "A         B\nx         y         z\n"),
+        ("x\fy", "A         B\nx\ny         z\n"),
+    ],
+)
+def test_a_cell_with_a_mark_in_it_breaks_the_table_as_in_docker(cell: str, aligned: str) -> None:
+    assert render_table(("A", "B"), [(cell, "z")]) == aligned

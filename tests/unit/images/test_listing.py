@@ -142,6 +142,13 @@ def test_names_come_in_canonical_order(stock: Stock) -> None:
     assert stock.engine.list_images({})[0].tags == ("p:0", "p:1", "q/w:x", "localhost:5000/a:b")
 
 
+def test_tags_and_digests_are_told_apart(stock: Stock) -> None:
+    digest = f"app@sha256:{'1' * 64}"
+    stock.image(names=["b:1", digest, "a:1"])
+    (row,) = stock.engine.list_images({})
+    assert (row.tags, row.digests) == (("a:1", "b:1"), (digest,))
+
+
 def test_several_before_and_since_must_all_hold(stock: Stock) -> None:
     for day in (1, 2, 3, 4):
         stock.image(names=[f"app:{day}"], step=str(day), created=f"2020-01-0{day}T00:00:00Z")
