@@ -258,8 +258,3 @@ def parse_volumes_from(spec: str) -> tuple[str, bool]:
     if colon and (not _is_mode(mode) or refused):
         raise Invalid(f"invalid mode: {mode}")
     return container, "ro" not in options
-
-
-class DuplicateMountPoint(Invalid):
-    def __init__(self, destination: str) -> None:
-        super().__init__(f"Duplicate mount point: {destination}")

@@ -76,8 +76,9 @@ def generated(tx: ReadTransaction, container: str, random: Callable[[int], bytes
 
 
 def _random_name(random: Callable[[int], bytes]) -> str:
+    adjectives, surnames = _ADJECTIVES.split(), _SURNAMES.split()
     while True:
-        name = f"{_ADJECTIVES[_below(len(_ADJECTIVES), random)]}_{_SURNAMES[_below(len(_SURNAMES), random)]}"
+        name = f"{adjectives[_below(len(adjectives), random)]}_{surnames[_below(len(surnames), random)]}"
         if name != "boring_wozniak":  # he is not: Docker's one exception
             return name
 
@@ -86,8 +87,8 @@ def _below(limit: int, random: Callable[[int], bytes]) -> int:
     return int.from_bytes(random(4), "little") % limit
 
 
-_ADJECTIVES = tuple(
-    """able agile alert amber ample ancient apt ardent artful astute avid azure balanced bold boring brave
+_ADJECTIVES = """
+    able agile alert amber ample ancient apt ardent artful astute avid azure balanced bold boring brave
     breezy bright brisk buoyant calm candid careful cheerful civil clear clever cool cosy courteous crisp
     curious daring dazzling deft devoted diligent dreamy eager early earnest easy elegant eloquent epic even
     fair faithful famous fearless festive fine flowing fluent fond frank fresh frugal gallant generous gentle
@@ -97,11 +98,11 @@ _ADJECTIVES = tuple(
     polite precise proud prudent quaint quick quiet ready regal relaxed resolute rustic sedate serene sharp
     silent sincere sleepy smart solid sound spirited stately steady still stoic strong sturdy subtle sunny
     sweet swift tender thankful thoughtful tidy tranquil trusting upbeat valiant vast vibrant vigilant vivid
-    warm wise witty wonderful zealous zesty""".split()
-)
+    warm wise witty wonderful zealous zesty
+"""
 
-_SURNAMES = tuple(
-    """abel agnesi airy ampere anning archimedes avogadro babbage banach banneker bassi bell bernoulli bessel
+_SURNAMES = """
+    abel agnesi airy ampere anning archimedes avogadro babbage banach banneker bassi bell bernoulli bessel
     bohr boltzmann bolzano boole bose brahe brahmagupta brunel burnell cannon cantor carson cauchy cavendish
     celsius cerf chandrasekhar chatelet chebyshev church clarke copernicus coulomb curie cuvier dalton darwin
     davy dedekind descartes dijkstra diophantus dirac dirichlet doppler eddington edison einstein engelbart
@@ -114,5 +115,5 @@ _SURNAMES = tuple(
     noether ohm oppenheimer oersted pascal pasteur pauling peano perlman planck poincare poisson ptolemy
     pythagoras raman ramanujan ride riemann ritchie rosalind rubin rutherford sagan shannon somerville
     swirles tesla thales thompson torricelli turing vaughan vesalius volta watt weierstrass wiles wing
-    wozniak wright wu yalow zeno zuse""".split()
-)
+    wozniak wright wu yalow zeno zuse
+"""

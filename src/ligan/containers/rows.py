@@ -41,7 +41,6 @@ class Container(Value):
     image: int | None
     image_id: str
     layer: int | None
-    state: str
     created: int
     image_name: str
     driver: str
@@ -50,20 +49,21 @@ class Container(Value):
     networking: dict[str, Any]
     mounts: tuple[Mount, ...]
     labels: dict[str, str]
-    pid: int
-    pid_started: int
-    conmon_pid: int
-    conmon_started: int
-    boot_id: str
-    started: int
-    finished: int
-    exit_code: int
-    error: str
-    oom_killed: bool
-    exits: int
-    restarts: int
-    stopped_by_hand: bool
-    health: dict[str, Any] | None
+    state: str = "created"
+    pid: int = 0
+    pid_started: int = 0
+    conmon_pid: int = 0
+    conmon_started: int = 0
+    boot_id: str = ""
+    started: int = 0
+    finished: int = 0
+    exit_code: int = 0
+    error: str = ""
+    oom_killed: bool = False
+    exits: int = 0
+    restarts: int = 0
+    stopped_by_hand: bool = False
+    health: dict[str, Any] | None = None
     restart_wait: int = 0
 
     @property
