@@ -1,8 +1,8 @@
 """Where the store is and how long it keeps what is deleted: environment and settings file.
 
 Settings are undo_window ("24h"), undo_disk_limit ("80%" or 0.8), undo_budget
-("20GB"), max_layer_size, keep_compressed (true), insecure_registries and
-registry_mirrors (lists), in /etc/ligan/config.toml for root and
+("20GB"), max_layer_size, keep_compressed (true), bridge (true: containers have the
+default network), insecure_registries and registry_mirrors (lists), in /etc/ligan/config.toml for root and
 $XDG_CONFIG_HOME/ligan/config.toml for others. LIGAN_UNDO_WINDOW and so on win.
 """
 
@@ -175,6 +175,7 @@ _KEYS = {
     "undo_budget": ("budget", _bytes),
     "max_layer_size": ("max_layer_size", _bytes),
     "keep_compressed": ("keep_compressed", _switch),
+    "bridge": ("bridge", _switch),
 }
 """The settings, each with the field of Policy it fills and its parser."""
 

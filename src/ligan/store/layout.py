@@ -108,6 +108,14 @@ class Layout(Value):
         """Where a container's root file system is mounted; with vfs it is there always."""
         return f"{self.container(container)}/merged"
 
+    def namespace(self, container: str) -> str:
+        """The file that a container's network namespace is mounted on."""
+        return f"{self.container(container)}/netns"
+
+    @property
+    def networks(self) -> str:
+        return f"{self.root}/networks"
+
     @property
     def all_running(self) -> str:
         return f"{self.root}/running"

@@ -34,7 +34,8 @@ class Policy(Value):
     (0 to 1) above which a deletion frees its bytes at once. `budget` is the most
     bytes that undo entries may hold, or None. `max_layer_size` is the most bytes
     that a compressed layer may unpack to, or None for what the disk has room for.
-    `keep_compressed` keeps pulled layers as they came too, so that a push sends the same bytes.
+    `bridge`: containers are on Docker's default network unless they say otherwise; without it they
+    have but their loopback. `keep_compressed` keeps pulled layers as they came too, so that a push sends the same bytes.
     """
 
     window: int = DAY
@@ -42,6 +43,7 @@ class Policy(Value):
     budget: int | None = None
     max_layer_size: int | None = None
     keep_compressed: bool = True
+    bridge: bool = True
 
 
 class Store:

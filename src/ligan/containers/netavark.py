@@ -1,0 +1,155 @@
+"""Bridges, addresses in namespaces, published ports and names, as netavark sets them up.
+
+Source: netavark's documents (netavark.1, its JSON of a request), tried with 1.4.0 and aardvark-dns.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ligan.containers.ports import ANY
+from ligan.errors import Unavailable
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ligan.containers.ports import Port
+    from ligan.store.layout import Layout
+
+_FOLDERS = ("/usr/lib/podman", "/usr/libexec/podman", "/usr/local/lib/podman", "/usr/local/libexec/podman")
+"""Where the packages of distributions put what is no command of users."""
+
+
+class Link(Value):
+    """One container's interface in one network. `subnet` is written as 172.18.0.0/16."""
+
+    network: str
+    network_id: str
+    interface: str
+    bridge: str
+    subnet: str
+    gateway: str
+    address: str
+    mac: str
+    aliases: tuple[str, ...]
+    internal: bool
+    names: bool
+    options: tuple[tuple[str, str], ...] = ()
+
+
+class NetworkFailed(Unavailable):
+    """netavark refused, in its own words."""
+
+
+def find(program: str) -> str:
+    """Return the path of netavark or aardvark-dns, or an empty string."""
+    from shutil import which
+
+    return which(program, path=os.pathsep.join([os.environ.get("PATH", os.defpath), *_FOLDERS])) or ""
+
+
+def check_backend(*, names: bool) -> None:
+    """Raise Unavailable, naming the package, where a program is missing."""
+    for program in ("netavark", "aardvark-dns") if names else ("netavark",):
+        if not find(program):
+            raise Unavailable(
+                f"{program} is not installed: containers need it for this network",
+                f"Install it: apt-get install {program}. Without it there are --network none and host.",
+            )
+
+
+def setup(layout: Layout, namespace: str, name: str, links: Sequence[Link], ports: Sequence[Port]) -> None:
+    """Connect a namespace. On return its interfaces are up and its ports are published.
+
+    `name` is the container's. After an error nothing of it is left.
+    """
+    check_backend(names=any(link.names for link in links))
+    try:
+        _call(layout, "setup", namespace, name, links, ports)
+    except NetworkFailed:
+        try:
+            teardown(layout, namespace, name, links, ports)
+        except NetworkFailed:
+            pass  # of what was not set up nothing can be taken down
+        raise
+
+
+def teardown(layout: Layout, namespace: str, name: str, links: Sequence[Link], ports: Sequence[Port]) -> None:
+    """Disconnect a namespace: its interfaces, ports and names are gone, and bridges that nobody uses."""
+    _call(layout, "teardown", namespace, name, links, ports)
+
+
+def _call(
+    layout: Layout, verb: str, namespace: str, name: str, links: Sequence[Link], ports: Sequence[Port]
+) -> None:
+    import json
+    import subprocess
+
+    folder = layout.networks
+    os.makedirs(folder, 0o700, exist_ok=True)
+    words = [find("netavark"), "--config", folder, "--rootless", "false"]
+    if resolver := find("aardvark-dns"):
+        words += ["--aardvark-binary", resolver]
+    result = subprocess.run(
+        [*words, verb, namespace],
+        input=json.dumps(_request(name, links, ports)).encode(),
+        capture_output=True,
+        check=False,
+    )
+    if result.returncode:
+        raise NetworkFailed(_message(result.stdout) or result.stderr.decode("utf-8", "replace").strip())
+
+
+def _message(answer: bytes) -> str:
+    import json
+
+    try:
+        return str(json.loads(answer)["error"])
+    except (ValueError, KeyError, TypeError):
+        return answer.decode("utf-8", "replace").strip()
+
+
+def _request(name: str, links: Sequence[Link], ports: Sequence[Port]) -> dict[str, Any]:
+    return {
+        "container_id": name,
+        "container_name": name,
+        "networks": {
+            link.network: {
+                "interface_name": link.interface,
+                "static_ips": [link.address],
+                "static_mac": link.mac,
+                "aliases": list(link.aliases),
+            }
+            for link in links
+        },
+        "network_info": {link.network: _network(link) for link in links},
+        "port_mappings": [
+            {
+                "container_port": port.port,
+                "host_ip": port.host_address.replace(ANY, ""),
+                "host_port": port.host_port,
+                "protocol": port.protocol,
+                "range": 1,
+            }
+            for port in ports
+        ],
+    }
+
+
+def _network(link: Link) -> dict[str, Any]:
+    return {
+        "name": link.network,
+        "id": link.network_id,
+        "driver": "bridge",
+        "network_interface": link.bridge,
+        "created": "1970-01-01T00:00:00Z",
+        "subnets": [{"subnet": link.subnet, "gateway": link.gateway}],
+        "ipv6_enabled": False,
+        "internal": link.internal,
+        "dns_enabled": link.names,
+        "ipam_options": {"driver": "host-local"},
+        "options": dict(link.options),
+    }
