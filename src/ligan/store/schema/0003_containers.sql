@@ -75,6 +75,8 @@ CREATE TABLE exec (
     config      TEXT NOT NULL,               -- JSON of Docker's exec configuration
     pid         INTEGER NOT NULL DEFAULT 0,
     pid_started INTEGER NOT NULL DEFAULT 0,
+    conmon_pid  INTEGER NOT NULL DEFAULT 0,
+    conmon_started INTEGER NOT NULL DEFAULT 0,
     state       TEXT NOT NULL DEFAULT 'created' CHECK (state IN ('created', 'running', 'exited')),
     exit_code   INTEGER
 ) STRICT;
@@ -87,4 +89,4 @@ ALTER TABLE outbox ADD COLUMN kind TEXT NOT NULL DEFAULT 'file';
 -- What a snapshot driver makes of a layer's tar goes with that tar, also when only undo holds it: an image
 -- that is brought back is ready to run. An EROFS index is a blob, and a form of the layer with the compressor
 -- 'erofs'; an unpacked layer is the folder layers/<hex of the diff ID>.
-ALTER TABLE blob ADD COLUMN unpacked INTEGER;  -- bytes of that folder: the layer's DiffSize. NULL: there is none
+ALTER TABLE blob ADD COLUMN unpacked INTEGER;  -- bytes of the files in that folder. NULL: there is none
