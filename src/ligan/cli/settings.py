@@ -47,8 +47,8 @@ def read_policy(environ: Mapping[str, str]) -> Policy:
 def read_remote(environ: Mapping[str, str]) -> RemoteSettings:
     """Return how registries are spoken to. Raises Failure as read_policy does.
 
-    Proxies are those of the environment, as for every Go program; docker's config.json and
-    certificates are those of docker.
+    Proxies are those of the environment, as for every Go program; config.json is docker's. Certificates
+    are docker's too, and those in the folder certs.d beside each settings file, by the same rules.
     """
     from ligan import __version__
     from ligan.remote.endpoint import RemoteSettings
@@ -58,9 +58,8 @@ def read_remote(environ: Mapping[str, str]) -> RemoteSettings:
         for name in ("http_proxy", "https_proxy", "no_proxy")
     }
     docker = environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
-    folders = ["/etc/docker/certs.d"]
-    if not _is_root():
-        folders.append(f"{_home(environ, 'XDG_CONFIG_HOME', '.config')}/docker/certs.d")
+    places = ["/etc"] if _is_root() else ["/etc", _home(environ, "XDG_CONFIG_HOME", ".config")]
+    folders = [f"{place}/{program}/certs.d" for place in places for program in ("docker", "ligan")]
     return RemoteSettings(
         **_fields(environ, _REMOTE_KEYS),
         **proxies,

@@ -32,6 +32,21 @@ def test_nothing_set_is_the_default(config: str) -> None:
     assert settings.read_policy(_environ(config)) == Policy()
 
 
+def test_certificates_are_those_of_docker_and_those_beside_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    environ = {"XDG_CONFIG_HOME": "/home/joe/.config", "DOCKER_CONFIG": "/home/joe/.docker"}
+    system = ("/etc/docker/certs.d", "/etc/ligan/certs.d")
+    monkeypatch.setattr(settings, "_is_root", lambda: True)
+    assert settings.read_remote(environ).certificate_folders == system
+    monkeypatch.setattr(settings, "_is_root", lambda: False)
+    assert settings.read_remote(environ).certificate_folders == (
+        *system,
+        "/home/joe/.config/docker/certs.d",
+        "/home/joe/.config/ligan/certs.d",
+    )
+
+
 def test_the_file_is_read_and_the_environment_wins(config: str) -> None:
     _write(
         config, 'undo_window = "2h"\nundo_disk_limit = 0.5\nundo_budget = "20GB"\nmax_layer_size = "1GiB"\n'
