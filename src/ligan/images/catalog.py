@@ -163,6 +163,21 @@ def revive_layer(tx: WriteTransaction, key: int | None) -> None:
         key = tx.value("SELECT parent FROM layer WHERE key = ?", (key,))
 
 
+def retire_layer(tx: WriteTransaction, key: int | None) -> None:
+    """Make the layer and all below dead, as far as no image, container or live layer stands on them.
+
+    For a holder that has gone; what undo does not hold either is for `release_layer`.
+    """
+    while key is not None and tx.execute(
+        """UPDATE layer SET live = 0 WHERE key = ?1 AND live
+           AND NOT EXISTS (SELECT 1 FROM image WHERE image.layer = ?1)
+           AND NOT EXISTS (SELECT 1 FROM container WHERE container.layer = ?1)
+           AND NOT EXISTS (SELECT 1 FROM layer child WHERE child.parent = ?1 AND child.live)""",
+        (key,),
+    ):
+        key = tx.value("SELECT parent FROM layer WHERE key = ?", (key,))
+
+
 def create_image(
     tx: WriteTransaction,
     config: ImageConfig,
