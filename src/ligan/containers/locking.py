@@ -16,6 +16,7 @@ from ligan.containers.rows import NoSuchContainer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Self
 
     from ligan.store.layout import Layout
 
@@ -51,19 +52,57 @@ def is_locked(layout: Layout, container_id: str) -> bool:
     return _is_taken(layout, container_id, "lock")
 
 
-def take_watch(layout: Layout, container_id: str) -> int:
-    """Return a descriptor that holds `watch` until it is closed, or -1 where another process does."""
-    file = _open(layout, container_id, "watch")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        return -1
-    return file
+class Watch:
+    """`with Watch(layout, container_id)`: conmon's exit command waits, and finds the end written down then.
+
+    Where another process watches, nothing is held, and nothing has to be.
+    """
+
+    def __init__(self, layout: Layout, container_id: str) -> None:
+        """Take it, unless another process has it. Raises NoSuchContainer."""
+        self.container_id = container_id
+        self._file = _open(layout, container_id, "watch")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.close()
+
+    @property
+    def is_held(self) -> bool:
+        return self._file >= 0
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _exception: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 def is_watched(layout: Layout, container_id: str) -> bool:
     return _is_taken(layout, container_id, "watch")
+
+
+class Attaching:
+    """Keeps a container's start waiting until it is closed."""
+
+    def __init__(self, layout: Layout, container_id: str) -> None:
+        self._file = _open(layout, container_id, "attaching")
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
 
 def await_attaching(layout: Layout, container_id: str, seconds: float) -> None:

@@ -27,12 +27,18 @@ def hosts(
     hostname: str, domain: str, extra: Iterable[str], addresses: Iterable[str] = (), *, gateway: str = ""
 ) -> str:
     """Return /etc/hosts: `extra` are NAME:ADDRESS as --add-host has them, `addresses` the container's own."""
-    text = _HOSTS
-    for entry in extra:
+    names = f"{hostname}.{domain} {hostname}" if domain else hostname
+    own = "".join([f"{address}\t{names}\n" for address in addresses])
+    return _HOSTS + extra_hosts(extra, gateway) + own
+
+
+def extra_hosts(entries: Iterable[str], gateway: str = "") -> str:
+    """Return lines of /etc/hosts for entries of --add-host."""
+    text = ""
+    for entry in entries:
         name, _, address = entry.partition(":")
         text += f"{gateway if address == 'host-gateway' else address}\t{name}\n"
-    names = f"{hostname}.{domain} {hostname}" if domain else hostname
-    return text + "".join([f"{address}\t{names}\n" for address in addresses])
+    return text
 
 
 def resolv_conf(host: str, host_config: Mapping[str, Any], nameservers: Sequence[str] = ()) -> str:

@@ -1,0 +1,89 @@
+"""Attaching to a container, before or after it starts: of one that starts later nothing is missed."""
+
+from __future__ import annotations
+
+import time
+
+from ligan.containers import rows
+from ligan.containers.attach import Attachment, open_attach_socket
+from ligan.containers.ending import current
+from ligan.containers.locking import Attaching
+from ligan.errors import Conflict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ligan.store.store import Store
+
+LONGEST_PAUSE = 0.02
+"""Seconds between two looks for the socket: a start waits for whoever has said that he attaches."""
+
+
+class LateAttachment(Attachment):
+    """The streams of a container that has not started: `connect` waits for its start, and so does reading.
+
+    A start waits for it, so what starts the container must not come after `connect` in the same thread.
+    """
+
+    def __init__(self, folder: str, lock: Attaching, *, stdout: bool, stderr: bool) -> None:
+        self._folder = folder
+        self._lock = lock
+        self._streams = {"stdout": stdout, "stderr": stderr}
+        self._is_connected = False
+        self._is_closed = False
+
+    def connect(self) -> bool:
+        """Return True once attached, or False where this was closed before the container started."""
+        pause = 0.001
+        while not self._is_closed and not self.try_connect():
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        return self._is_connected
+
+    def try_connect(self) -> bool:
+        """Return whether this is attached: now, or since before."""
+        if not self._is_connected:
+            try:
+                connection = open_attach_socket(self._folder)
+            except Conflict:
+                return False
+            super().__init__(connection, **self._streams)
+            self._is_connected = True
+            self._lock.close()
+        return True
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        return super().__iter__() if self.connect() else iter(())
+
+    def fileno(self) -> int:
+        return super().fileno() if self._is_connected else -1
+
+    def write(self, data: bytes) -> None:
+        if self.connect():
+            super().write(data)
+
+    def close_stdin(self) -> None:
+        if self.connect():
+            super().close_stdin()
+
+    def close(self) -> None:
+        self._is_closed = True
+        self._lock.close()
+        if self._is_connected:
+            super().close()
+
+
+def attach(store: Store, name: str, *, stdout: bool = True, stderr: bool = True) -> Attachment:
+    """Take part in a container's streams. Raises Conflict for one that is paused."""
+    container = current(store, name)
+    if container.state == "paused":
+        raise Conflict(f"container {name} is paused, unpause the container before attach")
+    if container.state == "restarting":
+        raise Conflict(f"container {name} is restarting, wait until the container is running")
+    folder = store.layout.container(container.id)
+    with store.database.write() as tx:
+        rows.record(tx, store.now(), "attach", container)
+    if container.is_running:
+        return Attachment(open_attach_socket(folder), stdout=stdout, stderr=stderr)
+    return LateAttachment(folder, Attaching(store.layout, container.id), stdout=stdout, stderr=stderr)

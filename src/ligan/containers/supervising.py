@@ -1,0 +1,230 @@
+"""Watching runs until they end: by the process that started one, and by the daemon for all of them."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from ligan.containers import rows
+from ligan.containers.ending import current, ended, finish, process_of, reconcile
+from ligan.containers.locking import Watch
+from ligan.containers.processes import await_end, open_pidfd
+from ligan.containers.rows import Ended, NoSuchContainer
+from ligan.containers.running import start_again
+from ligan.errors import LiganError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ligan.containers.rows import Container
+    from ligan.store.store import Store
+
+_LOOK_SECONDS = 0.02
+"""How often a waiter looks at the database for what no process of the kernel tells."""
+
+
+def supervise(store: Store, name: str, watch: Watch | None = None) -> int:
+    """Watch the run of a container until its end, and write that down. Returns the exit status.
+
+    `watch` is what `start` gave to keep; it is closed.
+    """
+    with store.database.read() as tx:
+        container = rows.resolve(tx, name)
+    with watch or Watch(store.layout, container.id):
+        return _end_of_run(store, container).exit_code
+
+
+def _end_of_run(store: Store, container: Container) -> Ended:
+    """Return how a run ended that was going on, or over, in this row."""
+    if container.state in ("running", "paused"):
+        await_end(process_of(container))
+        return finish(store, container.id)
+    return ended(store, container.id)
+
+
+def end(store: Store, name: str) -> Ended:
+    """Return how often the container has ended, how it did the last time, and whether it runs."""
+    return ended(store, current(store, name).id)
+
+
+CONDITIONS = ("not-running", "next-exit", "removed")
+
+
+def wait(store: Store, name: str, condition: str = "not-running") -> Ended:
+    """Return when the container does not run, has ended once more, or is gone.
+
+    Unknown conditions are not-running, as for engine 20.10.
+    """
+    container = current(store, name)
+    while True:
+        found = ended(store, container.id)
+        if found.removed:
+            return found
+        if condition == "next-exit":
+            if found.exits > container.exits:
+                return found
+        elif condition != "removed" and not found.is_running:
+            return found
+        _await_change(store, container.id)
+
+
+def _await_change(store: Store, container_id: str) -> None:
+    """Return when there is reason to look again."""
+    with store.database.read() as tx:
+        container = rows.by_id(tx, container_id)
+    if container is not None and container.state in ("running", "paused"):
+        await_end(process_of(container))
+        finish(store, container_id)
+    else:
+        time.sleep(_LOOK_SECONDS)
+
+
+def clean_up(store: Store, container_id: str) -> None:
+    """Do what is to be done about a container that nobody watches: write its end down, restart it.
+
+    conmon's exit command does this, or `reconcile`, with `watch` in hand. Returns when nothing is left to do.
+    """
+    try:
+        finish(store, container_id, restarts=True)
+        if _await_restart(store, container_id):
+            start_again(store, container_id)
+    except NoSuchContainer:
+        pass
+
+
+def _await_restart(store: Store, container_id: str) -> bool:
+    """Wait as long as the restart policy says; returns False where somebody else has decided meanwhile."""
+    while True:
+        with store.database.read() as tx:
+            container = rows.by_id(tx, container_id)
+        if container is None or container.state != "restarting":
+            return False
+        left = container.finished + container.restart_wait - store.now()
+        if left <= 0:
+            return True
+        time.sleep(min(left / 10**9, _LOOK_SECONDS))
+
+
+class Supervisor:
+    """Watches every run of a root, in one thread of its own: ends, restarts, and health.
+
+    One poll for all processes: a thread is not spent on each. Other threads hand runs over by `add`.
+    """
+
+    def __init__(self, open_store: Callable[[], Store], report: Callable[[str], None]) -> None:
+        from queue import SimpleQueue
+        from threading import Thread
+
+        self._open_store = open_store
+        self._report = report
+        self._new: SimpleQueue[tuple[str, Watch]] = SimpleQueue()
+        self._runs: dict[int, tuple[str, Watch]] = {}
+        self._restarts: dict[str, int] = {}
+        self._bell, self._ring = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._stopping = False
+        self._thread = Thread(target=self._work, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def add(self, container_id: str, watch: Watch) -> None:
+        """Take over the watch of a run that has just begun. For any thread."""
+        self._new.put((container_id, watch))
+        os.write(self._ring, b"\0")
+
+    def close(self) -> None:
+        """On return nothing is watched any more: the containers run on, and conmon sees to their ends."""
+        self._stopping = True
+        os.write(self._ring, b"\0")
+        self._thread.join()
+        for pidfd, (_, watch) in self._runs.items():
+            os.close(pidfd)
+            watch.close()
+        os.close(self._bell)
+        os.close(self._ring)
+
+    def _work(self) -> None:
+        store = self._open_store()
+        poll = select.poll()
+        poll.register(self._bell, select.POLLIN)
+        try:
+            self._take_all(store, poll)
+            while not self._stopping:
+                for file, _ in poll.poll(self._until_restart(store)):
+                    if file == self._bell:
+                        os.read(self._bell, 4096)
+                        self._take_new(store, poll)
+                    else:
+                        poll.unregister(file)
+                        self._end(store, file)
+                self._restart_due(store, poll)
+        finally:
+            store.close()
+
+    def _take_all(self, store: Store, poll: select.poll) -> None:
+        """Watch what ran before this daemon did."""
+        reconcile(store)
+        with store.database.read() as tx:
+            running = rows.in_states(tx, "running", "paused")
+        for container in running:
+            watch = Watch(store.layout, container.id)
+            if watch.is_held:
+                self._watch(store, poll, container, watch)
+
+    def _take_new(self, store: Store, poll: select.poll) -> None:
+        while not self._new.empty():
+            container_id, watch = self._new.get()
+            with store.database.read() as tx:
+                container = rows.by_id(tx, container_id)
+            if container is None or container.state not in ("running", "paused"):
+                watch.close()
+            else:
+                self._watch(store, poll, container, watch)
+
+    def _watch(self, store: Store, poll: select.poll, container: Container, watch: Watch) -> None:
+        pidfd = open_pidfd(process_of(container))
+        if pidfd < 0:  # it has ended already
+            self._finish(store, container.id)
+            watch.close()
+        else:
+            self._runs[pidfd] = container.id, watch
+            poll.register(pidfd, select.POLLIN)
+
+    def _end(self, store: Store, pidfd: int) -> None:
+        container_id, watch = self._runs.pop(pidfd)
+        os.close(pidfd)
+        self._finish(store, container_id)
+        watch.close()
+
+    def _finish(self, store: Store, container_id: str) -> None:
+        """Write an end down, and remember when the restart is due. The daemon survives what goes wrong."""
+        try:
+            finish(store, container_id, restarts=True)
+        except LiganError as error:
+            self._report(f"cannot write down the end of container {container_id}: {error.message}")
+        with store.database.read() as tx:
+            container = rows.by_id(tx, container_id)
+        if container is not None and container.state == "restarting":
+            self._restarts[container_id] = container.finished + container.restart_wait
+
+    def _until_restart(self, store: Store) -> int | None:
+        """Return the milliseconds until the next restart is due, or None where none is."""
+        if not self._restarts:
+            return None
+        return max(0, -(-(min(self._restarts.values()) - store.now()) // 10**6))
+
+    def _restart_due(self, store: Store, poll: select.poll) -> None:
+        now = store.now()
+        for container_id in [key for key, at in self._restarts.items() if at <= now]:
+            del self._restarts[container_id]
+            try:
+                watch = Watch(store.layout, container_id)
+                self._new.put((container_id, watch))
+                start_again(store, container_id)
+            except NoSuchContainer:
+                pass  # it was removed meanwhile
+            except LiganError as error:
+                self._report(f"cannot restart container {container_id}: {error.message}")
+        self._take_new(store, poll)
