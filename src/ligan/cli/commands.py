@@ -81,9 +81,17 @@ COMMANDS = {
 }
 """Words -> the module below `ligan.cli`, and the Command in it."""
 
+INTERNAL = {
+    "container cleanup": "internal:CLEANUP",
+    "container health": "internal:HEALTH",
+    "container exec-ended": "internal:EXEC_ENDED",
+}
+"""The same for what only Ligan itself calls: it is in no help and no completion."""
+
 ALIASES = {"image list": "image ls", "image remove": "image rm"}
 
 GROUPS = {
+    "container": "Manage containers",
     "image": "Manage images",
     "manifest": "Look at manifests in registries",
     "plan": "Show exactly what a delete would do, and do nothing",
@@ -93,7 +101,7 @@ GROUPS = {
 
 def load(words: str) -> Command:
     """Import the command that these words name."""
-    module, _, name = COMMANDS[words].partition(":")
+    module, _, name = (COMMANDS.get(words) or INTERNAL[words]).partition(":")
     # Not importlib.import_module: importlib costs what this call would.
     command: Command = getattr(__import__(f"ligan.cli.{module}", fromlist=(name,)), name)
     return command

@@ -96,10 +96,10 @@ def _root_flags() -> tuple[Flag, ...]:
 
 
 def _dispatch(words: Sequence[str], root: str) -> int:
-    from ligan.cli.commands import COMMANDS, GROUPS, load
+    from ligan.cli.commands import COMMANDS, GROUPS, INTERNAL, load
 
     name = _command_name(words)
-    if name in COMMANDS:
+    if name in COMMANDS or name in INTERNAL:
         count = name.count(" ") + 1
         return _invoke(name, load(name), words, words[count:], root)
     if words[0] not in GROUPS:

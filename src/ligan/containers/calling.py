@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from ligan.errors import Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ligan.store.layout import Layout
 
 
@@ -45,32 +48,22 @@ def spawn_cleanup(layout: Layout, container_id: str) -> None:
     spawn(_locked(layout, container_id, ["--nonblock"], *words))
 
 
-def spawn(words: tuple[str, ...] | list[str]) -> None:
-    """Start a process that outlives this one, and is nobody's child."""
-    import os
-    import subprocess
+def spawn(words: Sequence[str]) -> None:
+    """Start a process that outlives this one and has a session of its own; does not wait for it."""
+    from ligan.containers.spawning import run
 
-    with open(os.devnull, "r+b") as nothing:
-        # A shell between us and it: the kernel hands what it leaves behind to the first process.
-        subprocess.run(
-            ["/bin/sh", "-c", '"$@" &', "sh", *words],
-            stdin=nothing,
-            stdout=nothing,
-            stderr=nothing,
-            start_new_session=True,
-            check=True,
-        )
+    run([program("setsid"), "--fork", *words])
 
 
 def _locked(layout: Layout, container_id: str, flags: list[str], *words: str) -> tuple[str, ...]:
     """Return the words of a command that runs with the container's `watch` in its hand."""
-    return (_flock(), *flags, f"{layout.container(container_id)}/watch", *words)
+    return (program("flock"), *flags, f"{layout.container(container_id)}/watch", *words)
 
 
-def _flock() -> str:
-    from shutil import which
-
-    path = which("flock")
-    if path is None:
-        raise Unavailable("flock is not installed", "Install it: apt-get install util-linux")
-    return path
+def program(name: str) -> str:
+    """Return the path of a program of util-linux. Raises Unavailable where it is not installed."""
+    for folder in (*os.get_exec_path(), "/usr/bin", "/bin"):
+        path = f"{folder}/{name}"
+        if os.access(path, os.X_OK):
+            return path
+    raise Unavailable(f"{name} is not installed", "Install it: apt-get install util-linux")

@@ -10,7 +10,7 @@ import os
 import time
 
 from ligan.containers import rows
-from ligan.containers.locking import Locked, is_locked, is_watched
+from ligan.containers.locking import Locked, is_checked, is_locked, is_watched
 from ligan.containers.processes import Process, await_end, is_alive, send
 from ligan.containers.restart_policy import wait_before, wants_restart
 from ligan.containers.rows import Container, NoSuchContainer
@@ -240,11 +240,11 @@ def reconcile(store: Store) -> None:
         return
     with store.database.read() as tx:
         running = tx.all(
-            """SELECT id, state, pid, pid_started, boot_id FROM container
+            """SELECT id, state, pid, pid_started, boot_id, health FROM container
                WHERE state IN ('running', 'paused', 'restarting')"""
         )
     known = set()
-    for container_id, state, pid, pid_started, boot_id in running:
+    for container_id, state, pid, pid_started, boot_id, health in running:
         known.add(container_id)
         if state == "restarting":
             if not is_watched(store.layout, container_id):
@@ -253,6 +253,8 @@ def reconcile(store: Store) -> None:
             finish(store, container_id)
         elif _is_starting(store.layout, container_id):
             _settle_start(store, container_id)
+        elif health and not is_checked(store.layout, container_id):
+            _start_checking(store.layout, container_id)
     for container_id in _marked(store.layout):
         if container_id not in known:
             _settle_start(store, container_id)
@@ -317,6 +319,12 @@ def _spawn_cleanup(layout: Layout, container_id: str) -> None:
     from ligan.containers.calling import spawn_cleanup
 
     spawn_cleanup(layout, container_id)
+
+
+def _start_checking(layout: Layout, container_id: str) -> None:
+    from ligan.containers.checking import start_checking
+
+    start_checking(layout, container_id)
 
 
 def _marked(layout: Layout) -> list[str]:

@@ -11,7 +11,7 @@ import os
 from ligan.containers import rows
 from ligan.containers.calling import ligan_words
 from ligan.containers.ending import await_status, current
-from ligan.containers.processes import Process, await_end, boot_id, is_alive, start_time
+from ligan.containers.processes import Process, await_end, boot_id, is_alive, send, start_time
 from ligan.containers.stopping import IsRestarting, NotRunning
 from ligan.errors import Conflict, Invalid, LiganError, NotFound
 from ligan.values import Value
@@ -225,6 +225,14 @@ def wait(store: Store, exec_id: str) -> int:
     if instance.state == "running":
         await_end(_process_of(instance))
     return _settled(store, exec_id).exit_code or 0
+
+
+def kill(store: Store, exec_id: str, number: int) -> None:
+    """Send a signal to a command that runs. Of one that has ended, do nothing."""
+    with store.database.read() as tx:
+        instance = find(tx, exec_id)
+    if instance.state == "running":
+        send(_process_of(instance), number)
 
 
 def _process_of(instance: Exec) -> Process:

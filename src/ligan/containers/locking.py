@@ -52,16 +52,14 @@ def is_locked(layout: Layout, container_id: str) -> bool:
     return _is_taken(layout, container_id, "lock")
 
 
-class Watch:
-    """`with Watch(layout, container_id)`: conmon's exit command waits, and finds the end written down then.
+class Task:
+    """What one process at a time does for a container. Where another does it, nothing is held."""
 
-    Where another process watches, nothing is held, and nothing has to be.
-    """
+    _name: str
 
     def __init__(self, layout: Layout, container_id: str) -> None:
         """Take it, unless another process has it. Raises NoSuchContainer."""
-        self.container_id = container_id
-        self._file = _open(layout, container_id, "watch")
+        self._file = _open(layout, container_id, self._name)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -88,8 +86,24 @@ class Watch:
         self.close()
 
 
+class Watch(Task):
+    """Seeing to the end of a run: conmon's exit command waits, and finds the end written down then."""
+
+    _name = "watch"
+
+
+class Checks(Task):
+    """Checking a container's health."""
+
+    _name = "health"
+
+
 def is_watched(layout: Layout, container_id: str) -> bool:
     return _is_taken(layout, container_id, "watch")
+
+
+def is_checked(layout: Layout, container_id: str) -> bool:
+    return _is_taken(layout, container_id, "health")
 
 
 class Attaching:

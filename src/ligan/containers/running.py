@@ -12,6 +12,7 @@ from ligan.containers import rows
 from ligan.containers.bundling import join, write_bundle
 from ligan.containers.calling import exit_command
 from ligan.containers.ending import current, has_network, mark_started, take_back
+from ligan.containers.health import at_start, check_of
 from ligan.containers.locking import Locked, Watch, await_attaching
 from ligan.containers.processes import boot_id, start_time
 from ligan.errors import Conflict, Invalid, LiganError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ligan.store.db import WriteTransaction
     from ligan.store.store import Store
 
+    Keep = Callable[[str, Watch], None]
+
 _ATTACH_SECONDS = 10.0
 """How long a start waits for those who said that they want to attach."""
 
@@ -35,12 +38,12 @@ _FAILED = 128
 """Docker's exit status of a container that could not be started, where nothing tells more."""
 
 
-def start(store: Store, name: str, keep: Callable[[Watch], None] | None = None) -> bool:
+def start(store: Store, name: str, keep: Keep | None = None) -> bool:
     """Start what does not run; returns False where it runs already.
 
-    `keep` takes the watch over this run, from before its process runs; it is not called where another
-    process watches. Raises what the runtime says, in Docker's words; then the container is as before, the
-    error in its row, or it is gone, if it was to go at its end.
+    `keep` takes the container's ID and the watch over this run, from before its process runs; it is not
+    called where another process watches. Raises what the runtime says, in Docker's words; then the container
+    is as before, the error in its row, or it is gone, if it was to go at its end.
     """
     container = current(store, name)
     with Locked(store.layout, container.id):
@@ -51,25 +54,29 @@ def start(store: Store, name: str, keep: Callable[[Watch], None] | None = None) 
             return False
         if container.state in ("removing", "dead"):
             raise Conflict("container is marked for removal and cannot be started")
-        watch = Watch(store.layout, container.id)
-        try:
-            launch(store, container)
-        except BaseException:
-            watch.close()
-            raise
-        if keep is None or not watch.is_held:
-            watch.close()
-        else:
-            keep(watch)
+        _launch_watched(store, container, keep)
     return True
 
 
-def start_again(store: Store, container_id: str) -> None:
+def start_again(store: Store, container_id: str, keep: Keep | None = None) -> None:
     """Start a container whose restart policy has waited for long enough, unless somebody stopped it."""
     with Locked(store.layout, container_id):
         container = current(store, container_id, is_locked=True)
         if container.state == "restarting":
-            launch(store, container, restarts=container.restarts)
+            _launch_watched(store, container, keep, restarts=container.restarts)
+
+
+def _launch_watched(store: Store, container: Container, keep: Keep | None, *, restarts: int = 0) -> None:
+    """Launch with `watch` in hand: conmon's exit command finds nothing to do after a launch that failed."""
+    watch: Watch | None = Watch(store.layout, container.id)
+    try:
+        launch(store, container, restarts=restarts)
+        if keep is not None and watch is not None and watch.is_held:
+            keep(container.id, watch)
+            watch = None
+    finally:
+        if watch is not None:
+            watch.close()
 
 
 def launch(store: Store, container: Container, *, restarts: int = 0) -> None:
@@ -118,13 +125,15 @@ def _launch(store: Store, container: Container, restarts: int) -> None:
     runtime.start(folder, container.id)
     failpoints.hit("start.started")
     mark_started(layout, container.id)
+    if check_of(config) is not None:
+        from ligan.containers.checking import start_checking
+
+        start_checking(layout, container.id)
 
 
 def _write_start(
     tx: WriteTransaction, store: Store, container: Container, launched: Launched, restarts: int
 ) -> None:
-    from ligan.containers.health import at_start
-
     now = store.now()
     rows.set_running(
         tx,

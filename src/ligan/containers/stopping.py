@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ligan.containers.rows import Container
+    from ligan.containers.running import Keep
     from ligan.store.store import Store
 
 SIGKILL = 9
@@ -134,15 +135,18 @@ def _stop_seconds(container: Container) -> int:
     return STOP_SECONDS if seconds is None else int(seconds)
 
 
-def restart(store: Store, name: str, timeout: int | None = None) -> None:
-    """Stop a container if it runs, and start it. One that is removed when it ends is not, this time."""
+def restart(store: Store, name: str, timeout: int | None = None, keep: Keep | None = None) -> None:
+    """Stop a container if it runs, and start it, `keep` being as for `start`.
+
+    One that is removed when it ends is not, this time.
+    """
     from ligan.containers.running import start
 
     container = current(store, name)
     try:
         if container.is_running:
             _end_and_keep(store, container, timeout)
-        start(store, container.id)
+        start(store, container.id, keep)
     except LiganError as error:
         error.message = f"Cannot restart container {name}: {error.message}"
         error.args = (error.message,)

@@ -158,7 +158,9 @@ class Supervisor:
                         self._take_new(store, poll)
                     else:
                         poll.unregister(file)
-                        self._end(store, file)
+                        container_id, watch = self._runs.pop(file)
+                        os.close(file)
+                        self._finish(store, poll, container_id, watch)
                 self._restart_due(store, poll)
         finally:
             store.close()
@@ -169,9 +171,16 @@ class Supervisor:
         with store.database.read() as tx:
             running = rows.in_states(tx, "running", "paused")
         for container in running:
-            watch = Watch(store.layout, container.id)
-            if watch.is_held:
-                self._watch(store, poll, container, watch)
+            self._take(store, poll, container)
+
+    def _take(self, store: Store, poll: select.poll, container: Container) -> None:
+        """Watch a run, unless another process does."""
+        try:
+            watch = _patient_watch(store, container.id)
+        except NoSuchContainer:
+            return
+        if watch.is_held:
+            self._watch(store, poll, container, watch)
 
     def _take_new(self, store: Store, poll: select.poll) -> None:
         while not self._new.empty():
@@ -186,28 +195,26 @@ class Supervisor:
     def _watch(self, store: Store, poll: select.poll, container: Container, watch: Watch) -> None:
         pidfd = open_pidfd(process_of(container))
         if pidfd < 0:  # it has ended already
-            self._finish(store, container.id)
-            watch.close()
+            self._finish(store, poll, container.id, watch)
         else:
             self._runs[pidfd] = container.id, watch
             poll.register(pidfd, select.POLLIN)
 
-    def _end(self, store: Store, pidfd: int) -> None:
-        container_id, watch = self._runs.pop(pidfd)
-        os.close(pidfd)
-        self._finish(store, container_id)
-        watch.close()
-
-    def _finish(self, store: Store, container_id: str) -> None:
+    def _finish(self, store: Store, poll: select.poll, container_id: str, watch: Watch) -> None:
         """Write an end down, and remember when the restart is due. The daemon survives what goes wrong."""
         try:
             finish(store, container_id, restarts=True)
         except LiganError as error:
             self._report(f"cannot write down the end of container {container_id}: {error.message}")
+        watch.close()  # conmon's exit command waits for it
         with store.database.read() as tx:
             container = rows.by_id(tx, container_id)
-        if container is not None and container.state == "restarting":
+        if container is None:
+            return
+        if container.state == "restarting":
             self._restarts[container_id] = container.finished + container.restart_wait
+        elif container.state in ("running", "paused"):  # somebody was quick to start it again
+            self._take(store, poll, container)
 
     def _until_restart(self, store: Store) -> int | None:
         """Return the milliseconds until the next restart is due, or None where none is."""
@@ -220,11 +227,22 @@ class Supervisor:
         for container_id in [key for key, at in self._restarts.items() if at <= now]:
             del self._restarts[container_id]
             try:
-                watch = Watch(store.layout, container_id)
-                self._new.put((container_id, watch))
-                start_again(store, container_id)
+                start_again(store, container_id, self.add)
             except NoSuchContainer:
                 pass  # it was removed meanwhile
             except LiganError as error:
                 self._report(f"cannot restart container {container_id}: {error.message}")
         self._take_new(store, poll)
+
+
+def _patient_watch(store: Store, container_id: str) -> Watch:
+    """Return the watch, held if it can be had within a moment: so long has it an old run's exit command."""
+    for _ in range(_WATCH_TRIES):
+        watch = Watch(store.layout, container_id)
+        if watch.is_held:
+            break
+        time.sleep(_LOOK_SECONDS / 4)
+    return watch
+
+
+_WATCH_TRIES = 20
