@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 SHORT_THREADS = 8
 """Calls that take milliseconds: they wait for the disk, or for another writer."""
 
-STREAM_THREADS = 32
-"""Loads, saves and imports: each holds its thread as long as its client takes."""
+STREAM_THREADS = 512
+"""Loads, saves, imports, starts and stops: each holds its thread as long as its client or container takes."""
 
 
 class Bridge:
@@ -43,7 +43,7 @@ class Bridge:
         return await self._short.run(verb, command)
 
     async def stream(self, verb: Callable[[Engine], T], command: str = "") -> T:
-        """Run a verb that reads or writes a stream."""
+        """Run a verb that takes as long as a client sends or reads, or as a container starts or stops."""
         return await self._stream.run(verb, command)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What Ligan has none of, yet: containers, networks, volumes, plugins, swarm, build.
+"""What Ligan has none of: plugins, swarm, and a builder as yet.
 
 Lists are those of an engine that has none (asked of engine 20.10); what would
 make or use one is refused with what to do instead.
@@ -42,49 +42,25 @@ def _refuse(kind: type[LiganError], message: str) -> Handler:
     return refuse
 
 
-def _none_yet(what: str) -> Handler:
-    return _refuse(Unsupported, f"this version of Ligan keeps images only: it has no {what}")
+def _none(what: str) -> Handler:
+    return _refuse(Unsupported, f"Ligan has no {what}")
 
 
-async def _commit(call: Call) -> StreamResponse:
-    raise NotFound(f"No such container: {call.text('container')}")
-
-
-_VOLUMES: dict[str, object] = {"Volumes": [], "Warnings": None}
-_PRUNED = {
-    "/containers/prune": {"ContainersDeleted": None, "SpaceReclaimed": 0},
-    "/networks/prune": {"NetworksDeleted": None},
-    "/volumes/prune": {"VolumesDeleted": [], "SpaceReclaimed": 0},
-    "/build/prune": {"CachesDeleted": None, "SpaceReclaimed": 0},
-}
 _MADE_BY = {
-    "/containers/create": "containers",
-    "/networks/create": "networks",
-    "/volumes/create": "volumes",
     "/plugins/create": "plugins",
     "/plugins/pull": "plugins",
     "/swarm/init": "swarm",
     "/swarm/join": "swarm",
 }
 _SWARM = ("/swarm", "/services", "/nodes", "/tasks", "/secrets", "/configs")
-_ABSENT = {
-    "/containers": "No such container: {name}",
-    "/exec": "No such exec instance: {name}",
-    "/networks": "network {name} not found",
-    "/volumes": "get {name}: no such volume",
-    "/plugins": 'plugin "{name}" not found',
-}
+_ABSENT = {"/plugins": 'plugin "{name}" not found'}
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 
 ROUTES: list[Route] = [
-    ("GET", "/containers/json", _answer([])),
-    ("GET", "/networks", _answer([])),
-    ("GET", "/volumes", _answer(_VOLUMES)),
     ("GET", "/plugins", _answer([])),
-    *[("POST", path, _answer(document)) for path, document in _PRUNED.items()],
-    *[("POST", path, _none_yet(what)) for path, what in _MADE_BY.items()],
+    ("POST", "/build/prune", _answer({"CachesDeleted": None, "SpaceReclaimed": 0})),
+    *[("POST", path, _none(what)) for path, what in _MADE_BY.items()],
     *[("POST", path, _refuse(Unsupported, _NO_BUILDER)) for path in ("/build", "/grpc", "/session")],
-    ("POST", "/commit", _commit),
     ("POST", "/swarm/leave", _refuse(Unavailable, "This node is not part of a swarm")),
     *[("GET", path, _refuse(Unavailable, _NO_SWARM)) for path in _SWARM],
     *[

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import contextmanager
 
 from ligan.api import answers, wire
 from ligan.api.connections import end_with_client
@@ -21,7 +22,7 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from aiohttp.web import StreamResponse
 
@@ -77,14 +78,29 @@ class Feed:
         response = answers.stream()
         end_with_client(call.http)
         key = self._first_key(query)
-        self._listen(1)
-        try:
+        with self.listening():
             await response.prepare(call.http)
             await self._tell(response, query, key)
-        finally:
-            self._listen(-1)
         await response.write_eof()
         return response
+
+    @contextmanager
+    def listening(self) -> Iterator[int]:
+        """Look for events, whichever process writes them, while this goes on; gives the newest one's key."""
+        self._listen(1)
+        try:
+            yield self._engine.last_event()
+        finally:
+            self._listen(-1)
+
+    async def next(self, key: int) -> list[Event]:
+        """Wait for events after `key`, and return the first of them; none once the feed is closed."""
+        while not self._closed:
+            batch = self._engine.events_after(key, _BATCH)
+            if batch:
+                return batch
+            await self._wait(key, None)
+        return []
 
     def _first_key(self, query: _Query) -> int:
         if query.since is None and query.until is None:

@@ -134,9 +134,10 @@ class Streams:
         self._tty = tty
         self._keys = detach_keys
 
-    async def relay(self, client: Hijacked, container: socket.socket) -> None:
-        """Carry bytes both ways until the container closes its side, or the client detaches or goes.
+    async def relay(self, client: Hijacked, container: socket.socket) -> bool:
+        """Carry bytes both ways until the container closes its side, or the client goes.
 
+        Returns whether the client detached by its keys.
         `container` is conmon's attach socket: one packet a piece of output, its first byte 2 for stdout and
         3 for stderr. It is closed on return.
         """
@@ -145,15 +146,15 @@ class Streams:
         typing = asyncio.create_task(self._carry_input(client, container))
         try:
             await asyncio.wait((output, typing), return_when=asyncio.FIRST_COMPLETED)
-            if not output.done() and not typing.result():
-                await output  # stdin has ended, the container has not
+            detached = not output.done() and typing.result()
+            if not detached:
+                await output  # also after stdin has ended
         finally:
             for task in (output, typing):
                 task.cancel()
             await asyncio.wait((output, typing))
             container.close()
-        if not output.cancelled():
-            output.result()
+        return detached
 
     async def _carry_output(self, client: Hijacked, container: socket.socket) -> None:
         loop = asyncio.get_running_loop()

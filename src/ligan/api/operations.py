@@ -20,6 +20,7 @@ from ligan.api.events import Feed
 from ligan.api.front import Front
 from ligan.api.guard import Guard
 from ligan.api.listen import TlsFiles, open_listeners, parse_address, tls_context
+from ligan.containers.supervising import Supervisor
 from ligan.engine.embedded import open_engine
 from ligan.errors import Busy, LiganError
 from ligan.remote.endpoint import RemoteSettings
@@ -177,6 +178,7 @@ class _Daemon:
         self._make_handler = make_handler
         self._read_tunables = read_tunables
         self._engines = [engine]
+        self._supervisor = Supervisor(lambda: self._open_engine().store, _log.error)
         self._stopping = asyncio.Event()
 
     async def serve(self, lock: int) -> None:
@@ -190,6 +192,7 @@ class _Daemon:
         front = Front(self._make_handler(bridge, feed), Guard(settings.names), feed)
         server = Server(front)
         timer = asyncio.create_task(drop_due_entries(bridge))
+        self._supervisor.start()
         try:
             _describe(lock, listeners)
             for listener in listeners:
@@ -207,6 +210,7 @@ class _Daemon:
             feed.close()
             await _finish(front, server, settings.stop_seconds)
             await asyncio.to_thread(bridge.close)
+            await asyncio.to_thread(self._supervisor.close)
             _log.info("stopped")
 
     def _open_engine(self) -> EmbeddedEngine:
@@ -214,6 +218,7 @@ class _Daemon:
         first = self._engines[0]
         engine = open_engine(self._settings.root, first.store.policy)
         engine.remote = first.remote
+        engine.watched_by = self._supervisor.add
         self._engines.append(engine)
         return engine
 

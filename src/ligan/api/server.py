@@ -10,7 +10,17 @@ from urllib.parse import quote
 from aiohttp import HttpVersion11
 from aiohttp.web import Response
 
-from ligan.api import empty, images, registry, system, wire
+from ligan.api import (
+    container_files,
+    container_streams,
+    containers,
+    empty,
+    images,
+    registry,
+    system,
+    volumes,
+    wire,
+)
 from ligan.api.answers import HEADERS
 from ligan.api.errors import status_of
 from ligan.api.router import Call, MovedPermanently, Router, VersionTooOld
@@ -33,8 +43,12 @@ class Api:
     def __init__(self, engine: Bridge, feed: Feed) -> None:
         _import_all()
         self._engine = engine
-        events: Route = ("GET", "/events", feed.handle)
-        self._router = Router([*system.ROUTES, *images.ROUTES, *registry.ROUTES, events, *empty.ROUTES])
+        of_feed: list[Route] = [
+            ("GET", "/events", feed.handle),
+            ("POST", "/containers/{name}/wait", container_streams.wait_handler(feed)),
+        ]
+        modules = (system, images, registry, containers, container_streams, container_files, volumes, empty)
+        self._router = Router([*of_feed, *[route for module in modules for route in module.ROUTES]])
 
     async def __call__(self, http: BaseRequest) -> StreamResponse:
         """Answer a request. Raises nothing but what tells that the client is gone."""
@@ -69,7 +83,16 @@ def _import_all() -> None:
             import_module(module.name)
 
 
-_PACKAGES = ("ligan.engine", "ligan.insight", "ligan.images", "ligan.layers", "ligan.store", "ligan.oci")
+_PACKAGES = (
+    "ligan.engine",
+    "ligan.containers",
+    "ligan.insight",
+    "ligan.images",
+    "ligan.layers",
+    "ligan.layers.snapshots",
+    "ligan.store",
+    "ligan.oci",
+)
 
 
 async def _ask_for_body(http: BaseRequest) -> None:

@@ -131,7 +131,7 @@ def image_row(image: ImageSummary, api: int, shared_size: int = _UNKNOWN, contai
     return _ImageRow(
         containers,
         image.created_s,
-        image.id,
+        str(image.id),
         labels,
         image.parent,
         digests,

@@ -80,7 +80,7 @@ def _reserve(store: Store, container: Container) -> tuple[list[Link], tuple[Port
     """Write down which addresses and ports the container has; on return nobody else gets them."""
     wanted = _wanted(container)
     with store.database.write() as tx:
-        networks.add_built_in(tx, store.now(), _host_routes())
+        networks.add_built_in(tx, store.now(), host_routes())
         links = [
             _add_endpoint(tx, store, container, networks.get(tx, name), settings, f"eth{number}")
             for number, (name, settings) in enumerate(wanted.items())
@@ -91,7 +91,17 @@ def _reserve(store: Store, container: Container) -> tuple[list[Link], tuple[Port
     return links, published
 
 
-def _host_routes() -> str:
+def ensure_built_in(store: Store) -> None:
+    """On return the networks that are always there are."""
+    with store.database.read() as tx:
+        if len(tx.column(f"SELECT 1 FROM network WHERE name IN {tuple(BUILT_IN)}")) == len(BUILT_IN):
+            return
+    with store.database.write() as tx:
+        networks.add_built_in(tx, store.now(), host_routes())
+
+
+def host_routes() -> str:
+    """Return the text of /proc/net/route: subnets that networks must leave alone."""
     with open("/proc/net/route", encoding="ascii") as file:
         return file.read()
 

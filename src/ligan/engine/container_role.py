@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
     from ligan.containers.attach import Attachment
-    from ligan.containers.creating import CreateRequest, Created
+    from ligan.containers.committing import CommitRequest
+    from ligan.containers.creating import Created, CreateRequest
     from ligan.containers.execs import ExecRequest
     from ligan.containers.listing import ContainerSummary
     from ligan.containers.logs import LogLine, LogRequest
     from ligan.containers.outcome import ContainerPruneOutcome
     from ligan.containers.rows import Ended
-    from ligan.containers.committing import CommitRequest
     from ligan.layers.diff import Change
 
     Filters = Mapping[str, Sequence[str]]
@@ -50,13 +50,18 @@ class ContainerEngine(Protocol):
         """Return how often the container has ended, how it did the last time, and whether it runs."""
 
     def wait_container(self, name: str, condition: str = "not-running") -> Ended:
-        """Return when the container does not run (not-running), has ended once more (next-exit), or is gone."""
+        """Return when the container does not run (not-running), has ended once more (next-exit), or is gone
+        (removed).
+        """
 
-    def supervise_container(self, name: str) -> int:
-        """Watch a run of a container until its end, and write that down. Returns the exit status."""
+    def run_to_end(self, name: str, started: Callable[[], None]) -> int:
+        """Start a container, call `started`, and stay until its end, which this then writes down.
 
-    def finish_container(self, name: str) -> None:
-        """Write down the end of a run that is over, if nobody did: state, mounts, network, restart or removal."""
+        Returns the exit status. Raises what start_container does.
+        """
+
+    def clean_up_container(self, name: str) -> None:
+        """Do what is to be done at the end of a run that nobody watched: write it down, restart, remove."""
 
     def stop_container(self, name: str, timeout: int | None = None) -> bool:
         """Send the stop signal and, `timeout` seconds later (-1: never), SIGKILL. False: it did not run."""
@@ -88,12 +93,17 @@ class ContainerEngine(Protocol):
     def list_containers(
         self, filters: Filters, *, show_all: bool = False, limit: int = 0, size: bool = False
     ) -> list[ContainerSummary]:
-        """Newest first. Only those that run, unless `show_all`, a limit or a filter of states says otherwise."""
+        """Newest first; only those that run, unless `show_all`, a limit or a filter of states asks for more."""
 
     def inspect_container(self, name: str, *, size: bool = False) -> Document: ...
 
-    def container_logs(self, name: str, request: LogRequest) -> Iterator[LogLine]:
-        """Yield what was written, oldest first; with `follow` until the container ends or the iterator is closed."""
+    def container_logs(
+        self, name: str, request: LogRequest, is_wanted: Callable[[], bool] = lambda: True
+    ) -> Iterator[LogLine]:
+        """Yield what was written, oldest first.
+
+        With `follow` until the container ends, or `is_wanted`, asked several times a second, says no.
+        """
 
     def container_top(self, name: str, arguments: str = "-ef") -> Document: ...
 
@@ -107,7 +117,7 @@ class ContainerEngine(Protocol):
     def export_container(self, name: str, target: BinaryIO) -> None: ...
 
     def stat_in_container(self, name: str, path: str) -> Document:
-        """Return name, size, mode, mtime and linkTarget of a path, as X-Docker-Container-Path-Stat has them."""
+        """Return what X-Docker-Container-Path-Stat says of a path: name, size, mode, mtime, linkTarget."""
 
     def copy_from_container(self, name: str, path: str, target: BinaryIO) -> Document:
         """Write a tar of a path; returns what stat_in_container does."""
@@ -130,6 +140,9 @@ class ContainerEngine(Protocol):
 
     def wait_exec(self, exec_id: str) -> int:
         """Return the exit status of a started exec instance once it has ended."""
+
+    def end_exec(self, exec_id: str) -> None:
+        """Write down the end of an exec instance that nobody waits for."""
 
     def inspect_exec(self, exec_id: str) -> Document: ...
 
@@ -166,11 +179,3 @@ class ContainerEngine(Protocol):
     def disconnect_network(self, name: str, container: str, *, force: bool = False) -> None: ...
 
     def prune_networks(self, filters: Filters) -> list[str]: ...
-
-    # The daemon
-
-    def running_containers(self) -> list[str]:
-        """Return the IDs of the containers that run, after every row was compared with its process."""
-
-    def restart_after_boot(self, report: Callable[[str], None]) -> None:
-        """Start what its restart policy wants started, now that the daemon is there."""

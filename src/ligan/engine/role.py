@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ligan.engine.container_role import ContainerEngine
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,8 +42,8 @@ if TYPE_CHECKING:
     """Docker's filters: name -> values, as given by `--filter name=value`."""
 
 
-class Engine(Protocol):
-    """Everything about images."""
+class Engine(ContainerEngine, Protocol):
+    """Everything about images and, by its base, about containers."""
 
     command: str
     """What undo entries say did it: the command as typed, or the request."""
