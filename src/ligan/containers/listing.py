@@ -178,12 +178,16 @@ class _Images:
 
 def _endpoints(tx: ReadTransaction) -> dict[tuple[int, str], Any]:
     """Return how containers are connected now, by container and name of network."""
+    rows = tx.all(
+        """SELECT endpoint.container, network.name, endpoint.config
+           FROM endpoint JOIN network ON network.key = endpoint.network"""
+    )
+    if not rows:
+        return {}
+    from ligan.oci.hostconfig import endpoint_settings
+
     return {
-        (container, network): json.loads(config)
-        for container, network, config in tx.all(
-            """SELECT endpoint.container, network.name, endpoint.config
-               FROM endpoint JOIN network ON network.key = endpoint.network"""
-        )
+        (container, network): endpoint_settings(json.loads(config)) for container, network, config in rows
     }
 
 
