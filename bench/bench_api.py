@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 from bench.corpus import BIG_NAME, archive
-from bench.measure import Cost, interleaved, median, peak
+from bench.measure import Contender, Cost, interleaved, median, peak
+from bench.recorded import UnixConnection, recorded
 from bench.report import Row, compared, verdict
 
 if TYPE_CHECKING:
     from bench.contenders import Bench
-    from bench.measure import Contender
 
 REPEATS = 5
 """A question takes milliseconds: ask it this many times as often as the long work."""
@@ -38,11 +40,32 @@ def run(bench: Bench) -> list[Row]:
 
 
 def _listing(bench: Bench, both: dict[str, Contender], count: int, goal: float) -> list[Row]:
+    """Ask both for their images; then without an engine's work, and without a client's."""
     for contender in both.values():
         contender.run("load", "--quiet", "--input", archive(str(count), bench.work))
+    sockets = {
+        who: contender.environment["DOCKER_HOST"].removeprefix("unix://") for who, contender in both.items()
+    }
     asking = {who: partial(contender.measure, "images") for who, contender in both.items()}
-    costs = interleaved(bench.runs * REPEATS, asking)
-    return compared(f"docker images at {count:,}", costs, {"docker": goal})
+    with recorded(sockets["ligan"], bench.folder) as path:
+        environment = {**both["ligan"].environment, "DOCKER_HOST": f"unix://{path}"}
+        client = Contender("client", ("docker",), environment, bench.folder)
+        asking["the client alone, ligan's answer being recorded"] = partial(client.measure, "images")
+        costs = interleaved(bench.runs * REPEATS, asking)
+    answers = interleaved(bench.runs * REPEATS, {who: partial(_get, path) for who, path in sockets.items()})
+    return [
+        *compared(f"docker images at {count:,}", costs, {"docker": goal}),
+        *compared(f"GET /images/json at {count:,}", answers, {}),
+    ]
+
+
+def _get(path: str) -> Cost:
+    """Ask the engine at this socket for its images, as docker's client does."""
+    start = time.perf_counter()
+    with contextlib.closing(UnixConnection(path)) as connection:
+        connection.request("GET", "/v1.41/images/json")
+        connection.getresponse().read()
+    return Cost(time.perf_counter() - start, 0, 0)
 
 
 def _moving(bench: Bench, both: dict[str, Contender]) -> list[Row]:

@@ -97,9 +97,12 @@ def _pid(path: str) -> int:
 
 
 def _install(folder: str) -> str:
-    """Install Ligan from a wheel, as pipx does: its byte code is compiled. Return the python beside it."""
-    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+    """Install Ligan from a wheel as pipx does: byte code is compiled, and pip is not there to slow the start.
+
+    Return the python beside it.
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", folder], check=True)
     python = os.path.join(folder, "bin", "python")
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REPOSITORY]
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", REPOSITORY]
     subprocess.run(pip, check=True)
     return python
