@@ -29,7 +29,11 @@ def scenarios_at(point: str) -> list[str]:
     return [name for name in faults.SCENARIOS if faults.reference_run(name).reached.get(point)]
 
 
-@pytest.mark.parametrize("point", POINTS)
+IMAGES = [point for point in POINTS if not point.startswith(("tree.", "snapshot.", "start.", "finish."))]
+"""The points of verbs on images. Those of snapshots and containers need root: tests/contract, tests/containers."""
+
+
+@pytest.mark.parametrize("point", IMAGES)
 def test_kill_at(point: str, folder: str) -> None:
     names = scenarios_at(point)
     assert names, "no verb gets there: the point is dead, or a scenario is missing"
@@ -44,7 +48,7 @@ def test_kill_at(point: str, folder: str) -> None:
 
 
 # A verb that is done asks nothing more of the system: nothing can fail there.
-@pytest.mark.parametrize("point", [point for point in POINTS if not point.endswith(".done")])
+@pytest.mark.parametrize("point", [point for point in IMAGES if not point.endswith(".done")])
 @pytest.mark.parametrize(("action", "kind"), [("eio", Unavailable), ("enospc", NoSpace)])
 def test_error_at(point: str, action: str, kind: type[LiganError], folder: str) -> None:
     for name in scenarios_at(point):

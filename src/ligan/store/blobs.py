@@ -123,22 +123,6 @@ class Lease:
                 size += len(chunk)
             return self._stage(path, file.fileno(), hasher.hexdigest(), size)
 
-    def write_by(self, writer: Callable[[BinaryIO], object]) -> Staged:
-        """Have a file written in whatever order, then hash and fsync it.
-
-        `writer` makes no room on a full disk: its OSError comes out as it is.
-        """
-        hasher = hashlib.sha256()
-        size = 0
-        path, file = self._new_file()
-        with file:
-            writer(file)
-            file.seek(0)
-            while chunk := file.read(CHUNK):
-                hasher.update(chunk)
-                size += len(chunk)
-            return self._stage(path, file.fileno(), hasher.hexdigest(), size)
-
     def folder(self) -> str:
         """Return the path of a new empty folder that goes with the lease, with all that is in it by then."""
         path = f"{self.path}/folder-{next(self._numbers)}"

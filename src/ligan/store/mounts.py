@@ -96,7 +96,7 @@ def detach(path: str) -> None:
 
 
 def unused_mounts(tx: ReadTransaction, layout: Layout) -> list[str]:
-    """Return the diff IDs of the layers that are mounted, or were to be, and that no container in use needs."""
+    """Return the diff IDs of layers that are mounted, or were to be, and that no container in use needs."""
     try:
         names = os.listdir(layout.mounts)
     except FileNotFoundError:

@@ -1,0 +1,257 @@
+"""Snapshots: layers as file systems, and the writable layer that a container has on top.
+
+Docker calls the parts a graph driver. There are three (see `drivers`); which one a container has can be seen
+from its folder, so that a setting which changes later changes only what is made later. Containers share the
+mounts of their layers. Nobody counts users: they are the containers' rows, and what is mounted is what the
+kernel shows (`ligan.store.mounts`).
+
+What takes long is done outside of every transaction, and each step can be done again: a process that is
+killed leaves a lease, or mounts that no container needs, and recovery takes both.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from ligan.errors import NotFound
+from ligan.layers.mounting import mount_overlay
+from ligan.layers.snapshots.chain import Layer, Lowers, chain, lower_path, once_each
+from ligan.layers.snapshots.drivers import EROFS, OVERLAY, VFS, Choice, chosen, probe
+from ligan.layers.snapshots.making import make_mountable
+from ligan.oci.digest import Digest
+from ligan.store import failpoints
+from ligan.store.db import Explained
+from ligan.store.mounts import drop_unused_mounts, is_mounted, unmount
+from ligan.store.trees import tree_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from ligan.store.blobs import Lease
+    from ligan.store.store import Store
+
+_STAMP = "made"
+"""A file beside the files of a container with vfs. What was changed after it was made, the container did."""
+
+
+class Snapshots:
+    """The file systems of one store. As the store, it belongs to one thread."""
+
+    def __init__(self, store: Store, driver: str = "") -> None:
+        """`driver` is one of DRIVERS, or "" for the best that works. Raises Invalid for any other."""
+        self._store = store
+        self._layout = store.layout
+        self._forced = chosen(driver) if driver else None
+        self._probed: Choice | None = None
+
+    @property
+    def choice(self) -> Choice:
+        """The driver of what is made from now on. The first use may take a millisecond: it tries."""
+        if self._forced is not None:
+            return self._forced
+        if self._probed is None:
+            self._probed = probe(self._store)
+        return self._probed
+
+    def prepare(self, top: int | None) -> str:
+        """Make every layer from this one down mountable; returns the name of the driver by which it is.
+
+        Takes long for layers that are new, and nothing for the others.
+        """
+        with self._store.database.read() as tx:
+            layers = chain(tx, top)
+        if layers and self._forced is None and all(layer.index or layer.unpacked for layer in layers):
+            return EROFS if any(layer.index for layer in layers) else OVERLAY  # they work: no need to try
+        driver = self.choice.driver
+        if driver != VFS:
+            for layer in reversed(layers):
+                if not self._is_ready(layer):
+                    make_mountable(self._store, layer.diff_id, self._is_ready, index=driver == EROFS)
+        return driver
+
+    def _is_ready(self, layer: Layer) -> bool:
+        is_indexed = bool(layer.index) and (self._forced is None or self._forced.driver == EROFS)
+        return layer.unpacked or is_indexed
+
+    def create(self, container: str, top: int | None) -> str:
+        """Make the writable layer of a container on this layer; returns the name of its driver.
+
+        What is there already stays.
+        """
+        layout = self._layout
+        with Explained(layout.container(container)):
+            os.makedirs(layout.container(container), 0o700, exist_ok=True)
+            if self._is_vfs(container):
+                return VFS
+            driver = self.prepare(top)
+            if driver == VFS and not os.path.exists(layout.upper(container)):
+                self._copy(container, top)
+                return VFS
+            self._make_folders(container)
+        return driver
+
+    def _make_folders(self, container: str) -> None:
+        layout = self._layout
+        for path in (layout.work(container), layout.merged(container)):
+            os.makedirs(path, 0o700, exist_ok=True)
+        # Its mode is that of the container's root folder, which the container may have changed since.
+        if not os.path.exists(layout.upper(container)):
+            new = f"{layout.upper(container)}-new"
+            os.makedirs(new, exist_ok=True)
+            os.chmod(new, 0o755)  # noqa: S103 - as Docker's
+            os.rename(new, layout.upper(container))
+
+    def _is_vfs(self, container: str) -> bool:
+        return os.path.exists(self._stamp(container))
+
+    def _stamp(self, container: str) -> str:
+        return f"{self._layout.container(container)}/{_STAMP}"
+
+    def _copy(self, container: str, top: int | None) -> None:
+        """Unpack all layers into a folder of the container's own."""
+        merged = self._layout.merged(container)
+        with self._store.lease() as lease:
+            folder = self._unpacked(lease, top)
+            with _FolderLock(self._layout.container(container)):
+                if self._is_vfs(container):
+                    return
+                if not os.path.exists(merged):
+                    os.rename(folder, merged)
+                failpoints.hit("snapshot.copied")
+                os.close(os.open(self._stamp(container), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+    def _unpacked(self, lease: Lease, top: int | None) -> str:
+        """Return a folder of the lease with all that the layers show."""
+        from ligan.layers.unpack import apply_layer
+
+        with self._store.database.read() as tx:
+            layers = chain(tx, top)
+        folder = lease.folder()
+        os.chmod(folder, 0o755)  # noqa: S103 - the root folder of a container
+        for layer in reversed(layers):
+            with open(self._layout.blob(Digest(layer.diff_id)), "rb", buffering=0) as tar:
+                apply_layer(tar.fileno(), folder)
+        return folder
+
+    def mount(self, container: str) -> str:
+        """On return the container's root file system is at the path that is returned.
+
+        What is missing, because a crash broke off its making, is made. Raises NotFound where the container
+        has no row, CannotMount where the kernel refuses.
+        """
+        merged = self._layout.merged(container)
+        if is_mounted(merged):
+            return merged
+        with self._store.database.read() as tx:
+            row = tx.one("SELECT layer FROM container WHERE id = ?", (container,))
+        if row is None:
+            raise NotFound(f"No such container: {container}")
+        if self.create(container, row[0]) == VFS:
+            return merged
+        layers = self._layers(row[0])
+        upper, work = self._layout.upper(container), self._layout.work(container)
+        with Explained(merged), _FolderLock(upper):
+            if not is_mounted(merged):
+                with Lowers(self._layout, layers) as lowers:
+                    failpoints.hit("snapshot.lowers")
+                    mount_overlay(lowers or [self._nothing(container)], merged, upper=upper, work=work)
+                    failpoints.hit("snapshot.mounted")
+        return merged
+
+    def _layers(self, top: int | None) -> list[Layer]:
+        """Return the layers to be stacked, the uppermost first, in the forms that are to be used."""
+        with self._store.database.read() as tx:
+            return once_each(chain(tx, top))
+
+    def _nothing(self, container: str) -> str:
+        """Return an empty folder, for images without layers: overlay has to stand on something."""
+        path = f"{self._layout.container(container)}/lower"
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    def unmount(self, container: str) -> None:
+        """On return the container's root file system is not mounted, nor are layers that only it needed.
+
+        It may be called for any container, whatever its driver and state, and again.
+        """
+        unmount(self._layout.merged(container))
+        failpoints.hit("snapshot.unmounted")
+        drop_unused_mounts(self._store.database, self._layout)
+
+    def view(self, top: int | None) -> View:
+        """Return what mounts the layers, without any container's, read-only: see View."""
+        return View(self, top)
+
+    def graph_driver(self, container: str, top: int | None) -> dict[str, Any]:
+        """Return Docker's GraphDriver of a container: where its layers and its files really are."""
+        layout = self._layout
+        if self._is_vfs(container):
+            return {"Data": None, "Name": VFS}
+        layers = self._layers(top)
+        return {
+            "Data": {
+                "LowerDir": ":".join([lower_path(layout, layer) for layer in layers]),
+                "MergedDir": layout.merged(container),
+                "UpperDir": layout.upper(container),
+                "WorkDir": layout.work(container),
+            },
+            "Name": OVERLAY if layers and all(layer.unpacked for layer in layers) else EROFS,
+        }
+
+    def size(self, container: str) -> int:
+        """Return Docker's SizeRw: the bytes of the files that the container has changed or added."""
+        with Explained(self._layout.container(container)):
+            if self._is_vfs(container):
+                made = os.stat(self._stamp(container)).st_ctime_ns
+                return tree_size(self._layout.merged(container), changed_after=made)
+            return tree_size(self._layout.upper(container))
+
+
+class View:
+    """`with snapshots.view(top) as path`: all that the layers show is in that folder, not to be written to.
+
+    It stays whatever is unmounted or removed meanwhile, until the end of the block.
+    """
+
+    def __init__(self, snapshots: Snapshots, top: int | None) -> None:
+        self._snapshots = snapshots
+        self._top = top
+
+    def __enter__(self) -> str:
+        driver = self._snapshots.prepare(self._top)
+        self._lease = self._snapshots._store.lease()
+        try:
+            return self._filled(self._lease, driver)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+
+    def _filled(self, lease: Lease, driver: str) -> str:
+        if driver == VFS:
+            return self._snapshots._unpacked(lease, self._top)
+        path, nothing = lease.folder(), lease.folder()
+        with Lowers(self._snapshots._layout, self._snapshots._layers(self._top)) as lowers:
+            if lowers:
+                mount_overlay([*lowers, nothing], path)  # of one folder alone overlay makes nothing
+        return path
+
+    def __exit__(self, *exception: Any) -> None:
+        self._lease.__exit__(*exception)
+        drop_unused_mounts(self._snapshots._store.database, self._snapshots._layout)
+
+
+class _FolderLock:
+    """`with _FolderLock(path)`: no other process is in such a block with this folder."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> Self:
+        self._file = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        os.close(self._file)

@@ -1,0 +1,120 @@
+"""Making of a layer's tar what can be mounted: outside of every transaction, then in one step."""
+
+from __future__ import annotations
+
+import os
+
+from ligan.errors import NotFound
+from ligan.layers.snapshots.chain import Layer, chain
+from ligan.layers.unpack import unpack_layer
+from ligan.oci.digest import Digest
+from ligan.store import failpoints
+from ligan.store.db import DISK_FULL, explain
+from ligan.store.mounts import LayerLock
+from ligan.store.trees import tree_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ligan.store.blobs import Lease, Staged
+    from ligan.store.db import WriteTransaction
+    from ligan.store.store import Store
+
+
+def make_mountable(store: Store, diff_id: str, is_ready: Callable[[Layer], bool], *, index: bool) -> None:
+    """On return the layer is in a form that can be mounted, whoever made it.
+
+    With `index` that is an EROFS index, or a folder where the layer cannot be indexed. Raises NotFound for a
+    layer that was removed meanwhile.
+    """
+    with LayerLock(store.layout, diff_id):
+        with store.database.read() as tx:
+            key = tx.value("SELECT key FROM layer WHERE diff_id = ?", (diff_id,))
+            made = key is not None and is_ready(chain(tx, key)[0])
+        while not made:
+            made = _try_to_make(store, diff_id, index=index)
+
+
+def _try_to_make(store: Store, diff_id: str, *, index: bool) -> bool:
+    """Return False where the disk was full, and has room now."""
+    tar = store.layout.blob(Digest(diff_id))
+    try:
+        with store.lease() as lease, open(tar, "rb", buffering=0) as file:
+            if not (index and _index(store, lease, diff_id, file.fileno())):
+                _unpack(store, lease, diff_id, file.fileno())
+    except FileNotFoundError:
+        raise _removed(diff_id) from None
+    except OSError as error:
+        if error.errno not in DISK_FULL or not store.make_room(os.stat(tar).st_size):
+            raise explain(error, store.layout.layers) from error
+        return False
+    return True
+
+
+def _index(store: Store, lease: Lease, diff_id: str, tar: int) -> bool:
+    """Return False for a layer that cannot be indexed."""
+    from ligan.layers.erofs import NotIndexable
+
+    try:
+        staged = stage_index(lease, tar)
+    except NotIndexable:
+        return False
+    with store.database.write() as tx:
+        _check_there(tx, diff_id)
+        add_index(tx, diff_id, lease.commit(tx, [staged])[staged.digest])
+    return True
+
+
+def stage_index(lease: Lease, tar: int) -> Staged:
+    """Write the EROFS index of an open layer tar into the lease. Raises NotIndexable."""
+    from io import BytesIO
+
+    from ligan.layers.erofs import write_index
+
+    index = BytesIO()
+    write_index(tar, index)
+    return lease.write_chunks([index.getbuffer()])
+
+
+def add_index(tx: WriteTransaction, diff_id: str, blob: int) -> None:
+    """Note that a blob is the index of a layer that is there."""
+    tx.execute(
+        "INSERT OR IGNORE INTO layer_blob (diff_id, blob, compressor) VALUES (?, ?, 'erofs')", (diff_id, blob)
+    )
+
+
+def _unpack(store: Store, lease: Lease, diff_id: str, tar: int) -> None:
+    folder = lease.folder()
+    os.chmod(folder, 0o755)  # noqa: S103 - the root folder of a container
+    unpack_layer(tar, folder)
+    _sync_tree(folder)
+    size = tree_size(folder)
+    failpoints.hit("tree.written")
+    with store.database.write() as tx:
+        _check_there(tx, diff_id)
+        lease.commit_tree(tx, folder, diff_id, size)
+
+
+def _check_there(tx: WriteTransaction, diff_id: str) -> None:
+    """Raise NotFound where nothing holds the layer any more."""
+    if tx.value("SELECT 1 FROM layer WHERE diff_id = ?", (diff_id,)) is None:
+        raise _removed(diff_id)
+
+
+def _removed(diff_id: str) -> NotFound:
+    return NotFound(f"the layer {diff_id} was removed meanwhile")
+
+
+def _sync_tree(path: str) -> None:
+    """On return all that is in the folder is durable. One call writes out the whole file system it is on."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if libc.syncfs(folder):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), path)
+    finally:
+        os.close(folder)
