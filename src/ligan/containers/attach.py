@@ -1,0 +1,126 @@
+"""Taking part in the streams of a container or exec, through conmon's socket and pipe.
+
+conmon sends packets whose first byte names the stream, and takes what is for stdin as it is. Folders are
+those that hold `attach` and `ctl`: of a container, or of an exec.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from ligan.errors import Conflict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STDOUT, STDERR = 2, 3
+"""The first byte of conmon's packets. A terminal's output is all STDOUT."""
+
+PACKET = 1 + (1 << 15)
+"""Bytes that hold any packet of conmon."""
+
+_GIVEN = 1 << 13
+"""Bytes of stdin in one packet: conmon reads no more of it."""
+
+
+def open_attach_socket(folder: str) -> socket.socket:
+    """Return a connected SOCK_SEQPACKET socket. Raises Conflict where nobody listens: it has ended."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    try:
+        # By a descriptor of its folder: an address holds 107 bytes, a path may be longer.
+        holder = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            connection.connect(f"/proc/self/fd/{holder}/attach")
+        finally:
+            os.close(holder)
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        raise Conflict("cannot attach: it is not running") from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def adopt(descriptor: int) -> socket.socket:
+    """Return the socket of a descriptor such as `runtime.execute` gives; it is the socket's from now on."""
+    return socket.socket(fileno=descriptor)
+
+
+class Attachment:
+    """The streams of a container or exec: iterate for (STDOUT or STDERR, bytes) until they end.
+
+    One thread may iterate while another writes. `fileno` is the socket's, for those who wait by themselves.
+    """
+
+    def __init__(self, connection: socket.socket, *, stdout: bool = True, stderr: bool = True) -> None:
+        self._socket = connection
+        self._wanted = [stream for stream, wanted in ((STDOUT, stdout), (STDERR, stderr)) if wanted]
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        while True:
+            try:
+                packet = self._socket.recv(PACKET)
+            except ConnectionResetError:
+                return
+            if not packet:
+                return
+            if packet[0] in self._wanted:
+                yield packet[0], packet[1:]
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def take(self) -> socket.socket:
+        """Return the socket, which is the caller's from now on."""
+        return self._socket
+
+    def write(self, data: bytes) -> None:
+        """Give bytes to stdin. What comes after its end is dropped, as a pipe's would be."""
+        view = memoryview(data)
+        try:
+            for start in range(0, len(view), _GIVEN):
+                self._socket.send(view[start : start + _GIVEN])
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def close_stdin(self) -> None:
+        """End stdin; output goes on."""
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it has ended
+
+    def close(self) -> None:
+        """Take no part any more. A thread that iterates meanwhile comes to its end."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the other side was quicker
+        self._socket.close()
+
+
+_RESIZE, _REOPEN = 1, 2
+
+
+def resize(folder: str, height: int, width: int) -> None:
+    """Tell a terminal its size in characters. Of something that has ended, do nothing."""
+    _tell(folder, f"{_RESIZE} {height} {width}\n")
+
+
+def reopen_log(folder: str) -> None:
+    """Have conmon go on in a new file at the log's path, after the old one was renamed."""
+    _tell(folder, f"{_REOPEN} 0 0\n")
+
+
+def _tell(folder: str, command: str) -> None:
+    try:
+        pipe = os.open(f"{folder}/ctl", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return  # no conmon reads it: nothing there, or nobody
+    try:
+        os.write(pipe, command.encode())
+    finally:
+        os.close(pipe)

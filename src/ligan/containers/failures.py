@@ -1,0 +1,88 @@
+"""What a runtime says when it cannot do something -> Docker's words and exit statuses. Pure.
+
+Source: engine 20.10, daemon/start_unix.go, daemon/errors.go (translateContainerdStartErr) and daemon/exec.go.
+"""
+
+from __future__ import annotations
+
+from ligan.errors import Invalid, LiganError, Unavailable
+from ligan.values import Value
+
+
+class Runtime(Value):
+    """The programs that run containers. `why` tells why a runtime that is here is not used, or is empty."""
+
+    name: str
+    path: str
+    conmon: str
+    why: str = ""
+
+
+class StartFailed(Invalid):
+    """The image's program cannot be started. `exit_code` is the container's, as Docker says: 126 or 127."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class RuntimeFailed(Unavailable):
+    """The runtime could not do it. `exit_code` is that of what did not start."""
+
+    def __init__(self, message: str, exit_code: int = 128) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def start_failure(runtime: Runtime, message: str, program: str) -> LiganError:
+    """Return Docker's error for a container that could not be created, to run `program`."""
+    said = last_error(message)
+    text = f"failed to create shim task: OCI runtime create failed: {_by(runtime, said)}: unknown"
+    lower = text.lower()
+    if program in lower and any(words in lower for words in _NOT_FOUND):
+        return StartFailed(text, 127)
+    if program in lower and "permission denied" in lower:
+        return StartFailed(text, 126)
+    if "not a directory" in lower:
+        return StartFailed(
+            f"{text}: Are you trying to mount a directory onto a file (or vice-versa)? "
+            "Check if the specified host path exists and is the expected type",
+            127,
+        )
+    return RuntimeFailed(text)
+
+
+_NOT_FOUND = ("executable file not found", "no such file or directory")
+
+
+def exec_failure(runtime: Runtime, message: str, program: str) -> LiganError:
+    """Return Docker's error for a command that could not be started in a running container."""
+    text = f"OCI runtime exec failed: {_by(runtime, last_error(message))}: unknown"
+    if program in text and any(words in text.lower() for words in (*_NOT_FOUND, "permission denied")):
+        return StartFailed(text, _EXEC_FAILED)
+    return RuntimeFailed(text, _EXEC_FAILED)
+
+
+_EXEC_FAILED = 126
+"""Docker's exit status of a command that could not be started beside others, for whatever reason."""
+
+
+def _by(runtime: Runtime, said: str) -> str:
+    """runc names itself in its errors; of others Docker's containerd puts the name before."""
+    return said if runtime.name == "runc" else f"{runtime.name}: {said}"
+
+
+def last_error(message: str) -> str:
+    """Return the runtime's last error: lines of JSON, or plain ones."""
+    import json
+
+    said = ""
+    for line in message.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            said = line.strip() or said
+            continue
+        if isinstance(entry, dict) and entry.get("level") in ("error", "fatal"):
+            said = str(entry.get("msg", ""))
+    return said or "the runtime said nothing"

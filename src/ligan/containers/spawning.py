@@ -1,0 +1,74 @@
+"""Running programs without `subprocess`, whose import takes as long as a short-lived container's start."""
+
+from __future__ import annotations
+
+import os
+
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# Python ignores these two, and whoever it starts would go on ignoring them.
+_SIGPIPE, _SIGXFSZ = 13, 25
+
+_FIRST_FREE = 32
+"""Descriptors are moved up here first, so that none is overwritten before it was given on."""
+
+
+class Finished(Value):
+    """A program that has ended. `status` is its exit status, 128 + the signal that ended it otherwise."""
+
+    status: int
+    output: bytes
+    errors: bytes
+
+
+def spawn(words: Sequence[str], files: Mapping[int, int], environment: Mapping[str, str]) -> int:
+    """Start a program, the first word its path; returns its pid.
+
+    `files` are our descriptors by the number under which it has them; what is not named among the first
+    three is /dev/null. Raises OSError.
+    """
+    import fcntl
+
+    moved = {number: fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for number, file in files.items()}
+    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        actions: list[tuple[int, int, int]] = [
+            (os.POSIX_SPAWN_DUP2, moved.get(number, nothing), number) for number in sorted({0, 1, 2, *moved})
+        ]
+        return os.posix_spawn(
+            words[0], tuple(words), environment, file_actions=actions, setsigdef=(_SIGPIPE, _SIGXFSZ)
+        )
+    finally:
+        os.close(nothing)
+        for file in moved.values():
+            os.close(file)
+
+
+def wait_for(pid: int) -> int:
+    """Return the exit status of a child once it has ended."""
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def run(words: Sequence[str], given: bytes = b"") -> Finished:
+    """Run a program to its end, `given` being what it reads. Raises OSError where it cannot be started."""
+    with (
+        open(os.memfd_create("given"), "w+b") as source,
+        open(os.memfd_create("output"), "r+b") as output,
+        open(os.memfd_create("errors"), "r+b") as errors,
+    ):
+        source.write(given)
+        source.seek(0)
+        status = wait_for(
+            spawn(words, {0: source.fileno(), 1: output.fileno(), 2: errors.fileno()}, os.environ)
+        )
+        return Finished(status, _content(output.fileno()), _content(errors.fileno()))
+
+
+def _content(file: int) -> bytes:
+    return os.pread(file, os.fstat(file).st_size, 0)
