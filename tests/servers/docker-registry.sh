@@ -1,6 +1,7 @@
 #!/bin/bash
 # Debian's docker-registry (distribution 2.8) on 127.0.0.1:PORT, its data under DIR/data.
-# Prints REGISTRY=127.0.0.1:PORT and returns when it answers. Usage: docker-registry.sh DIR PORT
+# SETTINGS are YAML that is added to its configuration.
+# Prints REGISTRY=127.0.0.1:PORT and returns when it answers. Usage: docker-registry.sh DIR PORT [SETTINGS]
 set -euo pipefail
 dir=$(realpath -m "$1")
 port=$2
@@ -13,11 +14,12 @@ storage:
   delete: {enabled: true}
 http: {addr: "127.0.0.1:$port"}
 CONFIG
+printf '%s' "${3:-}" >>"$dir/config.yml"
 setsid docker-registry serve "$dir/config.yml" >"$dir/registry.log" 2>&1 </dev/null &
 server=$!
 echo "$server" >"$dir/registry.pid"
 for _ in $(seq 100); do
-  if curl -fs "http://127.0.0.1:$port/v2/" >/dev/null 2>&1; then
+  if curl -s "http://127.0.0.1:$port/v2/" >/dev/null 2>&1; then
     echo "REGISTRY=127.0.0.1:$port"
     exit 0
   fi

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+USER, PASSWORD = "joe", "s3cret"
+HTPASSWD = f"{USER}:$2y$04$abcdefghijklmnopqrstuuLZYjhNQAOdpbzt4WxWlUHjv1wsyH5DG\n"
+
+
+def with_password(folder: str) -> str:
+    """Return the settings of a registry for USER and nobody else; who that is lies in `folder`."""
+    with open(f"{folder}/htpasswd", "w", encoding="ascii") as file:
+        file.write(HTPASSWD)
+    return f"auth: {{htpasswd: {{realm: here, path: {folder}/htpasswd}}}}\n"
+
+
 def missing() -> str | None:
     """Say what is not installed, or None."""
     for program in ("docker-registry", "curl"):
@@ -24,11 +35,14 @@ def missing() -> str | None:
 
 
 @contextmanager
-def running(folder: str) -> Iterator[str]:
-    """Run a registry that keeps everything in `folder`; yields its `127.0.0.1:PORT`."""
+def running(folder: str, settings: str = "") -> Iterator[str]:
+    """Run a registry that keeps everything in `folder`; yields its `127.0.0.1:PORT`.
+
+    `settings` are YAML, beyond those of every registry.
+    """
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [os.path.join(SERVERS, "docker-registry.sh"), folder, str(port)]
+    command = [os.path.join(SERVERS, "docker-registry.sh"), folder, str(port), settings]
     subprocess.run(command, check=True, capture_output=True)
     try:
         yield f"127.0.0.1:{port}"

@@ -83,7 +83,7 @@ class Authorizer:
             if "basic" not in self._challenges:
                 return {}
             if not credentials.username or not credentials.password:
-                raise NoCredentials(f"{operation(method, url)}: no basic auth credentials")
+                raise NoCredentials(NoCredentials.words).within(operation(method, url))
             return {"Authorization": self._basic(credentials)}
 
     def renew(self, answer: Answer, scopes: tuple[str, ...], proof: Mapping[str, str]) -> bool:
@@ -99,6 +99,11 @@ class Authorizer:
                 del self._tokens[scopes]
             is_granted = proof.get("Authorization", "").startswith("Bearer ")
             return self._challenges != known or (is_granted and not self._credentials().registry_token)
+
+    def forget(self, scopes: tuple[str, ...]) -> None:
+        """Ask for a new token the next time."""
+        with self._lock:
+            self._tokens.pop(scopes, None)
 
     def login(self, root: str) -> str:
         """Try the credentials. Return the identity token that is to stand for them, or an empty string.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ligan.remote.auth import Authorizer
     from ligan.remote.credentials import Credentials
     from ligan.remote.endpoint import Endpoint, RemoteSettings
+    from ligan.remote.faults import Refusal
     from ligan.remote.http1 import Body
     from ligan.remote.transport import Answer, Transport
 
@@ -113,16 +114,17 @@ class Client:
                 proof = self._proof(method, url, scopes)
                 answer = self._transport.request(method, url, sent, body, credentials=proof)
             except RemoteError as error:
-                if not (is_repeatable and may_pass(error) and waits.next()):
-                    raise self._authorizer.without_secrets(error) from None
-                continue
-            if not is_repeatable:
-                return answer
+                if is_repeatable and may_pass(error) and waits.next():
+                    continue
+                if not is_repeatable:  # so registries end a body whose token they no longer take
+                    self._authorizer.forget(scopes)
+                raise self._authorizer.without_secrets(error) from None
             if answer.status == 401 and not has_renewed:
                 has_renewed = again = self._authorizer.renew(answer, scopes, proof)
             else:
-                again = answer.status in PASSING and waits.next(wanted=answer.headers.get("Retry-After"))
-            if not again:
+                wanted = answer.headers.get("Retry-After")
+                again = is_repeatable and answer.status in PASSING and waits.next(wanted=wanted)
+            if not again or not is_repeatable:
                 return answer
             answer.discard()
 
@@ -143,7 +145,7 @@ class Client:
         except LiganError as error:
             raise BadAnswer(f"{answer.operation}: {error.message}") from None
 
-    def refusal(self, answer: Answer) -> RemoteError:
+    def refusal(self, answer: Answer) -> Refusal:
         """Return the error that the answer is, without the secrets that the registry may repeat in it."""
         return refusal(answer.status, self._authorizer.redact(_error_body(answer)))
 

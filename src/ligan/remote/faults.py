@@ -45,6 +45,8 @@ class BadAnswer(RemoteError, Corrupt):
 class NoCredentials(RemoteError, Unauthorized):
     """The registry wants a name and a password, and none are known."""
 
+    words = "no basic auth credentials"
+
 
 class Refusal(RemoteError):
     """The registry refused, and said why.
@@ -226,3 +228,11 @@ def pull_error(error: LiganError, reference: Reference) -> LiganError:
     else:
         return error
     return NotFound(f"{prefix}: {error.message.removeprefix('errors:').strip()}")
+
+
+def push_error(error: RemoteError) -> RemoteError:
+    """Return what Docker says where a push ended in this error: not at what, where credentials lack.
+
+    (engine 20.10, distribution/errors.go, retryOnError.)
+    """
+    return error.saying(NoCredentials.words) if isinstance(error, NoCredentials) else error

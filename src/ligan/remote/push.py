@@ -22,6 +22,7 @@ from ligan.oci.documents import (
     Manifest,
 )
 from ligan.oci.reference import parse
+from ligan.remote.faults import RemoteError, push_error
 from ligan.remote.origins import LAYER_TYPES, forms_of, remember_place, repositories_with
 from ligan.remote.progress import Message, Pushed
 from ligan.remote.repository import Registry
@@ -76,15 +77,20 @@ def push(
     report(Message(f"The push refers to repository [{reference.repository}]"))
     with store.database.read() as tx:
         references = _references(tx, reference)
-    digests = []
-    with Registry.open(reference.domain, settings, credentials) as registry:
-        repository = registry.writable(reference.path)
-        for each in references:
-            prepared = store.read_files(lambda tx, each=each: prepare(tx, store.layout, each.canonical, each))  # type: ignore[misc]  # mypy sees no default of a lambda
-            digests.append(push_image(store, repository, prepared, report))
+    try:
+        with Registry.open(reference.domain, settings, credentials) as registry:
+            repository = registry.writable(reference.path)
+            digests = [_push_one(store, repository, each, report) for each in references]
+    except RemoteError as error:
+        raise push_error(error) from None
     with store.database.write() as write:
         record(write, store.now(), "push", reference.familiar, name=reference.familiar_repository)
     return tuple(digests)
+
+
+def _push_one(store: Store, repository: WritableRepository, reference: Reference, report: Report) -> Digest:
+    prepared = store.read_files(lambda tx: prepare(tx, store.layout, reference.canonical, reference))
+    return push_image(store, repository, prepared, report)
 
 
 def pushable(name: str) -> Reference:

@@ -6,14 +6,19 @@ from urllib.parse import quote
 
 from ligan.oci.digest import Digest, sha256
 from ligan.remote.client import Waits
-from ligan.remote.faults import BadAnswer, RemoteError, may_pass, printable
+from ligan.remote.faults import BadAnswer, LoginRefused, RemoteError, may_pass, printable
 from ligan.remote.repository import Repository, hashed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ligan.remote.faults import Refusal
     from ligan.remote.transport import Answer
+
+
+class _Outlived(LoginRefused):
+    """A token was good when an upload began, and no longer with its bytes. The next one is new."""
 
 
 class WritableRepository(Repository):
@@ -42,9 +47,14 @@ class WritableRepository(Repository):
         Raises refusals, Interrupted after the last attempt.
         """
         waits = Waits(self._client)
+        is_renewed = False
         while True:
             try:
                 return self._upload(chunks(), size, digest)
+            except _Outlived:
+                if is_renewed:
+                    raise
+                is_renewed = True
             except RemoteError as error:
                 if not may_pass(error) or not waits.next():
                     raise
@@ -78,7 +88,7 @@ class WritableRepository(Repository):
         if size is None or callable(digest):
             answer = client.request("PATCH", place, self._scopes, headers, chunks)
             if answer.status not in (202, 204):
-                raise client.refusal(answer)
+                raise self._refusal(answer)
             place = _location(answer)
             answer.discard()
             headers, body = {}, None
@@ -88,11 +98,17 @@ class WritableRepository(Repository):
 
     def _stored(self, answer: Answer, digest: Digest) -> None:
         if answer.status not in (200, 201):
-            raise self._client.refusal(answer)
+            raise self._refusal(answer)
         stated = answer.headers.get("Docker-Content-Digest")
         answer.discard()
         if stated and stated != digest:
             raise BadAnswer(f"{answer.operation}: {digest} was stored as {printable(stated)[:140]}")
+
+    def _refusal(self, answer: Answer) -> Refusal:
+        refusal = self._client.refusal(answer)
+        if refusal.status != 401:
+            return refusal
+        return _Outlived(refusal.message, 401, refusal.code, is_bare=refusal.is_bare)
 
     def _abandon(self, answer: Answer) -> None:
         """End an upload that is not needed. A registry that does not do that does so in time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from base64 import b64encode
 from typing import TYPE_CHECKING
@@ -130,6 +131,44 @@ def test_token_past_its_life_is_renewed(registries: Registries, monkeypatch: pyt
     monkeypatch.setattr("ligan.remote.auth.time.monotonic", lambda: 10.0**9)
     repository.head_manifest("v1")
     assert len(site.server.requests) == 2
+
+
+@pytest.mark.parametrize("ending", ["says so", "hangs up"])
+def test_token_that_runs_out_while_an_upload_is_sent_is_renewed(registries: Registries, ending: str) -> None:
+    """The bytes are on their way when it is refused: they are sent again, once."""
+    tokens = itertools.count()
+    server = registries.serve(lambda _: reply(200, {"token": f"t{next(tokens)}"}))
+
+    def answer(request: Request) -> Reply | None:
+        if not request.authorization:
+            return reply(401, {}, WWW_Authenticate=f'Bearer realm="{server.url}/token"')
+        if request.method == "POST":
+            return reply(202, b"", Location="/upload")
+        if request.method == "PUT" and request.authorization == "Bearer t0":
+            return reply(401, b"") if ending == "says so" else [b""]
+        return reply(201, b"")
+
+    registry = registries.serve(answer)
+    registries.open(registry).writable("app").upload_blob(lambda: [b"abc"], 3, sha256(b"abc"))
+    assert [(request.authorization, request.body) for request in registry.requests[-3:]] == [
+        ("Bearer t0", b"abc"),
+        ("Bearer t1", b""),
+        ("Bearer t1", b"abc"),
+    ]
+
+
+def test_token_that_is_never_good_for_an_upload_is_renewed_once(registries: Registries) -> None:
+    server = registries.serve(lambda _: reply(200, {"token": "t"}))
+
+    def answer(request: Request) -> Reply | None:
+        if request.authorization and request.method == "POST":
+            return reply(202, b"", Location="/upload")
+        return reply(401, {}, WWW_Authenticate=f'Bearer realm="{server.url}/token"')
+
+    registry = registries.serve(answer)
+    with pytest.raises(LoginRefused, match="authentication required"):
+        registries.open(registry).writable("app").upload_blob(lambda: [b"abc"], 3, sha256(b"abc"))
+    assert len(registry.paths("PUT")) == 2
 
 
 def test_token_that_is_refused_early_is_renewed_once(registries: Registries) -> None:
