@@ -136,7 +136,7 @@ def test_kill_of_what_does_not_run(home: Home) -> None:
         Conflict, match=f"^Cannot kill container: idle: Container {container} is not running$"
     ):
         home.engine.kill_container("idle")
-    with pytest.raises(NotFound, match="^Cannot kill container: x: No such container: x$"):
+    with pytest.raises(NotFound, match=r"^Cannot kill container: x: No such container: x$"):
         home.engine.kill_container("x")
 
 
@@ -169,7 +169,7 @@ def test_restart_keeps_what_would_go_at_its_end(home: Home) -> None:
     assert home.row(container).pid not in (0, first)
     assert home.events(container)[2:] == ["kill", "kill", "die", "stop", "start", "restart"]
     home.engine.kill_container(container)
-    assert home.engine.wait_container(container, "removed").exit_code == 137
+    assert home.events(container)[-3:] == ["kill", "die", "destroy"]
 
 
 def test_restart_policy_on_failure(home: Home) -> None:

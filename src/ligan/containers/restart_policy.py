@@ -37,20 +37,17 @@ def wants_restart(
     return False
 
 
-def wants_start_at_boot(host_config: Mapping[str, Any], *, exit_code: int, stopped_by_hand: bool) -> bool:
+def wants_start_at_boot(
+    host_config: Mapping[str, Any], *, exit_code: int, restarts: int, stopped_by_hand: bool
+) -> bool:
     """Return whether a container that does not run is started when the daemon is.
 
     `always` starts even what was stopped by hand (engine 20.10, daemon/daemon.go, restore).
     """
-    policy = host_config.get("RestartPolicy") or {}
-    match policy.get("Name"):
-        case "always":
-            return True
-        case "unless-stopped":
-            return not stopped_by_hand
-        case "on-failure":
-            return exit_code != 0 and not stopped_by_hand
-    return False
+    name = (host_config.get("RestartPolicy") or {}).get("Name")
+    if name == "always":
+        return True
+    return wants_restart(host_config, exit_code=exit_code, restarts=restarts, stopped_by_hand=stopped_by_hand)
 
 
 def wait_before(restarts: int, ran_for: int, last_wait: int) -> int:

@@ -10,8 +10,9 @@ from ligan.containers import rows
 from ligan.containers.ending import current, ended, finish, process_of, reconcile
 from ligan.containers.locking import Watch
 from ligan.containers.processes import await_end, open_pidfd
+from ligan.containers.restart_policy import wants_start_at_boot
 from ligan.containers.rows import Ended, NoSuchContainer
-from ligan.containers.running import start_again
+from ligan.containers.running import start, start_again
 from ligan.errors import LiganError
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ligan.containers.rows import Container
+    from ligan.containers.running import Keep
     from ligan.store.store import Store
 
 _LOOK_SECONDS = 0.02
@@ -105,6 +107,27 @@ def _await_restart(store: Store, container_id: str) -> bool:
         if left <= 0:
             return True
         time.sleep(min(left / 10**9, _LOOK_SECONDS))
+
+
+def restart_after_boot(store: Store, report: Callable[[str], None], keep: Keep | None = None) -> None:
+    """Start what its restart policy wants started, now that a daemon is there; `keep` is as for `start`.
+
+    What never ran is not started. What cannot be started is reported, and the others still are.
+    """
+    reconcile(store)
+    with store.database.read() as tx:
+        stopped = rows.in_states(tx, "exited")
+    for container in stopped:
+        if container.started and wants_start_at_boot(
+            container.host_config,
+            exit_code=container.exit_code,
+            restarts=container.restarts,
+            stopped_by_hand=container.stopped_by_hand,
+        ):
+            try:
+                start(store, container.id, keep)
+            except LiganError as error:
+                report(f"cannot start container {container.id}: {error.message}")
 
 
 class Supervisor:

@@ -1,0 +1,137 @@
+"""Killed at every step of a start and of an end: what is shown is true, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ligan.containers.ending import reconcile
+from ligan.containers.processes import await_end
+from ligan.store.failpoints import POINTS
+from tests.support.bundles import SECONDS, await_no_conmon
+from tests.support.homes import cgroups_of
+from tests.support.mounts import below as mounts_below
+
+if TYPE_CHECKING:
+    from tests.support.homes import Home
+
+pytestmark = pytest.mark.root
+
+STARTS = [point for point in POINTS if point.startswith("start.")]
+ENDS = [point for point in POINTS if point.startswith("finish.")]
+
+BEFORE_ROW = ("start.marked", "start.mounted", "start.connected", "start.created")
+
+
+def check_clean(home: Home, container: str) -> None:
+    """Assert that nothing of the system serves a container that does not run."""
+    folder = home.store.layout.container(container)
+    assert await_no_conmon(folder)
+    assert not cgroups_of(container)
+    assert not os.path.ismount(home.store.layout.merged(container))
+    assert mounts_below(home.store.layout.mounts) == []
+    assert os.listdir(home.store.layout.all_running) == []
+
+
+@pytest.mark.parametrize("point", STARTS)
+def test_kill_at_start(point: str, home: Home) -> None:
+    container = home.create("sleep", "1000")
+    home.killed(point, "start", container)
+    reconcile(home.store)
+    row = home.row(container)
+    if point in BEFORE_ROW:
+        assert (row.state, row.exits) == ("created", 0)
+        check_clean(home, container)
+    elif point == "start.rows":  # shown as running for a moment; its process never ran
+        assert (row.state, row.exits, row.exit_code) == ("exited", 1, 137)
+        check_clean(home, container)
+    else:
+        assert row.state == "running"
+    home.engine.start_container(container)
+    assert home.row(container).state == "running"
+    home.engine.kill_container(container)
+    check_clean(home, container)
+
+
+@pytest.mark.parametrize("point", ENDS)
+@pytest.mark.parametrize("removed", [False, True])
+def test_kill_at_end(point: str, home: Home, *, removed: bool) -> None:
+    container = home.create("sh", "-c", "exit 3", AutoRemove=removed)
+    home.killed(point, "run", container)
+    reconcile(home.store)
+    home.store.recover()  # as the next verb that writes does: it takes the folder of what was removed
+    assert bool(home.engine.list_containers({}, show_all=True)) is not removed
+    assert home.events(container)[:3] == ["create", "start", "die"]
+    if not removed:
+        row = home.row(container)
+        assert (row.state, row.exits, row.exit_code) == ("exited", 1, 3)
+        check_clean(home, container)
+
+
+def test_conmon_and_container_killed(home: Home) -> None:
+    container = home.start("sleep", "1000")
+    row = home.row(container)
+    os.kill(row.conmon_pid, signal.SIGKILL)
+    os.kill(row.pid, signal.SIGKILL)
+    await_end_of(row.pid)
+    row = home.row(container)
+    assert (row.state, row.exit_code) == ("exited", 255)
+    check_clean(home, container)
+
+
+def test_conmon_killed(home: Home) -> None:
+    """The container runs on, without its streams' other end; its end is noticed by whoever looks."""
+    container = home.start("sleep", "1000")
+    os.kill(home.row(container).conmon_pid, signal.SIGKILL)
+    assert home.row(container).state == "running"
+    home.engine.stop_container(container, 0)
+    assert home.row(container).state == "exited"
+    check_clean(home, container)
+
+
+def test_after_a_restart_of_the_machine(home: Home) -> None:
+    """Rows of another boot are of processes that are gone, whoever has their numbers now."""
+    container = home.start("sleep", "1000")
+    row = home.row(container)
+    with home.store.database.write() as tx:
+        tx.execute("UPDATE container SET boot_id = 'another', pid = ? WHERE key = ?", (os.getpid(), row.key))
+    assert home.engine.list_containers({}) == []
+    found = home.row(container)
+    assert (found.state, found.exit_code) == ("exited", 255)
+    os.kill(row.conmon_pid, signal.SIGKILL)  # a real restart would have ended it
+    await_end_of(row.pid)
+    check_clean(home, container)
+
+
+def await_end_of(pid: int) -> None:
+    from ligan.containers.processes import Process
+
+    process = Process.of(pid)
+    if process is not None:
+        assert await_end(process, 20)
+
+
+def test_waiting_for_a_restart_survives_the_one_who_waits(home: Home) -> None:
+    container = home.start("sh", "-c", "exit 1", RestartPolicy={"Name": "on-failure", "MaximumRetryCount": 3})
+    home.await_state(container, "restarting")
+    _kill_cleanup(container)
+    deadline = time.monotonic() + SECONDS
+    while home.row(container).state != "exited" and time.monotonic() < deadline:
+        reconcile(home.store)
+        time.sleep(0.01)
+    assert home.row(container).restarts == 3
+
+
+def _kill_cleanup(container: str) -> None:
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if b"cleanup" in words and container.encode() in words and b"-m" in words[:4]:
+            os.kill(int(pid), signal.SIGKILL)
