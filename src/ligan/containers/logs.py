@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from ligan.errors import Invalid
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -249,7 +250,7 @@ def _time(text: bytes) -> int | None:
         seconds = start + 60 * int(text[14:16]) + int(text[17:19])
         digits = text[20:-6]
         return seconds * SECOND + int(digits.ljust(9, b"0")[:9])
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, Invalid):
         return None
 
 
