@@ -40,7 +40,8 @@ def with_names(nodes: dict[bytes, tuple[int, Node]]) -> Tree:
     paths: dict[int, set[bytes]] = {}
     for path, (number, _) in nodes.items():
         paths.setdefault(number, set()).add(path)
-    return {path: replace(node, names=frozenset(paths[number])) for path, (number, node) in nodes.items()}
+    names = {number: frozenset(found) for number, found in paths.items()}
+    return {path: replace(node, names=names[number]) for path, (number, node) in nodes.items()}
 
 
 def walked(root: str) -> Tree:
@@ -149,7 +150,7 @@ class _Reader:
             data = self.image[at : at + size]
         elif kind == stat.S_IFREG and size:
             start = (where - self.device) * BLOCK
-            assert 0 <= start
+            assert start >= 0
             assert start + size <= len(self.tar)
             data = self.tar[start : start + size]
         if kind != stat.S_IFDIR:
@@ -178,6 +179,7 @@ class _Reader:
     def entries(self, data: bytes) -> dict[bytes, tuple[int, int]]:
         """Return a folder's entries, as the kernel's binary search can find them."""
         found: dict[bytes, tuple[int, int]] = {}
+        last = b""
         for start in range(0, len(data), BLOCK):
             block = data[start : start + BLOCK]
             count, rest = divmod(struct.unpack_from("<H", block, 8)[0], 12)
@@ -187,8 +189,9 @@ class _Reader:
             for (number, name_at, kind), end in zip(heads, ends, strict=True):
                 name = block[name_at:end].rstrip(b"\0")
                 assert 0 < len(name) <= 255
-                assert list(found)[-1:] < [name]
+                assert last < name
                 found[name] = number, kind
+                last = name
         return found
 
 
