@@ -33,19 +33,33 @@ def spawn(words: Sequence[str], files: Mapping[int, int], environment: Mapping[s
     """
     import fcntl
 
-    moved = {number: fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for number, file in files.items()}
     nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    wanted = {0: nothing, 1: nothing, 2: nothing, **files}
+    moved = {number: fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for number, file in wanted.items()}
+    os.close(nothing)
+    actions: list[tuple[int, int] | tuple[int, int, int]] = [
+        (os.POSIX_SPAWN_CLOSE, file) for file in _inheritable()
+    ]
+    actions += [(os.POSIX_SPAWN_DUP2, file, number) for number, file in moved.items()]
     try:
-        actions: list[tuple[int, int, int]] = [
-            (os.POSIX_SPAWN_DUP2, moved.get(number, nothing), number) for number in sorted({0, 1, 2, *moved})
-        ]
         return os.posix_spawn(
             words[0], tuple(words), environment, file_actions=actions, setsigdef=(_SIGPIPE, _SIGXFSZ)
         )
     finally:
-        os.close(nothing)
         for file in moved.values():
             os.close(file)
+
+
+def _inheritable() -> list[int]:
+    """Return descriptors that this process was itself given: who holds a lock by one must not share it."""
+    found = []
+    for file in map(int, os.listdir("/proc/self/fd")):
+        try:
+            if os.get_inheritable(file):
+                found.append(file)
+        except OSError:
+            pass  # the one of the listing, or another thread's, closed by now
+    return found
 
 
 def wait_for(pid: int) -> int:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,14 +18,15 @@ SECOND = 10**9
 
 def entry(second: int, text: str, stream: str = "stdout", mark: str = "F") -> str:
     """Return a line as conmon writes it, so many seconds after BASE."""
-    return f"2026-11-20T21:{41 + (14 + second) // 60:02d}:{(14 + second) % 60:02d}.000000001+00:00 {stream} {mark} {text}\n"
+    minutes, seconds = divmod(14 + second, 60)
+    return f"2026-11-20T21:{41 + minutes}:{seconds:02d}.000000001+00:00 {stream} {mark} {text}\n"
 
 
 def write(folder: Path, lines: Iterable[str], name: str = "log") -> None:
     (folder / name).write_text("".join(lines))
 
 
-def texts(folder: Path, **request: int | bool) -> list[str]:
+def texts(folder: Path, **request: Any) -> list[str]:
     return [line.text.decode() for line in read_logs(str(folder), LogRequest(**request))]
 
 

@@ -67,6 +67,7 @@ def test_run_gives_what_is_read_and_returns_what_is_written() -> None:
 
 def test_what_is_spawned_has_the_files_it_was_given_and_no_others() -> None:
     read, write = os.pipe()
+    os.set_inheritable(write, True)  # as a shell does for `10>file`
     try:
         assert wait_for(spawn(["/bin/ls", "/proc/self/fd"], {1: write, 7: read}, os.environ)) == 0
         assert os.read(read, 1000).split() == [b"0", b"1", b"2", b"3", b"7"]  # 3 is ls's own
