@@ -496,8 +496,8 @@ def test_base_images_look_as_unpacked_by_gnu_tar(base_images: str, tmp_path: Pat
             layer = file.read()
             work = tmp_path / str(number)
             (work / "unpacked").mkdir(parents=True)
-            command = ["tar", "-xpP", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-C"]
-            subprocess.run([*command, str(work / "unpacked")], input=layer, check=True)
+            command = ["tar", "-xpPC", str(work / "unpacked"), "--delay-directory-restore", "--numeric-owner"]
+            subprocess.run([*command, "--xattrs", "--xattrs-include=*"], input=layer, check=True)
             trees = walked(str(work / "unpacked")), mounted_tree(layer, work)
             with tarfile.open(fileobj=io.BytesIO(layer)) as tar:
                 named = {os.fsencode(name) for name in tar.getnames()}
