@@ -40,6 +40,18 @@ def mounted(folder: str, options: str = OFF) -> Iterator[Overlay]:
         subprocess.run(["umount", overlay.merged], check=True)
 
 
+@contextmanager
+def merged_view(lower: str, place: str) -> Iterator[str]:
+    """Mount folders, the uppermost first and two at the least, as one that cannot be changed."""
+    os.makedirs(place)
+    command = ["mount", "-t", "overlay", "overlay", "-o", f"ro,lowerdir={lower}", place]
+    subprocess.run(command, check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
 def apply_layer(layer: Iterable[bytes], base: str) -> None:
     """Apply a layer to a plain tree: its whiteouts are carried out first, GNU tar unpacks the rest."""
     content = b"".join(layer)

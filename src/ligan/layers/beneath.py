@@ -126,28 +126,29 @@ def locate(root: int, path: str) -> Place:
     "a/../b" is "b", whatever a is. Links on the way are followed; one at the end is not, unless a
     slash or a dot comes after it. Raises NoSuchPath, or Invalid for a path that leads through a file.
     """
-    clean = normpath("/" + path.lstrip("/"))
+    shown = clean = normpath("/" + path.lstrip("/"))
     dot = basename(path.rstrip("/")) == "."
-    name = "." if dot else basename(clean) or "/"
+    end = "/" if path.endswith("/") else "/." if dot else ""
     if "\0" in path:
         raise Invalid(f"lstat {clean}: invalid argument")
     try:
-        if dot or path.endswith("/"):
+        if end:
             below = resolve(root, clean)
         else:
             below = f"{resolve(root, dirname(clean))}/{basename(clean)}".strip("/")
+        shown = f"/{below}{end}"
         folder = open_folder(root, dirname(below))
         try:
             status = os.stat(basename(below) or ".", dir_fd=folder, follow_symlinks=False)
         finally:
             os.close(folder)
+        if end and not stat.S_ISDIR(status.st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     except OSError as error:
         if error.errno == errno.ENOENT:
             raise NoSuchPath(f"Could not find the file {path}") from error
-        raise Invalid(f"lstat {clean}: {os.strerror(error.errno or 0).lower()}") from error
-    if not stat.S_ISDIR(status.st_mode) and (dot or path.endswith("/")):
-        raise Invalid(f"lstat {path}: not a directory")
-    return Place(below, name, status)
+        raise Invalid(f"lstat {shown}: {os.strerror(error.errno or 0).lower()}") from error
+    return Place(below, "." if dot else basename(clean) or "/", status)
 
 
 def path_status(root: str, path: str) -> PathStatus:

@@ -263,6 +263,15 @@ def test_real_redirect_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
+def test_whiteout_of_nothing_is_no_change(tmp_path: Path) -> None:
+    for name in ("upper", "lower"):
+        (tmp_path / name).mkdir()
+    os.mknod(tmp_path / "upper" / "gone", 0o20000, os.makedev(0, 0))
+    os.mknod(tmp_path / "upper" / "null", 0o20666, os.makedev(1, 3))
+    assert lines(overlay_changes(str(tmp_path / "upper"), str(tmp_path / "lower"))) == ["A /null"]
+
+
+@pytest.mark.root
 def test_sizes_are_those_of_docker(overlay: Overlay, tmp_path: Path) -> None:
     merged = tmp_path / "merged"
     (merged / "etc" / "passwd").write_bytes(b"x" * 1000)
