@@ -366,8 +366,13 @@ def web(tmp_path: object) -> Iterator[str]:
 
 
 def test_a_url_is_imported(web: str, daemon: Daemon) -> None:
-    told, made = ask(daemon, "POST", f"/images/create?fromSrc={web}/fs.tar&repo=imp:1").lines
+    told, *_, full, made = ask(daemon, "POST", f"/images/create?fromSrc={web}/fs.tar&repo=imp:1").lines
     assert told == {"status": f"Downloading from {web}/fs.tar"}
+    assert full == {
+        "status": "Importing",
+        "progressDetail": {"current": 10240, "total": 10240},
+        "progress": f"[{'=' * 50}>]  10.24kB/10.24kB",
+    }
     image = ask(daemon, "GET", "/images/imp:1/json").document
     assert (image["Id"], image["Comment"]) == (made["status"], f"Imported from {web}/fs.tar")
 

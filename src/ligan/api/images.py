@@ -151,7 +151,11 @@ async def _create(call: Call) -> StreamResponse:
             return engine.import_image(body, request)
         with open_url(origin) as download:
             answer.write(wire.stream_line({"status": f"Downloading from {download.address}"}))
-            return engine.import_image(download, request)
+            download.watch(lambda current, size: answer.write(wire.import_line(current, size)))
+            image = engine.import_image(download, request)
+            if download.size < 0:
+                answer.write(wire.stream_line({}))  # as Docker, after a bar that could not show the end
+            return image
 
     try:
         image = await run(call, make, answer, body)

@@ -92,14 +92,20 @@ def stream_error(error: LiganError) -> bytes:
 
 
 def progress_line(progress: LoadProgress) -> bytes:
-    return stream_line(
-        {
-            "status": "Loading layer",
-            "progressDetail": {"current": progress.current, "total": progress.total},
-            "progress": bar(progress.current, progress.total),
-            "id": progress.layer,
-        }
-    )
+    return stream_line({**_bar("Loading layer", progress.current, progress.total), "id": progress.layer})
+
+
+def import_line(current: int, total: int) -> bytes:
+    """Return how much of a URL's tar was read, in bytes; a `total` of -1 is unknown."""
+    return stream_line(_bar("Importing", current, total))
+
+
+def _bar(status: str, current: int, total: int) -> dict[str, object]:
+    return {
+        "status": status,
+        "progressDetail": {"current": current, "total": total},
+        "progress": bar(current, total),
+    }
 
 
 def message_line(told: Message) -> bytes:

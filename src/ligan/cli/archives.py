@@ -119,7 +119,7 @@ LOAD = Command(
 
 def _import(session: Session, options: Options) -> int:
     from ligan.cli.references import client_error
-    from ligan.images.importing import ImportRequest
+    from ligan.images.importing import Download, ImportRequest
 
     source, *names = options.arguments
     reference = names[0] if names else ""
@@ -135,19 +135,35 @@ def _import(session: Session, options: Options) -> int:
             platform=options.text("platform"),
             source="" if not is_url else source,
         )
-        write(f"{session.engine.import_image(file, request)}\n")
+        image = session.engine.import_image(file, request)
+        if isinstance(file, Download) and file.size < 0:
+            write("\n")  # as docker, after a bar that could not show the end
+    write(f"{image}\n")
     return 0
 
 
 def _download(url: str) -> Download:
-    """Open what a URL names. The daemon does that for docker, so that its errors are the daemon's."""
+    """Open what a URL names, and show on a terminal how far it is.
+
+    The daemon does that for docker, so that its errors are the daemon's.
+    """
     from urllib.request import getproxies
 
     from ligan.images.importing import open_url
+    from ligan.oci.gosize import bar
 
     write(f"Downloading from {url}\n")
     flush()
-    return open_url(url, getproxies())
+    download = open_url(url, getproxies())
+    if is_terminal(sys.stdout):
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+        download.watch(lambda current, size: _redraw(f"Importing {bar(current, size, columns)}"))
+    return download
+
+
+def _redraw(line: str) -> None:
+    write(f"\x1b[2K\r{line}\r")
+    flush()
 
 
 IMPORT = Command(

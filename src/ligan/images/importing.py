@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from ligan.errors import Corrupt, Invalid, NotFound, Unavailable
 from ligan.images import catalog
 from ligan.images.changes import apply_changes
@@ -21,7 +23,7 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from http.client import HTTPResponse
     from typing import BinaryIO
 
@@ -160,11 +162,20 @@ _MAX_EXPLANATION = 4096
 
 
 class Download:
-    """The body of an HTTP answer. A connection that breaks off is an error, not an end."""
+    """The body of an HTTP answer, of `size` bytes, or -1 where the server does not say.
+
+    A connection that breaks off is an error, not an end.
+    """
 
     def __init__(self, response: HTTPResponse, address: str) -> None:
         self._response = response
+        self._pending = b""
+        self._current = 0
+        self._told = 0
+        self._told_at = 0.0
+        self._report: Callable[[int, int], object] = lambda _current, _size: None
         self.address = address
+        self.size = -1 if response.length is None else response.length
 
     def __enter__(self) -> Download:
         return self
@@ -175,14 +186,46 @@ class Download:
     def close(self) -> None:
         self._response.close()
 
+    def watch(self, report: Callable[[int, int], object]) -> None:
+        """Have `report` called with the bytes read so far, and the size, as often as Docker tells them.
+
+        That is after each percent or 512 KiB, ten times a second at the most, and at the end.
+        """
+        self._report = report
+
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes, and none only at the end."""
+        if not self._pending:
+            self._pending = self._fetch()
+        data, self._pending = self._pending[:size], self._pending[size:]
+        return data
+
+    def _fetch(self) -> bytes:
         from http.client import HTTPException
 
+        wanted = _CHUNK if self.size < 0 else min(_CHUNK, self.size - self._current)
         try:
-            data = self._response.read(size)
+            data = self._response.read1(wanted) if wanted else b""
         except (HTTPException, OSError) as error:
             raise Unavailable(f'Get "{self.address}": {error}') from None
-        if not data and self._response.length:
+        if not data and self._current < self.size:
             raise Corrupt("unexpected EOF")
+        self._current += len(data)
+        self._tell(at_end=self._current == self.size if data else self.size < 0)
         return data
+
+    def _tell(self, *, at_end: bool) -> None:
+        step = _STEP if self.size < 0 else min(_STEP, self.size // 100)
+        if not at_end:
+            now = time.monotonic()
+            if self._current - self._told <= step or now < self._told_at + _PAUSE:
+                return
+            self._told_at = now
+        self._told = self._current
+        self._report(self._current, self.size)
+
+
+_CHUNK = 64 << 10
+_STEP = 512 << 10
+_PAUSE = 0.1
+"""Seconds."""

@@ -15,7 +15,7 @@ from ligan.images.staging import LoadProgress
 from tests.support.fake_engine import ID, FakeEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.unit.cli.conftest import CommandLine
 
@@ -182,8 +182,8 @@ def test_import_refuses_in_the_clients_words(ligan: CommandLine, tmp_path: Any) 
 class _Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(404 if self.path == "/y.tar" else 200)
-        if self.path == "/cut.tar":
-            self.send_header("Content-Length", "1024")
+        if self.path != "/unknown.tar":
+            self.send_header("Content-Length", "1024" if self.path == "/cut.tar" else "13")
         self.end_headers()
         self.wfile.write(b"from a server")
 
@@ -191,25 +191,42 @@ class _Answer(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_import_reads_a_url(ligan: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
     with http.server.HTTPServer(("127.0.0.1", 0), _Answer) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        url = f"http://127.0.0.1:{server.server_port}"
-        try:
-            fetched = ligan("import", f"{url}/x.tar", engine=importing())
-            missing = ligan("import", f"{url}/y.tar", engine=importing())
-            cut = ligan("import", f"{url}/cut.tar", engine=importing())
-        finally:
-            server.shutdown()
-            thread.join()
-    assert fetched.out.splitlines()[0] == f"Downloading from {url}/x.tar"
-    assert fetched.out.splitlines()[1].startswith("from a server")
-    refusal = f"failed to GET {url}/y.tar with status 404 Not Found: from a server"
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_import_reads_a_url(ligan: CommandLine, web: str) -> None:
+    fetched = ligan("import", f"{web}/x.tar", engine=importing())
+    assert fetched.out == f"Downloading from {web}/x.tar\nfrom a server \n"
+    missing = ligan("import", f"{web}/y.tar", engine=importing())
+    refusal = f"failed to GET {web}/y.tar with status 404 Not Found: from a server"
     assert (missing.status, missing.err) == (1, f"Error response from daemon: {refusal}\n")
+    cut = ligan("import", f"{web}/cut.tar", engine=importing())
     assert (cut.status, cut.err) == (1, "Error response from daemon: unexpected EOF\n")
+
+
+def test_import_of_a_url_of_unknown_length_leaves_a_line_free_as_docker(ligan: CommandLine, web: str) -> None:
+    fetched = ligan("import", f"{web}/unknown.tar", engine=importing())
+    assert fetched.out == f"Downloading from {web}/unknown.tar\n\nfrom a server \n"
+
+
+def test_import_of_a_url_draws_a_bar_on_a_terminal(
+    ligan: CommandLine, web: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_a_terminal(monkeypatch, 120)
+    full = f"[{'=' * 50}>]      13B/13B"
+    fetched = ligan("import", f"{web}/x.tar", engine=importing())
+    shown = fetched.out.removeprefix(f"Downloading from {web}/x.tar\n").split("\x1b[2K\r")
+    assert shown == ["", *[f"Importing {full}\r"] * (len(shown) - 2), f"Importing {full}\rfrom a server \n"]
+    assert len(shown) > 1
 
 
 def test_import_prints_the_id(ligan: CommandLine) -> None:

@@ -6,15 +6,17 @@ import gzip
 import io
 import json
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ligan.errors import Corrupt, Invalid, LiganError, NotFound, Unavailable
 from ligan.images import importing
-from ligan.images.importing import ImportRequest, import_image, open_url
+from ligan.images.importing import Download, ImportRequest, import_image, open_url
 from ligan.oci.platform import Platform
 from tests.support import archives, tars
 from tests.support.stores import SECOND, START, Stock
@@ -168,6 +170,10 @@ class _Site(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/tar":
             self._answer(200, TAR)
+        elif self.path == "/endless":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(TAR)
         elif self.path == "/short":
             self._answer(200, TAR[:700], claimed=len(TAR))
         elif self.path in ("/moved", "/file"):
@@ -218,6 +224,53 @@ def test_answer_that_breaks_off_is_an_error(site: str, stock: Stock) -> None:
     with open_url(f"{site}/short") as source, pytest.raises(Corrupt, match=r": unexpected EOF$"):
         import_image(stock.store, source, ImportRequest())
     assert stock.disk_bytes() == 0
+
+
+@pytest.mark.parametrize(("path", "size"), [("tar", len(TAR)), ("endless", -1)])
+def test_how_far_a_download_is_is_told_at_its_end(path: str, size: int, site: str, stock: Stock) -> None:
+    told: list[tuple[int, int]] = []
+    with open_url(f"{site}/{path}") as source:
+        source.watch(lambda *progress: told.append(progress))
+        import_image(stock.store, source, ImportRequest())
+    assert told[-1] == (len(TAR), size)
+    assert len(told) == len(set(told)) <= 2
+
+
+CHUNK = 64 << 10
+
+
+class _Answer:
+    """A response of so many chunks."""
+
+    def __init__(self, chunks: int, length: int) -> None:
+        self.length = length
+        self._left = chunks
+
+    def read1(self, size: int) -> bytes:
+        self._left -= 1
+        return bytes(size) if self._left >= 0 else b""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize(
+    ("chunks", "told"),
+    [(16, [1, 3, 5, 7, 9, 11, 13, 15, 16]), (1024, [*range(9, 1024, 9), 1024])],
+    ids=["ten times a second", "each 512 KiB"],
+)
+def test_how_far_a_download_is_is_told_as_often_as_by_docker(
+    chunks: int, told: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = count(16)  # a chunk takes a sixteenth of a second
+    monkeypatch.setattr(time, "monotonic", lambda: next(ticks) / 16)
+    heard = []
+    response = _Answer(chunks, chunks * CHUNK)
+    with Download(response, "http://x/") as download:  # type: ignore[arg-type]  # all that it asks of one
+        download.watch(lambda current, _size: heard.append(current // CHUNK))
+        while download.read(CHUNK):
+            pass
+    assert heard == told
 
 
 @pytest.mark.parametrize(
