@@ -47,7 +47,9 @@ def write_index(tar_fd: int, out: BinaryIO) -> int:
     """
     index = Index(os.fstat(tar_fd).st_size)
     scan_layer(tar_fd, inodes=index)
-    return index.write(out)
+    image = index.finish()
+    out.write(image)
+    return len(image)
 
 
 class Index(Inodes):
@@ -64,19 +66,15 @@ class Index(Inodes):
         elif self._blocks > BLOCKS_MAX:
             self._image.unfit = f"its tar is too large, {size} bytes"
 
-    def write(self, out: BinaryIO) -> int:
-        """Write the index of what was scanned; return its size in bytes. To be called once.
-
-        Raises NotIndexable with the reason; nothing is written then.
-        """
+    def finish(self) -> bytearray:
+        """Return the index of what was scanned. To be called once. Raises NotIndexable with the reason."""
         image = self._image
         if not image.unfit:
             self._put_folders()
-            written = image.finish(self._blocks)
+            finished = image.finish(self._blocks)
         if image.unfit:
             raise NotIndexable(f"the layer cannot be indexed: {image.unfit}")
-        out.write(written)
-        return len(written)
+        return finished
 
     def add(self, member: Member) -> int:
         permissions = member.mode & _PERMISSIONS
