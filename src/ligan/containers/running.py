@@ -101,7 +101,8 @@ def _launch(store: Store, container: Container, restarts: int) -> None:
     os.makedirs(layout.all_running, 0o700, exist_ok=True)
     with open(layout.running(container.id), "wb"):
         failpoints.hit("start.marked")
-    root = Snapshots(store).mount(container.id)
+    # What goes at its end is of no use after a power cut either.
+    root = Snapshots(store).mount(container.id, volatile=bool(container.host_config.get("AutoRemove")))
     failpoints.hit("start.mounted")
     _prepare_mounts(store, container)
     _share_memory(container, joined.shm, folder)

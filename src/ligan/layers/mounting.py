@@ -44,17 +44,38 @@ def mount_erofs(index: str, tar: str, target: str) -> None:
         _mount(index, target, "erofs", _MS_RDONLY, f"device={names[0]}")
 
 
-def mount_overlay(lowers: Sequence[str], target: str, *, upper: str = "", work: str = "") -> None:
+def mount_overlay(
+    lowers: Sequence[str], target: str, *, upper: str = "", work: str = "", volatile: bool = False
+) -> None:
     """Mount a stack of folders, the uppermost first, read-only unless there is an upper one.
 
-    Raises CannotMount. The mounts in `lowers` are cloned: to unmount them afterwards changes nothing here.
+    A `volatile` one is never synced, by itself or when it is unmounted: nobody may need what is written
+    there after a power cut. Raises CannotMount. The mounts in `lowers` are cloned: to unmount them afterwards
+    changes nothing here.
     """
     with _Names([*lowers, upper, work] if upper else lowers) as names:
         stack = ":".join(names[: len(lowers)])
         options = f"{_OVERLAY_OPTIONS},lowerdir={stack}"
         if upper:
             options += f",upperdir={names[-2]},workdir={names[-1]}"
+            _forget_volatile(work)
+            if volatile and _knows_volatile():
+                options += ",volatile"
         _mount("overlay", target, "overlay", 0 if upper else _MS_RDONLY, options)
+
+
+def _knows_volatile() -> bool:
+    major, minor = os.uname().release.split(".")[:2]
+    return (int(major), int(minor.partition("-")[0])) >= (5, 10)
+
+
+def _forget_volatile(work: str) -> None:
+    """Remove the mark by which the kernel refuses a second mount of what was volatile."""
+    try:
+        os.rmdir(f"{work}/work/incompat/volatile")
+        os.rmdir(f"{work}/work/incompat")
+    except FileNotFoundError:
+        pass
 
 
 def mount_tmpfs(target: str, *, size: int) -> None:
@@ -74,7 +95,7 @@ class _Names:
 
     def __enter__(self) -> Sequence[str]:
         if not any(char in path for path in self._paths for char in ",:\\"):
-            room = _PAGE - len(_OVERLAY_OPTIONS) - len(",lowerdir=,upperdir=,workdir=") - 1
+            room = _PAGE - len(_OVERLAY_OPTIONS) - len(",lowerdir=,upperdir=,workdir=,volatile") - 1
             if len(os.fsencode(":".join(self._paths))) < room:
                 return self._paths
         try:

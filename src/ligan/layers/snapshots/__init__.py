@@ -17,8 +17,7 @@ import os
 from ligan.errors import NotFound
 from ligan.layers.mounting import mount_overlay
 from ligan.layers.snapshots.chain import Layer, Lowers, chain, lower_path, once_each
-from ligan.layers.snapshots.drivers import EROFS, OVERLAY, VFS, Choice, chosen, probe
-from ligan.layers.snapshots.making import make_mountable
+from ligan.layers.snapshots.drivers import EROFS, OVERLAY, VFS, Choice, chosen
 from ligan.oci.digest import Digest
 from ligan.store import failpoints
 from ligan.store.db import Explained
@@ -39,10 +38,11 @@ _STAMP = "made"
 class Snapshots:
     """The file systems of one store. As the store, it belongs to one thread."""
 
-    def __init__(self, store: Store, driver: str = "") -> None:
-        """`driver` is one of DRIVERS, or "" for the best that works. Raises Invalid for any other."""
+    def __init__(self, store: Store) -> None:
+        """Raises Invalid where the store's policy names a driver that there is not."""
         self._store = store
         self._layout = store.layout
+        driver = store.policy.storage_driver
         self._forced = chosen(driver) if driver else None
         self._probed: Choice | None = None
 
@@ -52,6 +52,8 @@ class Snapshots:
         if self._forced is not None:
             return self._forced
         if self._probed is None:
+            from ligan.layers.snapshots.probing import probe
+
             self._probed = probe(self._store)
         return self._probed
 
@@ -60,12 +62,13 @@ class Snapshots:
 
         Takes long for layers that are new, and nothing for the others.
         """
-        with self._store.database.read() as tx:
-            layers = chain(tx, top)
+        layers = self._chain(top)
         if layers and self._forced is None and all(layer.index or layer.unpacked for layer in layers):
             return EROFS if any(layer.index for layer in layers) else OVERLAY  # they work: no need to try
         driver = self.choice.driver
-        if driver != VFS:
+        if driver != VFS and layers:
+            from ligan.layers.snapshots.making import make_mountable
+
             for layer in reversed(layers):
                 if not self._is_ready(layer):
                     make_mountable(self._store, layer.diff_id, self._is_ready, index=driver == EROFS)
@@ -126,8 +129,7 @@ class Snapshots:
         """Return a folder of the lease with all that the layers show."""
         from ligan.layers.unpack import apply_layer
 
-        with self._store.database.read() as tx:
-            layers = chain(tx, top)
+        layers = self._chain(top)
         folder = lease.folder()
         os.chmod(folder, 0o755)  # noqa: S103 - the root folder of a container
         for layer in reversed(layers):
@@ -135,10 +137,11 @@ class Snapshots:
                 apply_layer(tar.fileno(), folder)
         return folder
 
-    def mount(self, container: str) -> str:
+    def mount(self, container: str, *, volatile: bool = False) -> str:
         """On return the container's root file system is at the path that is returned.
 
-        What is missing, because a crash broke off its making, is made. Raises NotFound where the container
+        What is missing, because a crash broke off its making, is made. What is written into a `volatile` one
+        need not outlive a power cut: unmounting then waits for no disk. Raises NotFound where the container
         has no row, CannotMount where the kernel refuses.
         """
         merged = self._layout.merged(container)
@@ -150,20 +153,25 @@ class Snapshots:
             raise NotFound(f"No such container: {container}")
         if self.create(container, row[0]) == VFS:
             return merged
-        layers = self._layers(row[0])
+        layers = once_each(self._chain(row[0]))
         upper, work = self._layout.upper(container), self._layout.work(container)
         with Explained(merged), _FolderLock(upper):
             if not is_mounted(merged):
                 with Lowers(self._layout, layers) as lowers:
                     failpoints.hit("snapshot.lowers")
-                    mount_overlay(lowers or [self._nothing(container)], merged, upper=upper, work=work)
+                    mount_overlay(
+                        lowers or [self._nothing(container)],
+                        merged,
+                        upper=upper,
+                        work=work,
+                        volatile=volatile,
+                    )
                     failpoints.hit("snapshot.mounted")
         return merged
 
-    def _layers(self, top: int | None) -> list[Layer]:
-        """Return the layers to be stacked, the uppermost first, in the forms that are to be used."""
+    def _chain(self, top: int | None) -> list[Layer]:
         with self._store.database.read() as tx:
-            return once_each(chain(tx, top))
+            return chain(tx, top)
 
     def _nothing(self, container: str) -> str:
         """Return an empty folder, for images without layers: overlay has to stand on something."""
@@ -189,7 +197,7 @@ class Snapshots:
         layout = self._layout
         if self._is_vfs(container):
             return {"Data": None, "Name": VFS}
-        layers = self._layers(top)
+        layers = once_each(self._chain(top))
         return {
             "Data": {
                 "LowerDir": ":".join([lower_path(layout, layer) for layer in layers]),
@@ -232,7 +240,7 @@ class View:
         if driver == VFS:
             return self._snapshots._unpacked(lease, self._top)
         path, nothing = lease.folder(), lease.folder()
-        with Lowers(self._snapshots._layout, self._snapshots._layers(self._top)) as lowers:
+        with Lowers(self._snapshots._layout, once_each(self._snapshots._chain(self._top))) as lowers:
             if lowers:
                 mount_overlay([*lowers, nothing], path)  # of one folder alone overlay makes nothing
         return path
