@@ -262,7 +262,7 @@ def prune(store: Store, filters: Filters) -> tuple[list[str], int]:
     for name in filters:
         if name not in _PRUNE_FILTERS:
             raise Invalid(f"Invalid filter '{name}'")
-    from ligan.containers.sizes import tree_size
+    from ligan.store.trees import tree_size
 
     pruned, freed = [], 0
     with store.database.write() as tx:
