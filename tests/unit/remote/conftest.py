@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ligan.remote.endpoint import RemoteSettings
+from ligan.remote.progress import Pushed
 from ligan.remote.repository import Registry
+from tests.support.honest_registry import HonestRegistry
 from tests.support.lying_registry import LyingRegistry
 
 if TYPE_CHECKING:
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ligan.remote.credentials import Credentials
+    from ligan.remote.progress import Message
     from tests.support.lying_registry import Reply, Request
+    from tests.support.stores import Stock
 
 FAST = RemoteSettings(
     connect_timeout=10.0,
@@ -54,3 +58,28 @@ class Registries:
 def registries() -> Iterator[Registries]:
     with ExitStack() as stack:
         yield Registries(stack)
+
+
+@pytest.fixture
+def registry() -> Iterator[HonestRegistry]:
+    with HonestRegistry() as registry:
+        yield registry
+
+
+class Told:
+    """A stock that deals with a registry, and what it told on the way."""
+
+    def __init__(self, stock: Stock, registry: HonestRegistry) -> None:
+        self.stock = stock
+        self.registry = registry
+        self.told: list[Message] = []
+        stock.engine.remote = FAST
+
+    @property
+    def lines(self) -> list[str]:
+        """What docker prints off a terminal."""
+        return [
+            f"{each.id}: {each.status}" if each.id else each.status
+            for each in self.told
+            if not each.total and not isinstance(each, Pushed)
+        ]

@@ -13,23 +13,17 @@ import pytest
 from ligan.errors import Corrupt, Invalid, NotFound, Unsupported
 from tests.support import archives
 from tests.support.archives import Item
-from tests.support.honest_registry import HonestRegistry
 from tests.unit.remote.conftest import FAST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from tests.support.honest_registry import HonestRegistry
     from tests.support.stores import Stock
 
 BASE = archives.layer({"base": os.urandom(50_000)})
 TOP = archives.layer({"top": b"top"})
 TARS = (BASE, TOP)
-
-
-@pytest.fixture
-def registry() -> Iterator[HonestRegistry]:
-    with HonestRegistry() as registry:
-        yield registry
 
 
 @pytest.fixture

@@ -16,16 +16,13 @@ import pytest
 from ligan.engine.embedded import EmbeddedEngine
 from ligan.errors import Corrupt, Forbidden, Invalid, LiganError, NotFound, Unavailable, Unsupported
 from ligan.oci.platform import normalise
-from ligan.remote.progress import Message
 from ligan.store import fsck
 from ligan.store.store import Store
 from tests.support import archives
 from tests.support.honest_registry import DOCKER_MANIFEST, HonestRegistry, config_of
-from tests.unit.remote.conftest import FAST
+from tests.unit.remote.conftest import FAST, Told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ligan.remote.pull import PullOutcome
     from tests.support.stores import Stock
 
@@ -34,31 +31,12 @@ TOP = archives.layer({"top": b"top"})
 TARS = (BASE, TOP)
 
 
-@pytest.fixture
-def registry() -> Iterator[HonestRegistry]:
-    with HonestRegistry() as registry:
-        yield registry
-
-
-class Puller:
-    """Pulls into a stock and keeps what was told."""
-
-    def __init__(self, stock: Stock, registry: HonestRegistry) -> None:
-        self.stock = stock
-        self.registry = registry
-        self.told: list[Message] = []
-        stock.engine.remote = FAST
+class Puller(Told):
+    """Pulls into a stock."""
 
     def pull(self, name: str = "app:1", **options: Any) -> PullOutcome:
         self.told = []
         return self.stock.engine.pull(f"{self.registry.host}/{name}", self.told.append, **options)
-
-    @property
-    def lines(self) -> list[str]:
-        """What docker prints off a terminal."""
-        return [
-            f"{each.id}: {each.status}" if each.id else each.status for each in self.told if not each.total
-        ]
 
     def fails(self, kind: type[LiganError], words: str, name: str = "app:1", **options: Any) -> None:
         """Assert that a pull fails so, and that nothing at all is left of it."""
@@ -460,3 +438,26 @@ def test_registry_that_answers_a_digest_with_another_is_refused(puller: Puller) 
     other = puller.registry.add_image("app", "2", [BASE])
     puller.registry.manifests["app", wanted] = puller.registry.manifests["app", other]
     puller.fails(Corrupt, f"^manifest verification failed for digest {wanted}$", f"app@{wanted}")
+
+
+def test_up_to_date_pull_imports_nothing_that_is_slow(puller: Puller) -> None:
+    """It is one request: TLS, JSON, threads and whatever unpacks layers would each take longer."""
+    puller.registry.add_image("app", "1", TARS)
+    puller.pull()
+    program = (
+        "import sys; before = set(sys.modules); from ligan.cli.main import main; main(sys.argv[1:]); "
+        "print(*set(sys.modules) - before, file=sys.stderr)"
+    )
+    python = [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {program}"]
+    root = puller.stock.store.layout.root
+    ended = subprocess.run(
+        [*python, "--root", root, "pull", f"{puller.registry.host}/app:1"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.splitlines()[-2].startswith("Status: Image is up to date for ")
+    slow = {"ssl", "socket", "http.client", "email", "urllib.parse", "ipaddress", "json", "re", "enum"}
+    slow |= {"threading", "datetime", "hashlib", "base64", "typing", "tarfile", "ligan.remote.pulling"}
+    slow |= {"ligan.remote.auth", "ligan.remote.credentials"}
+    assert not slow & set(ended.stderr.split())

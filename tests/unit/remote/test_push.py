@@ -11,15 +11,13 @@ import pytest
 from ligan.errors import Corrupt, Invalid, NotFound
 from ligan.oci.documents import ImageConfig
 from ligan.remote.origins import Form
-from ligan.remote.progress import Message, Pushed
+from ligan.remote.progress import Pushed
 from ligan.remote.push import new_manifest
 from tests.support import archives
 from tests.support.honest_registry import HonestRegistry, config_of
-from tests.unit.remote.conftest import FAST
+from tests.unit.remote.conftest import Told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ligan.oci.digest import Digest
     from tests.support.stores import Stock
 
@@ -27,20 +25,8 @@ BASE = archives.layer({"base": os.urandom(100_000)})
 TOP = archives.layer({"top": b"top"})
 
 
-@pytest.fixture
-def registry() -> Iterator[HonestRegistry]:
-    with HonestRegistry() as registry:
-        yield registry
-
-
-class Pusher:
-    """Pushes out of a stock and keeps what was told."""
-
-    def __init__(self, stock: Stock, registry: HonestRegistry) -> None:
-        self.stock = stock
-        self.registry = registry
-        self.told: list[Message] = []
-        stock.engine.remote = FAST
+class Pusher(Told):
+    """Pushes out of a stock."""
 
     def push(self, name: str) -> tuple[Digest, ...]:
         self.told = []
@@ -48,15 +34,6 @@ class Pusher:
 
     def name(self, image: Any, name: str) -> None:
         self.stock.name(image, f"{self.registry.host}/{name}")
-
-    @property
-    def lines(self) -> list[str]:
-        """What docker prints off a terminal."""
-        return [
-            f"{each.id}: {each.status}" if each.id else each.status
-            for each in self.told
-            if not each.total and not isinstance(each, Pushed)
-        ]
 
     def lines_of(self, tar: bytes) -> list[str]:
         prefix = f"{archives.digest(tar)[7:19]}: "
