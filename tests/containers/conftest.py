@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bundles import Bundle, leaks, unpack_busybox
+from ligan.containers.cgroups import remove_cgroups
+from tests.support.bundles import CGROUP, Bundle, leaks, unpack_busybox
 from tests.support.homes import Home
 
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def busybox(base_images: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def busybox(base_images: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The path of busybox's root file system, which tests only read."""
     folder = str(tmp_path_factory.mktemp("busybox"))
     unpack_busybox(base_images, folder)
-    return folder
+    yield folder
+    remove_cgroups(CGROUP)
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from ligan.containers.spec import Container, runtime_spec
 from ligan.containers.users import User
 
 SECONDS = 20.0
-CGROUP = "/ligan-test"
+CGROUP = f"/ligan-test-{os.getpid()}"
+"""Of this process alone: all of the machine shares the names."""
 
 
 def unpack_busybox(archive: str, target: str) -> None:
@@ -37,7 +38,7 @@ def read_member(archive: tarfile.TarFile, name: str) -> Any:
 
 
 class Bundle:
-    """One container of a test. Its cgroup is /ligan-test/<id>."""
+    """One container of a test. Its cgroup is CGROUP/<id>."""
 
     def __init__(self, folder: str, rootfs: str) -> None:
         self.folder = folder
