@@ -97,7 +97,8 @@ class SnapshotSuite:
         stock.store.close()
 
     def snapshots(self, stock: Stock) -> Snapshots:
-        return Snapshots(stock.store, self.driver)
+        stock.store.policy = stock.store.policy.replace(storage_driver=self.driver)
+        return Snapshots(stock.store)
 
     def container(self, stock: Stock, *layers: bytes, name: str = "c") -> tuple[str, int | None]:
         """Make a container on an image of these layers; returns its ID, and the key of its top layer."""

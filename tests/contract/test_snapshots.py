@@ -10,7 +10,7 @@ import pytest
 
 from ligan.errors import Invalid, Unsupported
 from ligan.layers.snapshots import Snapshots
-from ligan.layers.snapshots.drivers import probe
+from ligan.layers.snapshots.probing import probe
 from tests.contract.snapshot_suite import LAYERS, SnapshotSuite, StackedSuite, ended, fork
 from tests.support import mounts
 from tests.support.stores import Stock, opened
@@ -59,8 +59,9 @@ def test_the_best_driver_is_found_by_trying(stock: Stock) -> None:
 
 
 def test_a_driver_of_no_such_name_is_refused(stock: Stock) -> None:
+    stock.store.policy = stock.store.policy.replace(storage_driver="aufs")
     with pytest.raises(Invalid, match="no such storage driver: aufs; there are erofs, overlay, vfs"):
-        Snapshots(stock.store, "aufs")
+        Snapshots(stock.store)
 
 
 @pytest.fixture

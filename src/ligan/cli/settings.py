@@ -2,7 +2,8 @@
 
 Settings are undo_window ("24h"), undo_disk_limit ("80%" or 0.8), undo_budget
 ("20GB"), max_layer_size, keep_compressed (true), bridge (true: containers have the
-default network), insecure_registries and registry_mirrors (lists), in /etc/ligan/config.toml for root and
+default network), storage_driver ("erofs", "overlay" or "vfs"), insecure_registries and
+registry_mirrors (lists), in /etc/ligan/config.toml for root and
 $XDG_CONFIG_HOME/ligan/config.toml for others. LIGAN_UNDO_WINDOW and so on win.
 """
 
@@ -154,6 +155,15 @@ def _switch(value: object) -> bool:
     return text == "true"
 
 
+def _driver(value: object) -> str:
+    from ligan.layers.snapshots.drivers import DRIVERS
+
+    text = str(value).strip()
+    if text not in DRIVERS:
+        raise ValueError(f"{value!r} is not a storage driver; there are {', '.join(DRIVERS)}")
+    return text
+
+
 def _names(value: object) -> tuple[str, ...]:
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
@@ -175,6 +185,7 @@ _KEYS = {
     "max_layer_size": ("max_layer_size", _bytes),
     "keep_compressed": ("keep_compressed", _switch),
     "bridge": ("bridge", _switch),
+    "storage_driver": ("storage_driver", _driver),
 }
 """The settings, each with the field of Policy it fills and its parser."""
 

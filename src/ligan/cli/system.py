@@ -195,6 +195,7 @@ def _info(session: Session, options: Options) -> int:
 
 def _info_text(facts: Mapping[str, Any]) -> str:
     own = facts["Ligan"]
+    reason = f" Reason: {own['DriverReason']}\n" if own["DriverReason"] else ""
     budget = "none" if own["UndoBudget"] is None else human_size(own["UndoBudget"])
     return (
         f"Containers: {facts['Containers']}\n"
@@ -203,6 +204,7 @@ def _info_text(facts: Mapping[str, Any]) -> str:
         f" Stopped: {facts['ContainersStopped']}\n"
         f"Images: {facts['Images']}\n"
         f"Storage Driver: {facts['Driver']}\n"
+        f"{reason}"
         f"Blobs: {own['Blobs']}\n"
         f" Size: {human_size(own['BlobBytes'])}\n"
         f" Compressed Layers: {human_size(own['CompressedBytes'])}\n"

@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ligan.layers.snapshots.drivers import Choice
     from ligan.store.store import Store
 
 
@@ -27,13 +28,14 @@ def info(store: Store) -> dict[str, Any]:
         entries = tx.value("SELECT count(*) FROM deletion")
     running, paused = states.get("running", 0), states.get("paused", 0)
     kernel = platform.uname()
+    choice = _driver(store)
     return {
         "Containers": sum(states.values()),
         "ContainersRunning": running,
         "ContainersPaused": paused,
         "ContainersStopped": sum(states.values()) - running - paused,
         "Images": images,
-        "Driver": "tar",
+        "Driver": choice.driver,
         "KernelVersion": kernel.release,
         "OSType": kernel.system.lower(),
         "Architecture": kernel.machine,
@@ -51,6 +53,16 @@ def info(store: Store) -> dict[str, Any]:
             "UndoWindow": store.policy.window,
             "UndoDiskLimit": store.policy.disk_limit,
             "UndoBudget": store.policy.budget,
+            "DriverReason": choice.why,
             "SQLite": sqlite3.sqlite_version,
         },
     }
+
+
+def _driver(store: Store) -> Choice:
+    from ligan.layers.snapshots import Snapshots
+    from ligan.layers.snapshots.drivers import VFS, Choice
+
+    if not store.database.is_writable:
+        return Choice(VFS, "the store can only be read")
+    return Snapshots(store).choice

@@ -59,9 +59,9 @@ class CannotOverwrite(Conflict):
 def unpack_layer(tar: int, folder: str) -> None:
     """Unpack a layer into an empty folder, as a lower one of overlay.
 
-    On return every member is there as the tar has it; a folder that the tar does not name is this user's and
-    has mode 0755. Raises Corrupt for what dockerd would refuse, Unsupported where this user may not make such
-    files, OSError where the disk fails.
+    On return every member is there as the tar has it. A folder that the tar does not name is this user's,
+    with mode 0755 and the time of the member it was made for. Raises Corrupt for what dockerd would refuse,
+    Unsupported where this user may not make such files, OSError where the disk fails.
     """
     _unpack(tar, folder, _Unpacking.add_whiteout)
 
@@ -110,6 +110,7 @@ def _unpack(
             if path == below:
                 continue  # Docker leaves the folder that it unpacks into as it is
             parent, _, name = path.rpartition("/")
+            unpacking.times = _times(member)
             try:
                 if whiteout and name.startswith(WHITEOUT):
                     whiteout(unpacking, parent, name)
@@ -138,7 +139,10 @@ def _explained(error: OSError, path: str, member: Member) -> Exception:
 
 
 class _Unpacking:
-    """Members on their way into a folder. Paths are relative to it, without `.` and `..`."""
+    """Members on their way into a folder. Paths are relative to it, without `.` and `..`.
+
+    `times` are those of the member at hand, which the folders have that are made for it.
+    """
 
     def __init__(
         self, tar: int, root: int, below: str, *, keep_kinds: bool, owner: tuple[int, int] | None
@@ -149,6 +153,8 @@ class _Unpacking:
         self._keep_kinds = keep_kinds
         self._owner = owner
         self._folder_times: list[tuple[str, tuple[int, int]]] = []
+        self._made_times: list[tuple[str, tuple[int, int]]] = []
+        self.times = (0, 0)
         # Members of a folder follow one another, so the last one is kept at hand.
         self._parent = ""
         self._parent_file = os.dup(root)
@@ -231,20 +237,28 @@ class _Unpacking:
 
         As Docker does, by their names: a later member may have put something else there.
         """
+        for path, times in self._made_times:
+            self._set_time_of_folder(path, times)
         for path, times in self._folder_times:
-            try:
-                folder = open_folder(self._root, path)
-            except OSError as error:
-                if error.errno not in CHANGED:
-                    raise
+            if not self._set_time_of_folder(path, times):
                 self._set_time(path, times)
-                continue
-            try:
-                os.utime(folder, ns=times)
-            finally:
-                os.close(folder)
+
+    def _set_time_of_folder(self, path: str, times: tuple[int, int]) -> bool:
+        """Return False where the path does not lead to a folder, or through a link."""
+        try:
+            folder = open_folder(self._root, path)
+        except OSError as error:
+            if error.errno not in CHANGED:
+                raise
+            return False
+        try:
+            os.utime(folder, ns=times)
+        finally:
+            os.close(folder)
+        return True
 
     def _set_time(self, path: str, times: tuple[int, int]) -> None:
+        """Set the time of what a path leads to. Raises Corrupt where that is nothing."""
         parent, _, name = resolve(self._root, path).rpartition("/")
         try:
             folder = open_folder(self._root, parent)
@@ -276,7 +290,8 @@ class _Unpacking:
 
     def _walked(self, path: str, *, make: bool) -> int:
         folder = os.open(".", FOLDER, dir_fd=self._root)
-        for part in path.split("/") if path else ():
+        parts = path.split("/") if path else []
+        for place, part in enumerate(parts, 1):
             try:
                 try:
                     below = os.open(part, FOLDER, dir_fd=folder)
@@ -284,6 +299,7 @@ class _Unpacking:
                     if not make:
                         raise
                     below = self._make_folder(folder, part)
+                    self._made_times.append(("/".join(parts[:place]), self.times))
             finally:
                 os.close(folder)
             folder = below

@@ -35,7 +35,8 @@ class Policy(Value):
     bytes that undo entries may hold, or None. `max_layer_size` is the most bytes
     that a compressed layer may unpack to, or None for what the disk has room for.
     `bridge`: containers are on Docker's default network unless they say otherwise; without it they
-    have but their loopback. `keep_compressed` keeps pulled layers as they came too, so that a push sends the same bytes.
+    have but their loopback. `keep_compressed` keeps pulled layers as they came too, so that a push sends
+    the same bytes. `storage_driver` names what containers have their layers by, "" is the best that works.
     """
 
     window: int = DAY
@@ -44,6 +45,7 @@ class Policy(Value):
     max_layer_size: int | None = None
     keep_compressed: bool = True
     bridge: bool = True
+    storage_driver: str = ""
 
 
 class Store:

@@ -6,6 +6,7 @@ are open at a time: what lies in these folders was put there by images and by wh
 
 from __future__ import annotations
 
+import errno
 import os
 
 TYPE_CHECKING = False
@@ -19,41 +20,62 @@ def remove_tree(path: str) -> None:
     """On return the folder is gone, and what was mounted in it is unmounted. It may be gone before.
 
     Folders that are not empty are moved up beside the first and emptied there, so that depth costs nothing.
+    Several processes may do this at once.
     """
     from ligan.store.mounts import unmount_below
 
     unmount_below(path)
-    try:
-        top = os.open(path, _FOLDER)
-    except FileNotFoundError:
-        return
-    try:
-        os.fchmod(top, 0o700)
-        waiting = _empty(top, top)
-        while waiting:
-            name = waiting.pop()
+    while True:
+        try:
+            top = os.open(path, _FOLDER)
+        except FileNotFoundError:
+            return
+        try:
+            _empty_all(top)
+        finally:
+            os.close(top)
+        try:
+            os.rmdir(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:  # another process has moved something up
+                raise
+
+
+def _empty_all(top: int) -> None:
+    os.fchmod(top, 0o700)
+    waiting = _empty(top, top)
+    while waiting:
+        name = waiting.pop()
+        try:
             os.chmod(name, 0o700, dir_fd=top)  # without root, a folder of mode 0555 cannot be emptied
             folder = os.open(name, _FOLDER, dir_fd=top)
-            try:
-                waiting += _empty(folder, top)
-            finally:
-                os.close(folder)
+        except FileNotFoundError:
+            continue
+        try:
+            waiting += _empty(folder, top)
+        finally:
+            os.close(folder)
+        try:
             os.rmdir(name, dir_fd=top)
-    finally:
-        os.close(top)
-    os.rmdir(path)
+        except FileNotFoundError:
+            pass
 
 
 def _empty(folder: int, top: int) -> list[str]:
     """Unlink what is in a folder, and move its folders into `top`. Returns their names there."""
     moved = []
     for entry in list(os.scandir(folder)):
-        if not entry.is_dir(follow_symlinks=False):
-            os.unlink(entry.name, dir_fd=folder)
-        elif folder == top:
-            moved.append(entry.name)
-        else:
-            moved.append(_move(entry.name, folder, top))
+        try:
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.name, dir_fd=folder)
+            elif folder == top:
+                moved.append(entry.name)
+            else:
+                moved.append(_move(entry.name, folder, top))
+        except FileNotFoundError:
+            pass  # another process was faster
     return moved
 
 

@@ -156,3 +156,9 @@ def test_the_root_is_that_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_root_named_is_absolute_and_the_option_wins() -> None:
     assert settings.root_folder("", {"LIGAN_ROOT": "here"}) == os.path.abspath("here")
     assert settings.root_folder("/option", {"LIGAN_ROOT": "/variable"}) == "/option"
+
+
+def test_a_storage_driver_is_one_of_three(config: str) -> None:
+    assert settings.read_policy({"LIGAN_STORAGE_DRIVER": "vfs"}).storage_driver == "vfs"
+    with pytest.raises(Failure, match="'aufs' is not a storage driver; there are erofs, overlay, vfs"):
+        settings.read_policy({"LIGAN_STORAGE_DRIVER": "aufs"})

@@ -94,7 +94,7 @@ INFO = {
     "ContainersPaused": 0,
     "ContainersStopped": 0,
     "Images": 7,
-    "Driver": "tar",
+    "Driver": "overlay",
     "KernelVersion": "6.1",
     "OSType": "linux",
     "Architecture": "x86_64",
@@ -112,6 +112,7 @@ INFO = {
         "UndoWindow": 24 * 3600 * 10**9,
         "UndoDiskLimit": 0.8,
         "UndoBudget": None,
+        "DriverReason": "this kernel has no erofs",
         "SQLite": "3.40",
     },
 }

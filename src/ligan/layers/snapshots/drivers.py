@@ -1,4 +1,4 @@
-"""Which driver this machine can have, found by trying.
+"""The three ways in which a container can have its layers.
 
 erofs    a layer's tar is indexed, and mounted without unpacking it; overlay stacks layers
 overlay  a layer is unpacked into a folder; overlay stacks layers
@@ -7,25 +7,11 @@ vfs      a container has all its layers unpacked into a folder of its own
 
 from __future__ import annotations
 
-import errno
-import os
-
 from ligan.errors import Invalid
-from ligan.layers.mounting import CannotMount, mount_erofs, mount_overlay
-from ligan.layers.snapshots.making import stage_index
-from ligan.layers.unpack import in_user_namespace
-from ligan.store.mounts import unmount
 from ligan.values import Value
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ligan.store.blobs import Lease
-    from ligan.store.store import Store
 
 EROFS, OVERLAY, VFS = "erofs", "overlay", "vfs"
 DRIVERS = (EROFS, OVERLAY, VFS)
-
-_EMPTY_TAR = bytes(1024)
 
 
 class Choice(Value):
@@ -40,50 +26,3 @@ def chosen(name: str) -> Choice:
     if name not in DRIVERS:
         raise Invalid(f"no such storage driver: {name}; there are {', '.join(DRIVERS)}")
     return Choice(name, "chosen by the setting storage_driver")
-
-
-def probe(store: Store) -> Choice:
-    """Return the best driver that works for this user on the store's file system. Leaves nothing behind."""
-    if os.geteuid() != 0:
-        return Choice(VFS, "only root can mount layers")
-    if in_user_namespace():
-        return Choice(VFS, "in a user namespace layers cannot be mounted")
-    with store.lease() as lease:
-        try:
-            _try_overlay(lease)
-        except CannotMount as error:
-            return Choice(
-                VFS, f"overlay cannot be mounted on this file system: {os.strerror(error.errno).lower()}"
-            )
-        try:
-            _try_erofs(lease)
-        except CannotMount as error:
-            return Choice(OVERLAY, _no_erofs(error.errno))
-    return Choice(EROFS, "")
-
-
-def _try_overlay(lease: Lease) -> None:
-    lowers, upper, work, target = (
-        [lease.folder(), lease.folder()],
-        lease.folder(),
-        lease.folder(),
-        lease.folder(),
-    )
-    mount_overlay(lowers, target, upper=upper, work=work)
-    unmount(target)
-
-
-def _try_erofs(lease: Lease) -> None:
-    tar, target = lease.spool([_EMPTY_TAR]), lease.folder()
-    with open(tar, "rb") as file:
-        index = stage_index(lease, file.fileno())
-    mount_erofs(index.path, tar, target)
-    unmount(target)
-
-
-def _no_erofs(code: int) -> str:
-    if code == errno.ENODEV:
-        return "this kernel has no erofs"
-    if code == errno.ENOTBLK:
-        return "erofs mounts files from Linux 6.12 on, and not on every file system"
-    return f"erofs cannot be mounted: {os.strerror(code).lower()}"
