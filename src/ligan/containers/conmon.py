@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from ligan.containers.spawning import spawn, wait_for
+from ligan.containers.spawning import inherited_environment, spawn, wait_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Conmon:
     def __enter__(self) -> Conmon:
         self._reports, reports = self._pipe()
         files = {2: self._errors, _REPORTS: reports}
-        environment = {**os.environ, "_OCI_SYNCPIPE": str(_REPORTS)}
+        environment = {**inherited_environment(), "_OCI_SYNCPIPE": str(_REPORTS)}
         given = [reports]
         if self._attach:
             leave, self._leave = self._pipe()

@@ -315,13 +315,6 @@ def take_back(store: Store, container: Container) -> None:
         _unlink(layout.running(container.id))
 
 
-def running_containers(store: Store) -> list[str]:
-    """Return the IDs of the containers that run, after every row was compared with its process."""
-    reconcile(store)
-    with store.database.read() as tx:
-        return [container.id for container in rows.in_states(tx, *rows.RUNNING_STATES)]
-
-
 def _spawn_cleanup(layout: Layout, container_id: str) -> None:
     from ligan.containers.calling import spawn_cleanup
 

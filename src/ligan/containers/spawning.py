@@ -17,6 +17,15 @@ _FIRST_FREE = 32
 """Descriptors are moved up here first, so that none is overwritten before it was given on."""
 
 
+_FOR_US = ("NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+"""Variables by which a service manager speaks to the daemon: runtimes would take them for the container's."""
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return the environment of what is started: this process's, without what is meant for it alone."""
+    return {name: value for name, value in os.environ.items() if name not in _FOR_US}
+
+
 class Finished(Value):
     """A program that has ended. `status` is its exit status, 128 + the signal that ended it otherwise."""
 
@@ -79,7 +88,9 @@ def run(words: Sequence[str], given: bytes = b"") -> Finished:
         source.write(given)
         source.seek(0)
         status = wait_for(
-            spawn(words, {0: source.fileno(), 1: output.fileno(), 2: errors.fileno()}, os.environ)
+            spawn(
+                words, {0: source.fileno(), 1: output.fileno(), 2: errors.fileno()}, inherited_environment()
+            )
         )
         return Finished(status, _content(output.fileno()), _content(errors.fileno()))
 

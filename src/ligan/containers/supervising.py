@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ligan.containers.rows import Container
-    from ligan.containers.running import Keep
     from ligan.store.store import Store
 
 _LOOK_SECONDS = 0.02
@@ -109,27 +108,6 @@ def _await_restart(store: Store, container_id: str) -> bool:
         time.sleep(min(left / 10**9, _LOOK_SECONDS))
 
 
-def restart_after_boot(store: Store, report: Callable[[str], None], keep: Keep | None = None) -> None:
-    """Start what its restart policy wants started, now that a daemon is there; `keep` is as for `start`.
-
-    What never ran is not started. What cannot be started is reported, and the others still are.
-    """
-    reconcile(store)
-    with store.database.read() as tx:
-        stopped = rows.in_states(tx, "exited")
-    for container in stopped:
-        if container.started and wants_start_at_boot(
-            container.host_config,
-            exit_code=container.exit_code,
-            restarts=container.restarts,
-            stopped_by_hand=container.stopped_by_hand,
-        ):
-            try:
-                start(store, container.id, keep)
-            except LiganError as error:
-                report(f"cannot start container {container.id}: {error.message}")
-
-
 class Supervisor:
     """Watches every run of a root, in one thread of its own: ends, restarts, and health.
 
@@ -145,6 +123,7 @@ class Supervisor:
         self._new: SimpleQueue[tuple[str, Watch]] = SimpleQueue()
         self._runs: dict[int, tuple[str, Watch]] = {}
         self._restarts: dict[str, int] = {}
+        self._wanted: list[str] = []
         self._bell, self._ring = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._stopping = False
         self._thread = Thread(target=self._work, name="supervisor", daemon=True)
@@ -175,7 +154,7 @@ class Supervisor:
         try:
             self._take_all(store, poll)
             while not self._stopping:
-                for file, _ in poll.poll(self._until_restart(store)):
+                for file, _ in poll.poll(self._patience(store)):
                     if file == self._bell:
                         os.read(self._bell, 4096)
                         self._take_new(store, poll)
@@ -184,7 +163,10 @@ class Supervisor:
                         container_id, watch = self._runs.pop(file)
                         os.close(file)
                         self._finish(store, poll, container_id, watch)
-                self._restart_due(store, poll)
+                self._restart_due(store)
+                if self._wanted:
+                    self._start(store, self._wanted.pop(0))
+                self._take_new(store, poll)
         finally:
             store.close()
 
@@ -193,8 +175,10 @@ class Supervisor:
         reconcile(store)
         with store.database.read() as tx:
             running = rows.in_states(tx, "running", "paused")
+            stopped = rows.in_states(tx, "exited")
         for container in running:
             self._take(store, poll, container)
+        self._wanted = [container.id for container in stopped if _wants_start(container)]
 
     def _take(self, store: Store, poll: select.poll, container: Container) -> None:
         """Watch a run, unless another process does."""
@@ -239,13 +223,24 @@ class Supervisor:
         elif container.state in ("running", "paused"):  # somebody was quick to start it again
             self._take(store, poll, container)
 
-    def _until_restart(self, store: Store) -> int | None:
-        """Return the milliseconds until the next restart is due, or None where none is."""
+    def _patience(self, store: Store) -> int | None:
+        """Return the milliseconds until the next start is due, or None where none is."""
+        if self._wanted:
+            return 0
         if not self._restarts:
             return None
         return max(0, -(-(min(self._restarts.values()) - store.now()) // 10**6))
 
-    def _restart_due(self, store: Store, poll: select.poll) -> None:
+    def _start(self, store: Store, container_id: str) -> None:
+        """Start what its restart policy wants to run now that there is a daemon."""
+        try:
+            start(store, container_id, self.add)
+        except NoSuchContainer:
+            pass  # it was removed meanwhile
+        except LiganError as error:
+            self._report(f"cannot start container {container_id}: {error.message}")
+
+    def _restart_due(self, store: Store) -> None:
         now = store.now()
         for container_id in [key for key, at in self._restarts.items() if at <= now]:
             del self._restarts[container_id]
@@ -255,7 +250,16 @@ class Supervisor:
                 pass  # it was removed meanwhile
             except LiganError as error:
                 self._report(f"cannot restart container {container_id}: {error.message}")
-        self._take_new(store, poll)
+
+
+def _wants_start(container: Container) -> bool:
+    """Return whether a daemon starts a container when it begins: never what has not run before."""
+    return container.started > 0 and wants_start_at_boot(
+        container.host_config,
+        exit_code=container.exit_code,
+        restarts=container.restarts,
+        stopped_by_hand=container.stopped_by_hand,
+    )
 
 
 def _patient_watch(store: Store, container_id: str) -> Watch:

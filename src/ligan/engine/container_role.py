@@ -63,6 +63,9 @@ class ContainerEngine(Protocol):
     def clean_up_container(self, name: str) -> None:
         """Do what is to be done at the end of a run that nobody watched: write it down, restart, remove."""
 
+    def check_container(self, name: str) -> None:
+        """Ask a container's healthcheck, again and again, for as long as this run of it goes on."""
+
     def stop_container(self, name: str, timeout: int | None = None) -> bool:
         """Send the stop signal and, `timeout` seconds later (-1: never), SIGKILL. False: it did not run."""
 

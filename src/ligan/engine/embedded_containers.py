@@ -74,6 +74,11 @@ class EmbeddedContainers:
 
         clean_up(self.store, name)
 
+    def check_container(self, name: str) -> None:
+        from ligan.containers.checking import check
+
+        check(self.store, name)
+
     def stop_container(self, name: str, timeout: int | None = None) -> bool:
         from ligan.containers.stopping import stop
 
@@ -87,7 +92,7 @@ class EmbeddedContainers:
     def restart_container(self, name: str, timeout: int | None = None) -> None:
         from ligan.containers.stopping import restart
 
-        restart(self.store, name, timeout)
+        restart(self.store, name, timeout, self.watched_by)
 
     def pause_container(self, name: str) -> None:
         from ligan.containers.stopping import pause
