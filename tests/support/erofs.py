@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     Tree = dict[bytes, "Node"]
     """Nodes by their paths; b"" is the root."""
@@ -85,13 +85,14 @@ def digest(content: bytes) -> bytes:
     return content if len(content) < 100 else hashlib.sha256(content).digest()
 
 
-def parsed(image: bytes, tar: bytes) -> Tree:
+def parsed(image: bytes, tar: bytes, shorten: Callable[[bytes], bytes] = digest) -> Tree:
     """Return the tree of an EROFS image whose data lies in a tar, read by the format's definition."""
-    return with_names(_Reader(image, tar).nodes())
+    return with_names(_Reader(image, tar, shorten).nodes())
 
 
 class _Reader:
-    def __init__(self, image: bytes, tar: bytes) -> None:
+    def __init__(self, image: bytes, tar: bytes, shorten: Callable[[bytes], bytes]) -> None:
+        self.shorten = shorten
         self.image = image
         self.tar = tar
         magic, checksum, compatible, bits, extensions, self.root, self.inodes = struct.unpack_from(
@@ -154,7 +155,7 @@ class _Reader:
             assert start + size <= len(self.tar)
             data = self.tar[start : start + size]
         if kind != stat.S_IFDIR:
-            content = data if kind == stat.S_IFLNK else digest(data)
+            content = data if kind == stat.S_IFLNK else self.shorten(data)
         device = where if kind in (stat.S_IFCHR, stat.S_IFBLK) else 0
         return Node(mode, uid, gid, seconds * 10**9 + below, links, device, content, xattrs), data
 
