@@ -253,6 +253,12 @@ class _Maker:
         return text if found is None else str(found)
 
     def _hold_volumes(self, container: rows.Container) -> None:
+        names = [mount.name for mount in container.mounts if mount.type == "volume"]
+        if names:
+            from ligan.containers.volumes import make_folder
+
+            for name in names:
+                make_folder(self.store.layout, name)
         self.tx.execute_many(
             """INSERT INTO container_volume (container, destination, volume)
                SELECT ?, ?, key FROM volume WHERE name = ?""",
@@ -323,7 +329,6 @@ class _Mounts:
         layout = self.maker.store.layout
         volume = volumes.ensure(
             self.maker.tx,
-            layout,
             mount.name,
             self.maker.now,
             driver=mount.driver,

@@ -82,7 +82,6 @@ def get(tx: ReadTransaction, name: str) -> Volume:
 
 def ensure(
     tx: WriteTransaction,
-    layout: Layout,
     name: str,
     now: int,
     *,
@@ -92,8 +91,8 @@ def ensure(
 ) -> Volume:
     """Return the volume of that name, made where there is none; without a name, a new anonymous one.
 
-    On return its folder is there. Options and labels of a volume that exists are not looked at.
-    Raises Invalid and NotFound in Docker's words.
+    Before the transaction ends, `make_folder` has to be called. Options and labels of a volume that exists
+    are not looked at. Raises Invalid and NotFound in Docker's words.
     """
     if driver and driver != DRIVER:
         raise NotFound(
@@ -110,7 +109,6 @@ def ensure(
             "INSERT INTO volume (name, created, anonymous, labels, options) VALUES (?, ?, ?, ?, ?)",
             (name, now, int(anonymous), _dumps(labels), _dumps(options)),
         )
-        _make_folder(layout, name)
         volume = Volume(key, name, now, anonymous, dict(labels or {}), dict(options or {}))
     # Docker tells of a creation even where the volume was there (volume/service, Create).
     record(tx, now, "create", name, {"driver": DRIVER}, kind="volume")
@@ -141,8 +139,8 @@ def _check(name: str, options: Mapping[str, str]) -> None:
         raise Invalid(f"create {name}: quota size requested but no quota support")
 
 
-def _make_folder(layout: Layout, name: str) -> None:
-    """Make the volume's folder; whatever a killed process left there of it may stay."""
+def make_folder(layout: Layout, name: str) -> None:
+    """On return the volume's folder is there; whatever a killed process left there of it may stay."""
     for path, mode in (
         (layout.volumes, 0o711),
         (layout.volume(name), 0o711),
@@ -161,9 +159,8 @@ def create(
     """Make a volume, or return the one that is there, as Docker's document."""
     with store.database.write() as tx:
         # Docker keeps the maps as they came: absent ones are null in answers, empty ones are objects.
-        volume = ensure(
-            tx, store.layout, name, store.now(), driver=driver, options=options or None, labels=labels
-        )
+        volume = ensure(tx, name, store.now(), driver=driver, options=options or None, labels=labels)
+        make_folder(store.layout, volume.name)
     return document(store.layout, volume)
 
 
