@@ -1,0 +1,167 @@
+"""Commands beside a container's own, and healthchecks, which are such commands."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ligan.containers.execs import ExecFailed, ExecRequest
+from ligan.errors import Conflict, Invalid, NotFound
+from tests.support.bundles import SECONDS
+
+if TYPE_CHECKING:
+    from tests.support.homes import Home
+
+pytestmark = pytest.mark.root
+
+SECOND = 10**9
+
+
+def run(
+    home: Home, container: str, *command: str, given: bytes = b"", **asked: object
+) -> tuple[int, bytes, bytes]:
+    """Run a command; returns its status and what it wrote to stdout and stderr."""
+    request = ExecRequest(command, stdin=True, stdout=True, stderr=True, **asked)  # type: ignore[arg-type]
+    exec_id = home.engine.create_exec(container, request)
+    streams = home.engine.start_exec(exec_id)
+    assert streams is not None
+    streams.write(given)
+    streams.close_stdin()
+    written = list(streams)
+    streams.close()
+    status = home.engine.wait_exec(exec_id)
+    out, err = [b"".join([data for stream, data in written if stream == wanted]) for wanted in (2, 3)]
+    return status, out, err
+
+
+def test_streams_and_status(home: Home) -> None:
+    container = home.start("sleep", "1000")
+    assert run(home, container, "sh", "-c", "cat; echo err >&2; exit 4", given=b"in") == (4, b"in", b"err\n")
+
+
+def test_variables_user_and_folder(home: Home) -> None:
+    container = home.start("sleep", "1000", config={"Env": ["A=1"], "WorkingDir": "/home"})
+    assert run(home, container, "sh", "-c", "id -u; pwd; echo $A$B") == (0, b"0\n/home\n1\n", b"")
+    asked = {"user": "nobody", "working_dir": "/", "environment": ("B=2",)}
+    assert run(home, container, "sh", "-c", "id -u; pwd; echo $A$B", **asked) == (0, b"65534\n/\n12\n", b"")
+
+
+def test_command_that_is_not_there(home: Home) -> None:
+    """Golden k_containers: the message is what was printed, and the status is 126."""
+    container = home.start("sleep", "1000")
+    exec_id = home.engine.create_exec(container, ExecRequest(("nosuchcmd",), stdout=True))
+    with pytest.raises(ExecFailed) as error:
+        home.engine.start_exec(exec_id)
+    assert error.value.message == (
+        "OCI runtime exec failed: exec failed: unable to start container process: "
+        'exec: "nosuchcmd": executable file not found in $PATH: unknown'
+    )
+    assert home.engine.inspect_exec(exec_id)["ExitCode"] == 126
+
+
+def test_document(home: Home) -> None:
+    container = home.start("sleep", "1000")
+    request = ExecRequest(("sleep", "1000"), stdout=True, user="0", detach_keys="ctrl-a")
+    exec_id = home.engine.create_exec(container, request)
+    assert home.engine.inspect_exec(exec_id) == {
+        "ID": exec_id,
+        "Running": False,
+        "ExitCode": None,
+        "ProcessConfig": {
+            "tty": False,
+            "entrypoint": "sleep",
+            "arguments": ["1000"],
+            "privileged": False,
+            "user": "0",
+        },
+        "OpenStdin": False,
+        "OpenStderr": False,
+        "OpenStdout": True,
+        "CanRemove": False,
+        "ContainerID": container,
+        "DetachKeys": "AQ==",
+        "Pid": 0,
+    }
+    assert home.engine.start_exec(exec_id, detach=True) is None
+    document = home.engine.inspect_exec(exec_id)
+    assert document["Running"]
+    assert document["Pid"] > 0
+    with pytest.raises(Conflict, match=f"^Error: Exec command {exec_id} is already running$"):
+        home.engine.start_exec(exec_id)
+
+
+def test_detached_command_ends_by_itself(home: Home) -> None:
+    container = home.start("sleep", "1000")
+    exec_id = home.engine.create_exec(container, ExecRequest(("sh", "-c", "exit 9")))
+    home.engine.start_exec(exec_id, detach=True)
+    deadline = time.monotonic() + SECONDS
+    while "exec_die" not in home.events(container) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert home.engine.inspect_exec(exec_id)["ExitCode"] == 9
+    with pytest.raises(Conflict, match=f"^Error: Exec command {exec_id} has already run$"):
+        home.engine.start_exec(exec_id)
+    assert home.events(container)[2:] == ["exec_create: sh -c exit 9", "exec_start: sh -c exit 9", "exec_die"]
+
+
+def test_goes_with_its_container(home: Home) -> None:
+    container = home.start("sleep", "1000")
+    exec_id = home.engine.create_exec(container, ExecRequest(("sleep", "1000")))
+    home.engine.start_exec(exec_id, detach=True)
+    home.engine.kill_container(container)
+    with pytest.raises(NotFound, match=f"^No such exec instance: {exec_id}$"):
+        home.engine.inspect_exec(exec_id)
+    assert home.events(container)[-3:] == ["kill", "exec_die", "die"]
+
+
+def test_refused(home: Home) -> None:
+    container = home.start("sleep", "1000", name="here")
+    with pytest.raises(Invalid, match=r"^No exec command specified$"):
+        home.engine.create_exec("here", ExecRequest(()))
+    with pytest.raises(Invalid, match=r"^Invalid escape keys \(ctrl-aa\) provided$"):
+        home.engine.create_exec("here", ExecRequest(("true",), detach_keys="ctrl-aa"))
+    home.engine.pause_container("here")
+    with pytest.raises(Conflict, match=r"^Container here is paused, unpause the container before exec$"):
+        home.engine.create_exec("here", ExecRequest(("true",)))
+    home.engine.kill_container("here")
+    with pytest.raises(Conflict, match=f"^Container {container} is not running$"):
+        home.engine.create_exec("here", ExecRequest(("true",)))
+
+
+def await_health(home: Home, container: str, status: str) -> dict[str, object]:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        health = home.row(container).health
+        if health is not None and health["Status"] == status:
+            return health
+        time.sleep(0.01)
+    raise AssertionError(health)
+
+
+def check(test: list[str], **more: int) -> dict[str, object]:
+    return {"Healthcheck": {"Test": test, "Interval": SECOND // 20, "Timeout": 10 * SECOND, **more}}
+
+
+def test_healthcheck(home: Home) -> None:
+    script = "test -e /well && echo fine"
+    container = home.start("sleep", "1000", config=check(["CMD-SHELL", script], Retries=2))
+    assert home.row(container).health == {"Status": "starting", "FailingStreak": 0, "Log": []}
+    await_health(home, container, "unhealthy")
+    run(home, container, "touch", "/well")
+    health = await_health(home, container, "healthy")
+    assert health["FailingStreak"] == 0
+    assert health["Log"][-1]["Output"] == "fine\n"  # type: ignore[index]
+    statuses = [action for action in home.events(container) if action.startswith("health_status")]
+    assert statuses == ["health_status: unhealthy", "health_status: healthy"]
+    home.engine.kill_container(container)
+    assert home.row(container).health["Status"] == "unhealthy"  # type: ignore[index]
+
+
+def test_healthcheck_that_takes_too_long(home: Home) -> None:
+    container = home.start(
+        "sleep", "1000", config=check(["CMD", "sleep", "100"], Timeout=SECOND // 5, Retries=1)
+    )
+    health = await_health(home, container, "unhealthy")
+    assert health["Log"][0]["ExitCode"] == -1  # type: ignore[index]
+    assert health["Log"][0]["Output"] == "Health check exceeded timeout (200ms)"  # type: ignore[index]
