@@ -68,9 +68,14 @@ def _df(session: Session, options: Options) -> int:
                 context="formatter.diskUsageImagesContext",
             )
         )
+    total = human_size(usage.blob_bytes)
     if usage.undo_bytes:
-        total, undo = human_size(usage.blob_bytes), human_size(usage.undo_bytes)
-        note(f"{total} on disk, {undo} of it kept for undo: ligan undo --list")
+        note(f"{total} on disk, {human_size(usage.undo_bytes)} of it kept for undo: ligan undo --list")
+    if usage.compressed_bytes:
+        compressed = human_size(usage.compressed_bytes)
+        note(
+            f"{total} on disk, {compressed} of it pulled layers as they came: keep_compressed in the settings"
+        )
     return 0
 
 

@@ -6,6 +6,8 @@ import os
 import platform
 import sqlite3
 
+from ligan.images.usage import compressed_bytes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -20,11 +22,7 @@ def info(store: Store) -> dict[str, Any]:
         images = tx.value("SELECT count(*) FROM image")
         states = dict(tx.all("SELECT state, count(*) FROM container GROUP BY state"))
         blobs, blob_bytes = tx.one("SELECT count(*), COALESCE(SUM(size), 0) FROM blob")
-        compressed = tx.value(
-            """SELECT COALESCE(SUM(size), 0) FROM blob
-               WHERE key IN (SELECT blob FROM layer_blob WHERE compressor <> 'erofs')
-               AND key NOT IN (SELECT blob FROM layer)"""
-        )
+        compressed = compressed_bytes(tx)
         entries = tx.value("SELECT count(*) FROM deletion")
     running, paused = states.get("running", 0), states.get("paused", 0)
     kernel = platform.uname()

@@ -24,7 +24,7 @@ class DiskUsage(Value):
 
     `layers_size` is the DiffSize of the distinct layers of listed images;
     `reclaimable` what of it no container keeps. `blob_bytes` are on disk,
-    `undo_bytes` of them are held by undo entries alone.
+    `undo_bytes` of them are held by undo entries alone, `compressed_bytes` are pulled layers as they came.
     """
 
     images: int
@@ -33,6 +33,7 @@ class DiskUsage(Value):
     reclaimable: int
     blob_bytes: int
     undo_bytes: int
+    compressed_bytes: int
 
 
 # Images that a plain listing shows.
@@ -71,7 +72,18 @@ def disk_usage(tx: ReadTransaction) -> DiskUsage:
                    (SELECT COALESCE(SUM(size), 0) FROM layer JOIN kept USING (key))"""
     )
     blob_bytes = tx.value("SELECT COALESCE(SUM(size + COALESCE(unpacked, 0)), 0) FROM blob")
-    return DiskUsage(images, active or 0, layers_size, layers_size - used, blob_bytes, held_by_undo(tx))
+    reclaimable, undo_bytes, compressed = layers_size - used, held_by_undo(tx), compressed_bytes(tx)
+    return DiskUsage(images, active or 0, layers_size, reclaimable, blob_bytes, undo_bytes, compressed)
+
+
+def compressed_bytes(tx: ReadTransaction) -> int:
+    """Return what layers take that are kept as they came, besides their content (`keep_compressed`)."""
+    size: int = tx.value(
+        """SELECT COALESCE(SUM(size), 0) FROM blob
+           WHERE key IN (SELECT blob FROM layer_blob WHERE compressor <> 'erofs')
+           AND key NOT IN (SELECT blob FROM layer WHERE blob IS NOT NULL)"""
+    )
+    return size
 
 
 def image_usage(tx: ReadTransaction) -> list[ImageUsage]:

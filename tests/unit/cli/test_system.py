@@ -18,6 +18,7 @@ USAGE = DiskUsage(
     reclaimable=2_000_000,
     blob_bytes=12_000_000,
     undo_bytes=0,
+    compressed_bytes=0,
 )
 NOW = int(time.time())
 
@@ -35,7 +36,7 @@ def test_df_is_dockers_table(ligan: CommandLine) -> None:
 
 
 def test_df_of_nothing_has_no_percentage(ligan: CommandLine) -> None:
-    empty = DiskUsage(0, 0, 0, 0, 0, 0)
+    empty = DiskUsage(0, 0, 0, 0, 0, 0, 0)
     row = ligan("system", "df", engine=FakeEngine(disk_usage=empty)).out.splitlines()[1]
     assert row.split() == ["Images", "0", "0", "0B", "0B"]
 
@@ -44,6 +45,13 @@ def test_df_tells_what_undo_holds_apart(ligan: CommandLine) -> None:
     engine = FakeEngine(disk_usage=USAGE.replace(undo_bytes=3000))
     assert ligan("system", "df", engine=engine).err == (
         "ligan: 12MB on disk, 3kB of it kept for undo: ligan undo --list\n"
+    )
+
+
+def test_df_tells_what_layers_take_that_are_kept_as_they_came(ligan: CommandLine) -> None:
+    engine = FakeEngine(disk_usage=USAGE.replace(compressed_bytes=4_000_000))
+    assert ligan("system", "df", engine=engine).err == (
+        "ligan: 12MB on disk, 4MB of it pulled layers as they came: keep_compressed in the settings\n"
     )
 
 

@@ -302,6 +302,8 @@ def test_layer_is_kept_as_it_came(puller: Puller, packed: bytes, compressor: str
     puller.pull()
     with puller.stock.store.database.read() as tx:
         assert tx.all("SELECT diff_id, compressor FROM layer_blob") == [(archives.digest(BASE), compressor)]
+    more = len(packed) if packed != BASE else 0  # else it is the layer's own blob
+    assert puller.stock.engine.disk_usage().compressed_bytes == more
 
 
 def test_compressed_layers_are_not_kept_where_the_policy_says_so(puller: Puller) -> None:
