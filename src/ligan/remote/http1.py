@@ -191,9 +191,11 @@ class Response:
         while 100 <= self.status < 200:
             is_old, self.status, self.reason = _status_line(wire.line())
             self.headers = _headers(wire)
+        self.length = self._stated_length()
+        """Bytes of the body by the head, be there one or not; None where it does not say."""
         self._is_chunked = False
-        self._left = self._length(method)
-        """Bytes of the body, or of its chunk; None for all until the connection ends."""
+        self._left = self._first_part(method)
+        """Bytes to come of the body, or of its chunk; None for all until the connection ends."""
         connection = self.headers.tokens("Connection")
         self.will_close = (
             self._left is None or "close" in connection or (is_old and "keep-alive" not in connection)
@@ -221,20 +223,23 @@ class Response:
             self._left = 0
         return data
 
-    def _length(self, method: str) -> int | None:
-        """Return what is left to read of the body, as far as the head says (RFC 9112, 6.3)."""
-        encodings = self.headers.tokens("Transfer-Encoding")
+    def _stated_length(self) -> int | None:
         lengths = set(self.headers.tokens("Content-Length"))
         if len(lengths) > 1 or not all(_is_number(text) for text in lengths):
             raise Malformed("no sense in its Content-Length")
+        return int(lengths.pop()) if lengths else None
+
+    def _first_part(self, method: str) -> int | None:
+        """Return how much of the body is to be read before looking further (RFC 9112, 6.3)."""
+        encodings = self.headers.tokens("Transfer-Encoding")
         if method == "HEAD" or self.status in _NO_BODY or (method == "CONNECT" and self.status == 200):
             return 0
-        if encodings:
-            if encodings != ["chunked"] or lengths:
-                raise Malformed("no sense in its Transfer-Encoding")
-            self._is_chunked = True
-            return 0
-        return int(lengths.pop()) if lengths else None
+        if not encodings:
+            return self.length
+        if encodings != ["chunked"] or self.length is not None:
+            raise Malformed("no sense in its Transfer-Encoding")
+        self._is_chunked = True
+        return 0
 
     def _next_chunk(self) -> None:
         size = self.wire.line().partition(b";")[0].strip(b" \t")

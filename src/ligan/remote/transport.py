@@ -203,8 +203,7 @@ class Answer:
     @property
     def length(self) -> int | None:
         """The bytes of the body by its header, or None where that says nothing."""
-        text = self.headers.get("Content-Length")
-        return int(text) if text else None
+        return self._response.length
 
     def resolve(self, address: str) -> str:
         """Return the URL of an address in a header, which may be relative. Raises BadAnswer."""
