@@ -171,7 +171,8 @@ class Chosen:
             return True
         names = json.loads(row.networking).get("EndpointsConfig", {})
         ids = self._tx.column(
-            "SELECT id FROM network JOIN json_each(?) ON json_each.value = name", (json.dumps(list(names)),)
+            "SELECT network.id FROM network JOIN json_each(?) ON json_each.value = network.name",
+            (json.dumps(list(names)),),
         )
         return any(value in names or any(known.startswith(value) for known in ids) for value in wanted)
 

@@ -105,11 +105,11 @@ def ensure(
     volume = find(tx, name)
     if volume is None:
         _check(name, options or {})
-        key = tx.insert(
+        tx.execute(
             "INSERT INTO volume (name, created, anonymous, labels, options) VALUES (?, ?, ?, ?, ?)",
             (name, now, int(anonymous), _dumps(labels), _dumps(options)),
         )
-        volume = Volume(key, name, now, anonymous, dict(labels or {}), dict(options or {}))
+        volume = get(tx, name)
     # Docker tells of a creation even where the volume was there (volume/service, Create).
     record(tx, now, "create", name, {"driver": DRIVER}, kind="volume")
     return volume
@@ -158,8 +158,7 @@ def create(
 ) -> dict[str, Any]:
     """Make a volume, or return the one that is there, as Docker's document."""
     with store.database.write() as tx:
-        # Docker keeps the maps as they came: absent ones are null in answers, empty ones are objects.
-        volume = ensure(tx, name, store.now(), driver=driver, options=options or None, labels=labels)
+        volume = ensure(tx, name, store.now(), driver=driver, options=options or None, labels=labels or None)
         make_folder(store.layout, volume.name)
     return document(store.layout, volume)
 
