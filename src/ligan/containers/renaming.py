@@ -22,7 +22,8 @@ def rename(store: Store, name: str, new_name: str) -> None:
             new_name = naming.checked(new_name)
             naming.check_free(tx, new_name)
         except (Invalid, Conflict) as error:
-            raise type(error)(f"Error when allocating new name: {error.message}") from None
+            kind = Conflict if isinstance(error, Conflict) else Invalid
+            raise kind(f"Error when allocating new name: {error.message}") from None
         rows.set_name(tx, container.key, new_name)
         renamed = container.replace(name=new_name)
         rows.record(tx, store.now(), "rename", renamed, {"oldName": f"/{container.name}"})
