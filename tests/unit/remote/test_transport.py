@@ -54,7 +54,11 @@ def test_name_that_nobody_has_is_said_as_docker_says_it(
     assert caught.value.message == 'Get "https://r.example/v2/": dial tcp: lookup r.example: no such host'
 
 
-def test_connection_is_used_again(registries: Registries) -> None:
+@pytest.mark.parametrize("by_tls", [False, True])
+def test_connection_is_used_again(registries: Registries, by_tls: bool) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+
     def answer(request: Request) -> Reply | None:
         whole = reply(200, BLOB)
         return (
@@ -63,7 +67,7 @@ def test_connection_is_used_again(registries: Registries) -> None:
             else None
         )
 
-    registry = registries.serve(answer)
+    registry = registries.serve(answer, tls=context if by_tls else None)
     repository = registries.open(registry).repository("app")
     before = registry.connections
     for _ in range(5):
