@@ -14,6 +14,7 @@ from aiohttp.web import StreamResponse
 
 from ligan.api.connections import Connection
 from ligan.api.errors import status_of
+from ligan.containers.detaching import DetachKeys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,30 +197,3 @@ def _close_input(container: socket.socket) -> None:
         container.shutdown(socket.SHUT_WR)
     except OSError:
         pass  # the container is gone
-
-
-class DetachKeys:
-    """Finds the keys that end a session in what a user types, as Docker's escape proxy does."""
-
-    def __init__(self, keys: bytes) -> None:
-        self._keys = keys
-        self._matched = 0
-
-    def feed(self, data: bytes) -> tuple[bytes, bool]:
-        """Return what to pass on, and whether the keys are complete: what follows them is dropped."""
-        if not self._keys:
-            return data, False
-        passed = bytearray()
-        for byte in data:
-            if byte == self._keys[self._matched]:
-                self._matched += 1
-                if self._matched == len(self._keys):
-                    return bytes(passed), True
-                continue
-            passed += self._keys[: self._matched]
-            self._matched = 0
-            if byte == self._keys[0]:
-                self._matched = 1
-            else:
-                passed.append(byte)
-        return bytes(passed), False

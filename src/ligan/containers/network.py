@@ -12,6 +12,7 @@ from ligan.containers import addressing, netavark, netns, networks, ports
 from ligan.containers.naming import new_id
 from ligan.containers.netavark import Link
 from ligan.containers.networks import BRIDGE, BUILT_IN, Network
+from ligan.containers.ports import Port
 from ligan.errors import Conflict, Forbidden, Invalid, LiganError
 from ligan.images.events import record
 from ligan.values import Value
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from ligan.containers.ports import Port
     from ligan.containers.rows import Container
     from ligan.store.db import ReadTransaction, WriteTransaction
     from ligan.store.store import Store
