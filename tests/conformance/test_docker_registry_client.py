@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from ligan.oci.digest import Digest, sha256
 from ligan.oci.documents import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
@@ -17,6 +18,7 @@ from tests.support import registry as real_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from ligan.remote.writing import WritableRepository
 
@@ -122,3 +124,18 @@ def test_docker_registry_says_what_it_does_not_know(registry: Registry, referenc
     assert not caught.value.is_bare
     with pytest.raises(NotThere, match="name unknown: repository name not known to registry"):
         list(registry.repository("absent").tags())
+
+
+def test_docker_registry_by_tls_is_found(tmp_path: Path) -> None:
+    """What is asked first on this machine, in the clear, it answers with 400."""
+    certificate = tmp_path / "registry.pem"
+    trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    with (
+        real_registry.running(f"{tmp_path}/registry", certificate=str(certificate)) as host,
+        Registry.open(host, RemoteSettings()) as client,
+    ):
+        assert client.url == f"https://{host}/v2/"
+        repository = client.writable("app")
+        repository.upload_blob(chunks, len(BLOB), DIGEST)
+        with repository.open_blob(DIGEST, len(BLOB)) as stream:
+            assert b"".join(iter(lambda: stream.read(1 << 16), b"")) == BLOB

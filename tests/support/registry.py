@@ -35,15 +35,17 @@ def missing() -> str | None:
 
 
 @contextmanager
-def running(folder: str, settings: str = "") -> Iterator[str]:
+def running(folder: str, settings: str = "", certificate: str = "") -> Iterator[str]:
     """Run a registry that keeps everything in `folder`; yields its `127.0.0.1:PORT`.
 
-    `settings` are YAML, beyond those of every registry.
+    `settings` are YAML, beyond those of every registry. By TLS with `certificate`, a file with its key.
     """
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [os.path.join(SERVERS, "docker-registry.sh"), folder, str(port), settings]
-    subprocess.run(command, check=True, capture_output=True)
+    by_tls = {f"REGISTRY_HTTP_TLS_{part}": certificate for part in ("CERTIFICATE", "KEY")}
+    environment = {**os.environ, **(by_tls if certificate else {})}
+    subprocess.run(command, env=environment, check=True, capture_output=True)
     try:
         yield f"127.0.0.1:{port}"
     finally:
