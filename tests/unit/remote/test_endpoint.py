@@ -60,6 +60,13 @@ def test_mirror_that_is_no_plain_url_is_refused(url: str) -> None:
         ("r.example:5001", ("r.example:5000",), False),
         ("10.1.2.3:5000", ("10.0.0.0/8",), True),
         ("11.1.2.3:5000", ("10.0.0.0/8",), False),
+        ("10.1.2.3", ("10.1.2.3/32",), True),
+        ("10.1.2.3", ("0.0.0.0/0",), True),
+        ("10.1.2.3", ("::/0",), False),
+        ("10.1.2.3", ("10.0.0.0/33",), False),
+        ("10.1.2.3", ("10.0.0.0/",), False),
+        ("[2001:db8::5]:5000", ("2001:db8::/33",), True),
+        ("[2001:db8:8000::5]:5000", ("2001:db8::/33",), False),
         ("11.1.2.3", ("nonsense/8",), False),
         ("128.0.0.1", (), False),
         ("127.0.0.1.example", (), False),
@@ -68,6 +75,12 @@ def test_mirror_that_is_no_plain_url_is_refused(url: str) -> None:
 )
 def test_listed_registries_are_insecure(host: str, listed: tuple[str, ...], insecure: bool) -> None:
     assert is_insecure(host, listed) is insecure
+
+
+@pytest.mark.parametrize("domain", ["r.example:99999", "r.example:1:2", "[::1"])
+def test_port_that_is_none_is_refused(domain: str) -> None:
+    with pytest.raises(Invalid, match="invalid registry"):
+        endpoints_of(domain, FAST)
 
 
 def test_name_is_looked_up_where_networks_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
