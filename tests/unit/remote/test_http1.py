@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -194,6 +195,18 @@ def test_chunks_go_and_come_unchanged(pieces: list[bytes], most: int, count: int
     """What is sent in chunks, as an answer, is what was to be sent: none of the pieces ends it."""
     sent = b"".join(pieces_of(iter(pieces), chunked=True))
     assert body(answer(CHUNKED + sent, most=most), count) == b"".join(pieces)
+
+
+LENGTHS = [b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"0\r\n", b"3\r\nabc\r\n"]
+FRAGMENTS = st.sampled_from([OK, CHUNKED, WAIT, b"\r\n", b"\n", *LENGTHS])
+
+
+@given(st.lists(FRAGMENTS | st.binary(max_size=5)).map(b"".join), st.integers(1, 50))
+def test_whatever_comes_is_an_answer_or_a_fault_with_a_name(data: bytes, most: int) -> None:
+    with suppress(HungUp, CutShort, Malformed):
+        response = answer(data, most=most)
+        assert len(body(response)) <= len(data)
+        assert response.is_over
 
 
 def test_heads_say_how_long_the_body_is() -> None:
