@@ -10,7 +10,7 @@ from ligan.api.bodies import integer, read_object, read_required
 from ligan.api.connections import end_with_client
 from ligan.api.hijack import MULTIPLEXED, RAW, STDERR, STDOUT, Hijacked, Refused, Streams, frame
 from ligan.api.streams import ResponseBody, run
-from ligan.containers.attaching import LONGEST_PAUSE, LateAttachment
+from ligan.containers.attaching import LateAttachment, pauses
 from ligan.containers.execs import ExecRequest, escape_keys
 from ligan.containers.logs import LogRequest
 from ligan.errors import Invalid, LiganError
@@ -112,10 +112,11 @@ def _keys(call: Call, tty: bool) -> bytes:
 
 async def _connected(attachment: Attachment) -> socket.socket:
     """Wait until the container starts, if it has not; returns its attach socket."""
-    pause = 0.001
-    while isinstance(attachment, LateAttachment) and not attachment.try_connect():
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
+    if isinstance(attachment, LateAttachment):
+        for pause in pauses():
+            if attachment.try_connect():
+                break
+            await asyncio.sleep(pause)
     return attachment.take()
 
 

@@ -7,13 +7,15 @@ those that hold `attach` and `ctl`: of a container, or of an exec.
 from __future__ import annotations
 
 import os
-import socket
 
 from ligan.errors import Conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
+
+_SHUT_WR, _SHUT_RDWR = 1, 2
 
 STDOUT, STDERR = 2, 3
 """The first byte of conmon's packets. A terminal's output is all STDOUT."""
@@ -27,6 +29,8 @@ _GIVEN = 1 << 13
 
 def open_attach_socket(folder: str) -> socket.socket:
     """Return a connected SOCK_SEQPACKET socket. Raises Conflict where nobody listens: it has ended."""
+    import socket
+
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
     try:
         # By a descriptor of its folder: an address holds 107 bytes, a path may be longer.
@@ -46,6 +50,8 @@ def open_attach_socket(folder: str) -> socket.socket:
 
 def adopt(descriptor: int) -> socket.socket:
     """Return the socket of a descriptor such as `runtime.execute` gives; it is the socket's from now on."""
+    import socket
+
     return socket.socket(fileno=descriptor)
 
 
@@ -89,14 +95,14 @@ class Attachment:
     def close_stdin(self) -> None:
         """End stdin; output goes on."""
         try:
-            self._socket.shutdown(socket.SHUT_WR)
+            self._socket.shutdown(_SHUT_WR)
         except OSError:
             pass  # it has ended
 
     def close(self) -> None:
         """Take no part any more. A thread that iterates meanwhile comes to its end."""
         try:
-            self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(_SHUT_RDWR)
         except OSError:
             pass  # the other side was quicker
         self._socket.close()

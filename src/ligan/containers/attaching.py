@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
     from ligan.store.store import Store
 
-LONGEST_PAUSE = 0.02
-"""Seconds between two looks for the socket: a start waits for whoever has said that he attaches."""
+
+def pauses() -> Iterator[float]:
+    """Yield seconds between looks for the socket: few at first, since a start waits for whoever attaches."""
+    for _ in range(500):
+        yield 0.002
+    while True:
+        yield 0.02
 
 
 class LateAttachment(Attachment):
@@ -35,10 +40,10 @@ class LateAttachment(Attachment):
 
     def connect(self) -> bool:
         """Return True once attached, or False where this was closed before the container started."""
-        pause = 0.001
-        while not self._is_closed and not self.try_connect():
+        for pause in pauses():
+            if self._is_closed or self.try_connect():
+                break
             time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
         return self._is_connected
 
     def try_connect(self) -> bool:

@@ -10,6 +10,7 @@ import os
 import time
 
 from ligan.containers import rows
+from ligan.containers.health import at_end
 from ligan.containers.locking import Locked, is_checked, is_locked, is_watched
 from ligan.containers.processes import Process, await_end, is_alive, send
 from ligan.containers.restart_policy import wait_before, wants_restart
@@ -96,8 +97,6 @@ def ended(store: Store, container_id: str) -> Ended:
 
 
 def _end(store: Store, container: Container, *, restarts: bool) -> None:
-    from ligan.containers import execs, health
-
     layout, now = store.layout, store.now()
     status, at = _exit_status(layout, container, now)
     failpoints.hit("finish.status")
@@ -119,9 +118,11 @@ def _end(store: Store, container: Container, *, restarts: bool) -> None:
         if oom:
             rows.record(tx, now, "oom", container)
         if tx.value("SELECT 1 FROM exec WHERE container = ? LIMIT 1", (container.key,)):
-            execs.end_all(tx, store, container)
+            from ligan.containers.execs import end_all
+
+            end_all(tx, store, container)
         if container.health is not None:
-            rows.set_health(tx, container.key, health.at_end(container.health))
+            rows.set_health(tx, container.key, at_end(container.health))
         rows.record(tx, now, "die", container, {"exitCode": str(status)})
         if removed:
             _delete(tx, store, container)

@@ -117,6 +117,7 @@ def _launch(store: Store, container: Container, restarts: int) -> None:
         stdin=bool(config.get("OpenStdin")),
         stdin_once=bool(config.get("StdinOnce")),
         exit_command=exit_command(layout, container.id),
+        meanwhile=_prepare_the_end,
     )
     failpoints.hit("start.created")
     await_attaching(layout, container.id, _ATTACH_SECONDS)
@@ -150,6 +151,13 @@ def _write_start(
         rows.set_restarts(tx, container.key, restarts)
     rows.set_health(tx, container.key, at_start(container.config, container.health))
     rows.record(tx, now, "start", container)
+
+
+def _prepare_the_end() -> None:
+    """Import what the end of a run needs: now it costs no time, while this process waits for the runtime."""
+    import ligan.containers.removing
+    import ligan.containers.supervising
+    import ligan.store.trees  # noqa: F401  # only to have been imported
 
 
 def _connect(store: Store, container: Container) -> Connection | None:

@@ -16,7 +16,7 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
 _RUNTIMES = ("crun", "runc")
@@ -66,12 +66,13 @@ def launch(
     stdin_once: bool = False,
     exit_command: Sequence[str] = (),
     log_limit: int = 0,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Launched:
     """Create the container of config.json. On return its process waits for `start`, and one can attach.
 
     `exit_command` is run after the container has ended, the exit status being in exit/<id> by then.
-    `log_limit`: bytes of the log after which conmon begins it anew; 0 is no limit. Raises StartFailed or
-    RuntimeFailed in Docker's words.
+    `log_limit`: bytes of the log after which conmon begins it anew; 0 is no limit. `meanwhile` is called
+    while the runtime works. Raises StartFailed or RuntimeFailed in Docker's words.
     """
     runtime = find_runtime()
     _clear(folder)
@@ -86,6 +87,7 @@ def launch(
         *exit_words(exit_command),
     ]
     with Conmon(words) as conmon:
+        meanwhile()
         pid, message = conmon.report()
     if pid <= 0:
         raise start_failure(runtime, message, _program(folder))

@@ -45,11 +45,12 @@ class EmbeddedContainers:
 
     def run_to_end(self, name: str, started: Callable[[], None]) -> int:
         from ligan.containers.running import start
-        from ligan.containers.supervising import supervise
 
         watches: list[Watch] = []
         start(self.store, name, lambda _name, watch: watches.append(watch))
         started()
+        from ligan.containers.supervising import supervise  # `start` had time to import it
+
         return supervise(self.store, name, watches[0] if watches else None)
 
     def attach_container(
@@ -267,6 +268,12 @@ class EmbeddedContainers:
         from ligan.containers.volumes import remove
 
         remove(self.store, name, force=force)
+
+    def volume_usage(self) -> list[Document]:
+        from ligan.containers.volumes import usage
+
+        with self.store.database.read() as tx:
+            return usage(tx, self.store.layout)
 
     def prune_volumes(self, filters: Filters) -> tuple[list[str], int]:
         from ligan.containers.volumes import prune
