@@ -71,11 +71,11 @@ def _knows_volatile() -> bool:
 
 def _forget_volatile(work: str) -> None:
     """Remove the mark by which the kernel refuses a second mount of what was volatile."""
-    try:
-        os.rmdir(f"{work}/work/incompat/volatile")
-        os.rmdir(f"{work}/work/incompat")
-    except FileNotFoundError:
-        pass
+    mark = f"{work}/work/incompat"
+    if os.path.exists(mark):
+        from ligan.store.trees import remove_tree
+
+        remove_tree(mark)
 
 
 def mount_tmpfs(target: str, *, size: int) -> None:
