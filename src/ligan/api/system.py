@@ -10,7 +10,7 @@ import time
 from aiohttp.web import Response
 
 from ligan import __version__
-from ligan.api import answers, wire
+from ligan.api import answers, container_wire, wire
 from ligan.api.router import API_VERSION, MIN_API_VERSION, dotted
 from ligan.oci.platform import normalise
 from ligan.oci.times import rfc3339nano
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from ligan.api.router import Call, Route
     from ligan.engine.role import Engine
-    from ligan.images.usage import DiskUsage, ImageUsage
 
 _PING_HEADERS = {
     # The classic builder: clients up to 20.10 ask for BuildKit where this says 2.
@@ -180,12 +179,16 @@ def _driver_status(own: Mapping[str, Any]) -> list[list[str]]:
 
 
 async def _disk_usage(call: Call) -> StreamResponse:
-    def usage(engine: Engine) -> tuple[DiskUsage, list[ImageUsage]]:
-        return engine.disk_usage(), engine.image_usage()
-
-    total, images = await call.engine.call(usage)
     kinds = call.texts("type") if call.api >= 42 else []
-    return answers.document(wire.usage(images, total.layers_size, call.api, kinds))
+
+    def usage(engine: Engine) -> dict[str, Any]:
+        containers = [
+            container_wire.row(item) for item in engine.list_containers({}, show_all=True, size=True)
+        ]
+        size = engine.disk_usage().layers_size
+        return wire.usage(engine.image_usage(), containers, engine.volume_usage(), size, call.api, kinds)
+
+    return answers.document(await call.engine.stream(usage))
 
 
 ROUTES: list[Route] = [

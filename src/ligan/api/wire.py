@@ -161,14 +161,21 @@ def removal_rows(rows: Sequence[Row]) -> list[dict[str, str]]:
     return [{row.kind: row.name} for row in rows]
 
 
-def usage(images: Sequence[ImageUsage], layers_size: int, api: int, kinds: Sequence[str]) -> dict[str, Any]:
+def usage(
+    images: Sequence[ImageUsage],
+    containers: Sequence[Any],
+    volumes: Sequence[Any],
+    layers_size: int,
+    api: int,
+    kinds: Sequence[str],
+) -> dict[str, Any]:
     """Return the document of `system df`; of `kinds`, where any are named, only these are told."""
     rows = [image_row(item.image, api, item.shared_size, item.containers) for item in images]
     told = {
         "LayersSize": ("image", layers_size, 0),
         "Images": ("image", rows, None),
-        "Containers": ("container", [], None),
-        "Volumes": ("volume", [], None),
+        "Containers": ("container", containers, None),
+        "Volumes": ("volume", volumes, None),
         # Docker says null here for a cache that is empty, up to API 1.41.
         "BuildCache": ("build-cache", None if api < 42 else [], None),
     }

@@ -58,7 +58,7 @@ COMMANDS = {
     "image push": "pull:PUSH",
     "copy": "pull:COPY",
     "migrate": "migrate:MIGRATE",
-    "system df": "system:DF",
+    "system df": "disk_usage:DF",
     "version": "system:VERSION",
     "info": "system:INFO",
     "system info": "system:INFO",

@@ -1,146 +1,21 @@
-"""`system df`, `version`, `info` and `fsck`."""
+"""`version`, `info` and `fsck`."""
 
 from __future__ import annotations
 
-from ligan.cli import tables
 from ligan.cli.commands import DAEMON, Command
-from ligan.cli.flags import FORMAT, INSPECT_FORMAT, Flag
-from ligan.cli.listing import NONE, image_names, image_row
+from ligan.cli.flags import INSPECT_FORMAT, Flag
 from ligan.cli.output import Failure, note, write
 from ligan.cli.units import SECOND, human_duration, human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from ligan.cli.flags import Options
     from ligan.cli.session import Session
-    from ligan.images.usage import DiskUsage, ImageUsage
 
 _BAD_TEMPLATE_STATUS = 64
-
-_USAGE_HEADERS = {
-    "Type": "TYPE",
-    "TotalCount": "TOTAL",
-    "Active": "ACTIVE",
-    "Size": "SIZE",
-    "Reclaimable": "RECLAIMABLE",
-}
-_IMAGE_HEADERS = {
-    "Repository": "REPOSITORY",
-    "Tag": "TAG",
-    "ID": "IMAGE ID",
-    "CreatedSince": "CREATED",
-    "Size": "SIZE",
-    "SharedSize": "SHARED SIZE",
-    "UniqueSize": "UNIQUE SIZE",
-    "Containers": "CONTAINERS",
-}
-
-# Ligan has no containers, volumes or build cache yet: their tables are empty.
-_NO_CONTAINERS = """Containers space usage:
-
-CONTAINER ID   IMAGE     COMMAND   LOCAL VOLUMES   SIZE      CREATED   STATUS    NAMES
-
-Local Volumes space usage:
-
-VOLUME NAME   LINKS     SIZE
-
-Build cache usage: 0B
-
-CACHE ID   CACHE TYPE   SIZE      CREATED   LAST USED   USAGE     SHARED
-"""
-
-
-def _df(session: Session, options: Options) -> int:
-    chosen = options.text("format")
-    usage = session.engine.disk_usage()
-    if options.on("verbose"):
-        write(_verbose(session.engine.image_usage(), chosen, session.now() // SECOND))
-    else:
-        write(
-            tables.render(
-                chosen,
-                columns=tuple(_USAGE_HEADERS),
-                headers=_USAGE_HEADERS,
-                rows=_usage_rows(usage),
-                context="formatter.diskUsageImagesContext",
-            )
-        )
-    total = human_size(usage.blob_bytes)
-    if usage.undo_bytes:
-        note(f"{total} on disk, {human_size(usage.undo_bytes)} of it kept for undo: ligan undo --list")
-    if usage.compressed_bytes:
-        compressed = human_size(usage.compressed_bytes)
-        note(
-            f"{total} on disk, {compressed} of it pulled layers as they came: keep_compressed in the settings"
-        )
-    return 0
-
-
-def _usage_rows(usage: DiskUsage) -> list[dict[str, str]]:
-    reclaimable = human_size(usage.reclaimable)
-    if usage.layers_size:
-        reclaimable += f" ({usage.reclaimable * 100 // usage.layers_size}%)"
-    images = (
-        "Images",
-        str(usage.images),
-        str(usage.active_images),
-        human_size(usage.layers_size),
-        reclaimable,
-    )
-    others = [(kind, "0", "0", "0B", "0B") for kind in ("Containers", "Local Volumes", "Build Cache")]
-    return [dict(zip(_USAGE_HEADERS, row, strict=True)) for row in (images, *others)]
-
-
-def _verbose(usage: list[ImageUsage], chosen: str, now: int) -> str:
-    if chosen not in ("", "table"):
-        return _verbose_template(usage, chosen, now)
-    rows = [_image_usage_row(item, now, whole=False) for item in usage]
-    table = tables.render(
-        "",
-        columns=tuple(_IMAGE_HEADERS),
-        headers=_IMAGE_HEADERS,
-        rows=rows,
-        context="formatter.imageContext",
-    )
-    return f"Images space usage:\n\n{table}\n{_NO_CONTAINERS}\n"
-
-
-def _verbose_template(usage: list[ImageUsage], chosen: str, now: int) -> str:
-    from ligan.cli.templates import Row, Struct, Template
-
-    template = Template.parse("{{json .}}" if chosen == "json" else chosen)
-    images = [Row(_image_usage_row(item, now, whole=True), "formatter.imageContext") for item in usage]
-    document: dict[str, Any] = {"Images": images, "Containers": [], "Volumes": [], "BuildCache": []}
-    return template.execute(Struct(document, "formatter.diskUsageContext")) + "\n"
-
-
-def _image_usage_row(item: ImageUsage, now: int, *, whole: bool) -> Mapping[str, str | Callable[[], str]]:
-    """Return the row of an image: docker shows one name only, and no digest (golden f_prune_df)."""
-    repository, tag, _ = image_names(item.image, digests=False)[0]
-    return {
-        **image_row(item.image, now, whole=whole),
-        "Repository": repository,
-        "Tag": tag,
-        "Digest": NONE if repository == NONE and not whole else "",
-        "SharedSize": human_size(item.shared_size),
-        "UniqueSize": human_size(item.image.size - item.shared_size),
-        "Containers": str(item.containers),
-    }
-
-
-DF = Command(
-    _df,
-    "",
-    "Show disk usage",
-    (
-        FORMAT,
-        Flag("verbose", "Show detailed information on space usage", "v"),
-    ),
-    error_prefix=DAEMON,
-)
 
 _API_VERSION = "1.41"
 

@@ -227,6 +227,33 @@ def users(tx: ReadTransaction, key: int) -> list[str]:
     )
 
 
+def usage(tx: ReadTransaction, layout: Layout) -> list[dict[str, Any]]:
+    """Return every volume as `system df` tells of it: with the bytes it holds and how many containers use it.
+
+    Volumes with options hold nothing here, and are left out (volume/service, LocalVolumesSize).
+    """
+    return [
+        document(layout, volume)
+        | {
+            "UsageData": {
+                "RefCount": len(users(tx, volume.key)),
+                "Size": _held(layout, volume),
+            }
+        }
+        for volume in map(_volume, tx.all(f"{_SELECT} WHERE options IS NULL ORDER BY name"))
+    ]
+
+
+def _held(layout: Layout, volume: Volume) -> int:
+    """Return the bytes of a volume; of one whose folder somebody took away, 0."""
+    from ligan.store.trees import tree_size
+
+    try:
+        return tree_size(layout.volume_data(volume.name))
+    except FileNotFoundError:
+        return 0
+
+
 def remove(store: Store, name: str, *, force: bool = False) -> None:
     """Remove a volume and what it holds; with `force` it need not be there. Raises VolumeInUse."""
     with store.database.write() as tx:
@@ -258,12 +285,10 @@ def prune(store: Store, filters: Filters) -> tuple[list[str], int]:
     for name in filters:
         if name not in _PRUNE_FILTERS:
             raise Invalid(f"Invalid filter '{name}'")
-    from ligan.store.trees import tree_size
-
     pruned, freed = [], 0
     with store.database.write() as tx:
         for volume in _unused(tx, filters):
-            freed += tree_size(store.layout.volume_data(volume.name))
+            freed += _held(store.layout, volume)
             delete(tx, store.layout, volume, store.now())
             pruned.append(volume.name)
         record(tx, store.now(), "prune", "", {"reclaimed": str(freed)}, kind="volume")

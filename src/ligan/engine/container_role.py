@@ -163,6 +163,9 @@ class ContainerEngine(Protocol):
 
     def remove_volume(self, name: str, *, force: bool = False) -> None: ...
 
+    def volume_usage(self) -> list[Document]:
+        """Return the volumes with UsageData: bytes held, and how many containers use each."""
+
     def prune_volumes(self, filters: Filters) -> tuple[list[str], int]:
         """Remove the unused ones (anonymous ones only, before API 1.42); returns names, and bytes freed."""
 

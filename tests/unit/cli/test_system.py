@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ligan.containers.listing import ContainerSummary
 from ligan.images.usage import DiskUsage, ImageUsage
 from ligan.store.fsck import Fault
 from tests.support.fake_engine import ID, OTHER_ID, FakeEngine, summary
@@ -23,8 +24,12 @@ USAGE = DiskUsage(
 NOW = int(time.time())
 
 
+def _engine(**answers: Any) -> FakeEngine:
+    return FakeEngine(**{"disk_usage": USAGE, "list_containers": [], "volume_usage": []} | answers)
+
+
 def test_df_is_dockers_table(ligan: CommandLine) -> None:
-    assert ligan("system", "df", engine=FakeEngine(disk_usage=USAGE)) == (
+    assert ligan("system", "df", engine=_engine()) == (
         0,
         "TYPE            TOTAL     ACTIVE    SIZE      RECLAIMABLE\n"
         "Images          10        1         10.82MB   2MB (18%)\n"
@@ -37,26 +42,26 @@ def test_df_is_dockers_table(ligan: CommandLine) -> None:
 
 def test_df_of_nothing_has_no_percentage(ligan: CommandLine) -> None:
     empty = DiskUsage(0, 0, 0, 0, 0, 0, 0)
-    row = ligan("system", "df", engine=FakeEngine(disk_usage=empty)).out.splitlines()[1]
+    row = ligan("system", "df", engine=_engine(disk_usage=empty)).out.splitlines()[1]
     assert row.split() == ["Images", "0", "0", "0B", "0B"]
 
 
 def test_df_tells_what_undo_holds_apart(ligan: CommandLine) -> None:
-    engine = FakeEngine(disk_usage=USAGE.replace(undo_bytes=3000))
+    engine = _engine(disk_usage=USAGE.replace(undo_bytes=3000))
     assert ligan("system", "df", engine=engine).err == (
         "ligan: 12MB on disk, 3kB of it kept for undo: ligan undo --list\n"
     )
 
 
 def test_df_tells_what_layers_take_that_are_kept_as_they_came(ligan: CommandLine) -> None:
-    engine = FakeEngine(disk_usage=USAGE.replace(compressed_bytes=4_000_000))
+    engine = _engine(disk_usage=USAGE.replace(compressed_bytes=4_000_000))
     assert ligan("system", "df", engine=engine).err == (
         "ligan: 12MB on disk, 4MB of it pulled layers as they came: keep_compressed in the settings\n"
     )
 
 
 def test_df_formats_rows(ligan: CommandLine) -> None:
-    out = ligan("system", "df", "--format", "{{json .}}", engine=FakeEngine(disk_usage=USAGE)).out
+    out = ligan("system", "df", "--format", "{{json .}}", engine=_engine()).out
     assert out.splitlines()[0] == (
         '{"Active":"1","Reclaimable":"2MB (18%)","Size":"10.82MB","TotalCount":"10","Type":"Images"}'
     )
@@ -70,7 +75,7 @@ IMAGES = [
 
 def test_df_verbose_has_one_row_an_image(ligan: CommandLine) -> None:
     """Golden f_prune_df."""
-    engine = FakeEngine(disk_usage=USAGE, image_usage=IMAGES)
+    engine = _engine(image_usage=IMAGES)
     lines = ligan("system", "df", "-v", engine=engine).out.splitlines()
     assert lines[0] == "Images space usage:"
     assert lines[2].endswith("SIZE      SHARED SIZE   UNIQUE SIZE   CONTAINERS")
@@ -80,8 +85,69 @@ def test_df_verbose_has_one_row_an_image(ligan: CommandLine) -> None:
     assert lines[6] == "Containers space usage:"
 
 
+CONTAINERS = [
+    ContainerSummary(
+        id=f"{digit}" * 64,
+        names=(f"/{name}",),
+        image="p:1",
+        image_id=ID,
+        command=command,
+        created=NOW - 10 * 24 * 3600,
+        ports=(),
+        labels={},
+        state=state,
+        status=status,
+        network_mode="default",
+        networks={},
+        mounts=mounts,
+        size_rw=size,
+        size_root=1_985_998,
+    )
+    for digit, name, command, state, status, mounts, size in (
+        (1, "e1", "sh -c 'echo hi > /big; exit 0'", "exited", "Exited (0) 29 seconds ago", (), 3),
+        (2, "r1", "sleep 1000", "running", "Up 29 seconds", ({"Driver": "local", "Name": "v1"},), 0),
+    )
+]
+VOLUMES = [
+    {
+        "Name": name,
+        "Driver": "local",
+        "Scope": "local",
+        "Mountpoint": "/v",
+        "Labels": None,
+        "UsageData": {"RefCount": links, "Size": size},
+    }
+    for name, links, size in (("v1", 1, 1000), ("v2", 0, 3000))
+]
+
+
+def test_df_tells_of_containers_and_volumes(ligan: CommandLine) -> None:
+    """Golden f_prune_df, steps 41 and 42."""
+    engine = _engine(list_containers=CONTAINERS, volume_usage=VOLUMES, image_usage=IMAGES)
+    assert ligan("system", "df", engine=engine).out.splitlines()[2:4] == [
+        "Containers      2         1         3B        3B (100%)",
+        "Local Volumes   2         1         4kB       3kB (75%)",
+    ]
+    lines = ligan("system", "df", "-v", engine=engine).out.splitlines()
+    start = lines.index("Containers space usage:")
+    assert lines[start + 2 : start + 5] == [
+        "CONTAINER ID   IMAGE     COMMAND                  LOCAL VOLUMES   SIZE      CREATED       "
+        "STATUS                      NAMES",
+        '111111111111   p:1       "sh -c \'echo hi > /b…"   0               3B        10 days ago   '
+        "Exited (0) 29 seconds ago   e1",
+        '222222222222   p:1       "sleep 1000"             1               0B        10 days ago   '
+        "Up 29 seconds               r1",
+    ]
+    start = lines.index("Local Volumes space usage:")
+    assert lines[start + 2 : start + 5] == [
+        "VOLUME NAME   LINKS     SIZE",
+        "v1            1         1kB",
+        "v2            0         3kB",
+    ]
+
+
 def test_df_verbose_takes_a_template(ligan: CommandLine) -> None:
-    engine = FakeEngine(disk_usage=USAGE, image_usage=IMAGES)
+    engine = _engine(image_usage=IMAGES)
     first, second = json.loads(ligan("system", "df", "-v", "--format", "{{json .Images}}", engine=engine).out)
     assert (first["ID"], first["Digest"], first["UniqueSize"]) == (ID, "", "2B")
     assert second["Repository"] == "<none>"
