@@ -32,14 +32,15 @@ def _undo(session: Session, options: Options) -> int:
         return _list_entries(session, options)
     if len(options.arguments) > 1:
         raise Failure("one entry at a time: undo them newest first")
-    keys = _keys(options.arguments)
-    outcome = session.engine.undo(keys[0] if keys else None, force=options.on("force"))
+    keys, dry = _keys(options.arguments), options.on("dry-run")
+    verb = session.engine.plan_undo if dry else session.engine.undo
+    outcome = verb(keys[0] if keys else None, force=options.on("force"))
     merged, moved = set(outcome.merged), set(outcome.moved)
     lines = [f"Restored: {image}" for image in outcome.images if image not in merged]
     lines += [f"Already there: {image}" for image in outcome.merged]
     lines += [f"{'Moved back' if name in moved else 'Tagged'}: {name}" for name in outcome.references]
     write("".join([f"{line}\n" for line in lines]))
-    note(f"undone: {outcome.command}")
+    note(f"{'would undo' if dry else 'undone'}: {outcome.command}")
     if outcome.report is not None:
         tell(outcome.report)
     return 0
@@ -83,6 +84,7 @@ UNDO = Command(
     "[ENTRY]",
     "Bring back what the last delete, or that of an entry, removed",
     (
+        Flag("dry-run", "Show what would come back; change nothing"),
         Flag("force", "Take names back from the images that have them now", "f"),
         FORMAT,
         Flag("list", "List what can be brought back", "l"),

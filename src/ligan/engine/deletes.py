@@ -228,6 +228,15 @@ def _plan(
     )
 
 
+def plan_undo(store: Store, key: int | None, *, force: bool) -> UndoOutcome:
+    """Return what undo_deletion would bring back now, or raise as it would."""
+    with store.database.read() as tx:
+        entry, command = _undo_entry(tx, key)
+        if entry in due_deletions(tx, store.now()):
+            raise undo.NoSuchEntry(key)  # an undo begins by dropping it
+        return _undo_outcome(entry, command, undo.plan_restore(tx, entry, force=force), None)
+
+
 def undo_deletion(store: Store, key: int | None, command: str, *, force: bool) -> UndoOutcome:
     """Bring back an undo entry, the newest if no key is given.
 
@@ -235,18 +244,26 @@ def undo_deletion(store: Store, key: int | None, command: str, *, force: bool) -
     """
     now = store.now()
     with store.database.write() as tx:
-        if key is None:
-            key = undo.newest(tx)
-        if key is None:
-            raise undo.NoSuchEntry(None)
-        said = tx.value("SELECT command FROM deletion WHERE key = ?", (key,)) or ""
-        restored = undo.restore(tx, store.layout, key, now, force=force)
+        entry, said = _undo_entry(tx, key)
+        restored = undo.restore(tx, store.layout, entry, now, force=force)
         report = _entry_of_moved_names(tx, store, restored, command) if restored.moved else None
     failpoints.hit("undo.done")
     store.sweep()
+    return _undo_outcome(entry, said, restored, report)
+
+
+def _undo_entry(tx: ReadTransaction, key: int | None) -> tuple[int, str]:
+    """Return the entry that is meant, and the command that made it."""
+    entry = undo.newest(tx) if key is None else key
+    if entry is None:
+        raise undo.NoSuchEntry(None)
+    return entry, tx.value("SELECT command FROM deletion WHERE key = ?", (entry,)) or ""
+
+
+def _undo_outcome(entry: int, command: str, restored: undo.Restored, report: Report | None) -> UndoOutcome:
     return UndoOutcome(
-        entry=key,
-        command=said,
+        entry=entry,
+        command=command,
         images=restored.images,
         merged=restored.merged,
         references=tuple(map(familiar, restored.names)),

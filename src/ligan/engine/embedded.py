@@ -220,6 +220,11 @@ class EmbeddedEngine(EmbeddedContainers):
         self.store.recover()
         return undo_deletion(self.store, key, self.command, force=force)
 
+    def plan_undo(self, key: int | None = None, *, force: bool = False) -> UndoOutcome:
+        from ligan.engine.deletes import plan_undo
+
+        return plan_undo(self.store, key, force=force)
+
     def undo_entries(self) -> list[UndoEntry]:
         from ligan.insight.undo import entries
 

@@ -149,6 +149,9 @@ class Engine(ContainerEngine, Protocol):
     def undo(self, key: int | None = None, *, force: bool = False) -> UndoOutcome:
         """Bring back what an undo entry holds; the newest entry if no key is given."""
 
+    def plan_undo(self, key: int | None = None, *, force: bool = False) -> UndoOutcome:
+        """Return what undo would bring back, or raise as it would, and change nothing."""
+
     def undo_entries(self) -> list[UndoEntry]:
         """Newest first."""
 

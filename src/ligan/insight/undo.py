@@ -74,7 +74,7 @@ class ImageGone(Conflict):
 
 
 class Restored(Value):
-    """What a restore changed. `names` and `moved` are canonical; `moved` tells whom each was taken from."""
+    """What a restore changes. `names` and `moved` are canonical; `moved` tells whom each was taken from."""
 
     images: tuple[ImageID, ...]
     merged: tuple[ImageID, ...]
@@ -145,6 +145,39 @@ def newest(tx: ReadTransaction) -> int | None:
     return key
 
 
+def plan_restore(tx: ReadTransaction, key: int, *, force: bool) -> Restored:
+    """Return what `restore` would change now, or raise as it would."""
+    if tx.value("SELECT 1 FROM deletion WHERE key = ?", (key,)) is None:
+        raise NoSuchEntry(key)
+    here = {
+        ImageID(image): find_by_id(tx, image) is not None
+        for image in tx.column("SELECT id FROM deletion_image WHERE deletion = ? ORDER BY id", (key,))
+    }
+    names, moved = [], []
+    for name, image in tx.all(
+        "SELECT name, image FROM deletion_reference WHERE deletion = ? ORDER BY name", (key,)
+    ):
+        if image not in here and find_by_id(tx, image) is None:
+            later = tx.value("SELECT max(deletion) FROM deletion_image WHERE id = ?", (image,))
+            if later is not None:
+                raise NeedsLaterEntry(name, image, later)
+            if not force:
+                raise ImageGone(name, image)
+            continue
+        owner = find_by_reference(tx, name)
+        if owner is not None and owner.id != image:
+            if not force:
+                raise NameTaken(name, owner.id)
+            moved.append((name, owner.id))
+        names.append(name)
+    return Restored(
+        tuple([image for image, is_here in here.items() if not is_here]),
+        tuple([image for image, is_here in here.items() if is_here]),
+        tuple(names),
+        tuple(moved),
+    )
+
+
 def restore(tx: WriteTransaction, layout: Layout, key: int, now: int, *, force: bool) -> Restored:
     """Bring back what the entry holds, and remove the entry.
 
@@ -153,69 +186,43 @@ def restore(tx: WriteTransaction, layout: Layout, key: int, now: int, *, force: 
     Without `force` a name that means another image now, or whose image is
     gone, raises and nothing changes.
     """
-    if tx.value("SELECT 1 FROM deletion WHERE key = ?", (key,)) is None:
-        raise NoSuchEntry(key)
-    names = _nameable(tx, key, force=force)
-    restored, merged = _restore_images(tx, key, now)
-    moved = [(name, other) for name, image, since in names if (other := _point(tx, name, image, since, now))]
+    plan = plan_restore(tx, key, force=force)
+    for image in plan.images:
+        _bring_back(tx, key, image, now)
+    for image, parent in tx.all(
+        "SELECT id, parent FROM deletion_image WHERE deletion = ? ORDER BY id", (key,)
+    ):
+        link_parent(tx, parent, image)
+    for name in plan.names:
+        _point(tx, key, name, now)
     failpoints.hit("undo.rows")
     drop_deletion(tx, layout, key)
-    return Restored(tuple(restored), tuple(merged), tuple(name for name, _, _ in names), tuple(moved))
+    return plan
 
 
-def _nameable(tx: ReadTransaction, key: int, *, force: bool) -> list[tuple[str, ImageID, int]]:
-    """Return the names of the entry that can come back, with image and time; raises where one cannot."""
-    names = []
-    for name, image, since in tx.all(
-        "SELECT name, image, since FROM deletion_reference WHERE deletion = ? ORDER BY name", (key,)
-    ):
-        here = find_by_id(tx, image) or tx.value(
-            "SELECT 1 FROM deletion_image WHERE deletion = ? AND id = ?", (key, image)
-        )
-        if not here:
-            later = tx.value("SELECT max(deletion) FROM deletion_image WHERE id = ?", (image,))
-            if later is not None:
-                raise NeedsLaterEntry(name, image, later)
-            if not force:
-                raise ImageGone(name, image)
-            continue
-        owner = find_by_reference(tx, name)
-        if owner is not None and owner.id != image and not force:
-            raise NameTaken(name, owner.id)
-        names.append((name, ImageID(image), since))
-    return names
+def _bring_back(tx: WriteTransaction, key: int, image: ImageID, now: int) -> None:
+    tx.execute(
+        f"""INSERT INTO image ({IMAGE_COLUMNS})
+            SELECT {IMAGE_COLUMNS} FROM deletion_image WHERE deletion = ? AND id = ?""",
+        (key, image),
+    )
+    revive_layer(tx, tx.value("SELECT layer FROM image WHERE id = ?", (image,)))
+    tx.execute(
+        """UPDATE container SET image = (SELECT key FROM image WHERE id = ?1)
+           WHERE image_id = ?1 AND image IS NULL""",
+        (image,),
+    )
+    record(tx, now, "undo", image)
 
 
-def _restore_images(tx: WriteTransaction, key: int, now: int) -> tuple[list[ImageID], list[ImageID]]:
-    rows = tx.all("SELECT id, parent, layer FROM deletion_image WHERE deletion = ? ORDER BY id", (key,))
-    restored, merged = [], []
-    for image, _parent, layer in rows:
-        if find_by_id(tx, image) is not None:
-            merged.append(ImageID(image))
-            continue
-        tx.execute(
-            f"""INSERT INTO image ({IMAGE_COLUMNS})
-                SELECT {IMAGE_COLUMNS} FROM deletion_image WHERE deletion = ? AND id = ?""",
-            (key, image),
-        )
-        revive_layer(tx, layer)
-        tx.execute(
-            """UPDATE container SET image = (SELECT key FROM image WHERE id = ?1)
-               WHERE image_id = ?1 AND image IS NULL""",
-            (image,),
-        )
-        record(tx, now, "undo", image)
-        restored.append(ImageID(image))
-    for image, parent, _layer in rows:
-        link_parent(tx, parent, image)
-    return restored, merged
-
-
-def _point(tx: WriteTransaction, name: str, image: ImageID, since: int, now: int) -> ImageID | None:
-    """Make the name mean the image again; returns the image it was taken from, if any."""
+def _point(tx: WriteTransaction, key: int, name: str, now: int) -> None:
+    """Make the name mean the entry's image again."""
+    image, since = tx.one(
+        "SELECT image, since FROM deletion_reference WHERE deletion = ? AND name = ?", (key, name)
+    )
     owner = find_by_reference(tx, name)
     if owner is not None and owner.id == image:
-        return None
+        return
     tx.execute(
         """INSERT INTO reference (name, repository, is_digest, image, since)
            VALUES (?1, ?2, ?3, (SELECT key FROM image WHERE id = ?4), ?5)
@@ -227,5 +234,4 @@ def _point(tx: WriteTransaction, name: str, image: ImageID, since: int, now: int
                SELECT max(key) FROM name_history WHERE name = ? AND image = ?)""",
         (name, image),
     )
-    record(tx, now, "tag", image, labels_of(tx, image), name=familiar(name))
-    return owner.id if owner else None
+    record(tx, now, "tag", ImageID(image), labels_of(tx, ImageID(image)), name=familiar(name))

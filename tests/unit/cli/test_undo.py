@@ -28,6 +28,16 @@ def test_undo_tells_what_came_back(ligan: CommandLine) -> None:
     assert engine.calls == [("undo", (None,), {"force": False}), ("undo", (3,), {"force": True})]
 
 
+def test_a_dry_run_tells_what_would_come_back(ligan: CommandLine) -> None:
+    engine = FakeEngine(plan_undo=UndoOutcome(3, "ligan rmi app:1", (ID,), (), ("app:1",), (), None))
+    assert ligan("undo", "--dry-run", "-f", "3", engine=engine) == (
+        0,
+        f"Restored: {ID}\nTagged: app:1\n",
+        "ligan: would undo: ligan rmi app:1\n",
+    )
+    assert engine.calls == [("plan_undo", (3,), {"force": True})]
+
+
 def test_an_undo_that_moves_names_can_be_undone_too(ligan: CommandLine) -> None:
     engine = FakeEngine(undo=UndoOutcome(3, "x", (), (), ("b:1",), ("b:1",), KEPT))
     assert "bring it back: ligan undo 3" in ligan("undo", "--force", engine=engine).err

@@ -54,6 +54,26 @@ def test_there_may_be_nothing_to_undo(stock: Stock) -> None:
         stock.engine.undo(7)
 
 
+def test_a_planned_undo_changes_nothing(stock: Stock) -> None:
+    stock.image("a", names=["app:1"])
+    key = remove(stock, "app:1")
+    before, entries = stock.dump(), stock.engine.undo_entries()
+    plan = stock.engine.plan_undo()
+    assert (stock.dump(), stock.engine.undo_entries()) == (before, entries)
+    assert stock.engine.undo(key) == plan
+
+
+def test_an_entry_that_is_due_is_planned_to_be_gone(stock: Stock) -> None:
+    stock.image("a", names=["app:1"])
+    key = remove(stock, "app:1")
+    stock.now += 24 * HOUR
+    for ask in (stock.engine.plan_undo, stock.engine.undo):
+        with pytest.raises(NotFound, match=f"^No such undo entry: {key}$"):
+            ask(key)
+    with pytest.raises(NotFound, match=r"^there is nothing to undo$"):
+        stock.engine.plan_undo()
+
+
 def test_an_image_that_is_there_again_is_merged(stock: Stock) -> None:
     image = stock.image("a", names=["app:1"])
     remove(stock, "app:1")
@@ -78,8 +98,10 @@ def test_a_name_taken_back_by_force_can_be_given_back(stock: Stock) -> None:
     image = stock.image("a", names=["app:1"])
     remove(stock, "app:1")
     other = stock.image("b", names=["app:1"])
+    plan = stock.engine.plan_undo(force=True)
     result = stock.engine.undo(force=True)
     assert result.moved == ("app:1",)
+    assert plan == result.replace(report=None)
     assert stock.names() == {"app:1": image}
     assert result.report is not None
     assert [row[:2] for row in stock.dump()["name_history"]] == [("docker.io/library/app:1", other)]
