@@ -69,6 +69,12 @@ class Task:
     def is_held(self) -> bool:
         return self._file >= 0
 
+    def handed_over(self) -> Self:
+        """Return the same in another object; this one holds nothing any more."""
+        other = object.__new__(type(self))
+        other._file, self._file = self._file, -1
+        return other
+
     def close(self) -> None:
         if self._file >= 0:
             os.close(self._file)

@@ -14,6 +14,7 @@ from ligan.containers.calling import exit_command
 from ligan.containers.ending import current, has_network, mark_started, take_back
 from ligan.containers.health import at_start, check_of
 from ligan.containers.locking import Locked, Watch, await_attaching
+from ligan.containers.log_options import log_limits
 from ligan.containers.processes import boot_id, start_time
 from ligan.errors import Conflict, Invalid, LiganError
 from ligan.store import failpoints
@@ -68,15 +69,16 @@ def start_again(store: Store, container_id: str, keep: Keep | None = None) -> No
 
 def _launch_watched(store: Store, container: Container, keep: Keep | None, *, restarts: int = 0) -> None:
     """Launch with `watch` in hand: conmon's exit command finds nothing to do after a launch that failed."""
-    watch: Watch | None = Watch(store.layout, container.id)
+    watch = Watch(store.layout, container.id)
     try:
         launch(store, container, restarts=restarts)
-        if keep is not None and watch is not None and watch.is_held:
-            keep(container.id, watch)
-            watch = None
+        if keep is not None:
+            # The last run's exit command may have had it for a moment.
+            watch = watch if watch.is_held else Watch(store.layout, container.id)
+            if watch.is_held:
+                keep(container.id, watch.handed_over())
     finally:
-        if watch is not None:
-            watch.close()
+        watch.close()
 
 
 def launch(store: Store, container: Container, *, restarts: int = 0) -> None:
@@ -86,8 +88,7 @@ def launch(store: Store, container: Container, *, restarts: int = 0) -> None:
             _launch(store, container, restarts)
     except BaseException as error:
         take_back(store, container)
-        if isinstance(error, LiganError):
-            _write_failure(store, container, error)
+        _write_failure(store, container, error)
         raise
 
 
@@ -109,7 +110,7 @@ def _launch(store: Store, container: Container, restarts: int) -> None:
     connection = _connect(store, container)
     failpoints.hit("start.connected")
     write_bundle(store, container, root, joined, connection)
-    config = container.config
+    config, limits = container.config, log_limits(container.host_config)
     launched = runtime.launch(
         folder,
         container.id,
@@ -117,6 +118,8 @@ def _launch(store: Store, container: Container, restarts: int) -> None:
         stdin=bool(config.get("OpenStdin")),
         stdin_once=bool(config.get("StdinOnce")),
         exit_command=exit_command(layout, container.id),
+        log_limit=limits.bytes * limits.files,  # nobody rotates it without a daemon
+        keep_log=container.host_config["LogConfig"]["Type"] != "none",
         meanwhile=_prepare_the_end,
     )
     failpoints.hit("start.created")
@@ -196,13 +199,17 @@ def _share_memory(container: Container, shm: str, folder: str) -> None:
         mount_tmpfs(shm, size=int(container.host_config.get("ShmSize") or 0))
 
 
-def _write_failure(store: Store, container: Container, error: LiganError) -> None:
-    """Keep why a start came to nothing; a container that was to go at its end goes."""
+def _write_failure(store: Store, container: Container, error: BaseException) -> None:
+    """Keep why a start came to nothing; a container that was to go at its end goes.
+
+    Also after a fault of Ligan's own: somebody may wait for the container to be gone.
+    """
     from ligan.containers import removing
 
+    reason = error.message if isinstance(error, LiganError) else f"internal error: {type(error).__name__}"
     removed = bool(container.host_config.get("AutoRemove"))
     with store.database.write() as tx:
-        rows.set_start_failed(tx, container.key, getattr(error, "exit_code", _FAILED), error.message)
+        rows.set_start_failed(tx, container.key, getattr(error, "exit_code", _FAILED), reason)
         rows.set_state(tx, container.key, "exited" if container.finished else "created")
         if removed:
             removing.delete(tx, store, container, volumes=True)

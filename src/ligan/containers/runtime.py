@@ -66,12 +66,14 @@ def launch(
     stdin_once: bool = False,
     exit_command: Sequence[str] = (),
     log_limit: int = 0,
+    keep_log: bool = True,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> Launched:
     """Create the container of config.json. On return its process waits for `start`, and one can attach.
 
     `exit_command` is run after the container has ended, the exit status being in exit/<id> by then.
-    `log_limit`: bytes of the log after which conmon begins it anew; 0 is no limit. `meanwhile` is called
+    `log_limit`: bytes of the log after which conmon begins it anew; 0 is no limit. A log that is not kept
+    is not written either. `meanwhile` is called
     while the runtime works. Raises StartFailed or RuntimeFailed in Docker's words.
     """
     runtime = find_runtime()
@@ -81,7 +83,7 @@ def launch(
     words = [
         *common_words(runtime, folder, container_id, container_id, folder),
         "-l",
-        f"k8s-file:{folder}/log",
+        f"k8s-file:{folder}/log" if keep_log else "none",
         *(["--log-size-max", str(log_limit)] if log_limit else ()),
         *stream_words(tty=tty, stdin=stdin, stdin_once=stdin_once),
         *exit_words(exit_command),

@@ -9,6 +9,7 @@ import time
 from ligan.containers import rows
 from ligan.containers.ending import current, ended, finish, process_of, reconcile
 from ligan.containers.locking import Watch
+from ligan.containers.log_options import log_limits
 from ligan.containers.processes import await_end, open_pidfd
 from ligan.containers.restart_policy import wants_start_at_boot
 from ligan.containers.rows import Ended, NoSuchContainer
@@ -19,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ligan.containers.log_options import LogLimits
     from ligan.containers.rows import Container
     from ligan.store.store import Store
 
@@ -49,6 +51,9 @@ def end(store: Store, name: str) -> Ended:
     """Return how often the container has ended, how it did the last time, and whether it runs."""
     return ended(store, current(store, name).id)
 
+
+_ROTATE_MILLISECONDS = 5000
+"""How often the daemon looks at the logs that have a limit."""
 
 CONDITIONS = ("not-running", "next-exit", "removed")
 
@@ -124,6 +129,7 @@ class Supervisor:
         self._runs: dict[int, tuple[str, Watch]] = {}
         self._restarts: dict[str, int] = {}
         self._wanted: list[str] = []
+        self._logs: dict[str, LogLimits] = {}
         self._bell, self._ring = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._stopping = False
         self._thread = Thread(target=self._work, name="supervisor", daemon=True)
@@ -166,6 +172,7 @@ class Supervisor:
                 self._restart_due(store)
                 if self._wanted:
                     self._start(store, self._wanted.pop(0))
+                self._rotate_logs(store)
                 self._take_new(store, poll)
         finally:
             store.close()
@@ -206,6 +213,9 @@ class Supervisor:
         else:
             self._runs[pidfd] = container.id, watch
             poll.register(pidfd, select.POLLIN)
+            limits = log_limits(container.host_config)
+            if limits.bytes:
+                self._logs[container.id] = limits
 
     def _finish(self, store: Store, poll: select.poll, container_id: str, watch: Watch) -> None:
         """Write an end down, and remember when the restart is due. The daemon survives what goes wrong."""
@@ -214,6 +224,7 @@ class Supervisor:
         except LiganError as error:
             self._report(f"cannot write down the end of container {container_id}: {error.message}")
         watch.close()  # conmon's exit command waits for it
+        self._logs.pop(container_id, None)
         with store.database.read() as tx:
             container = rows.by_id(tx, container_id)
         if container is None:
@@ -224,12 +235,20 @@ class Supervisor:
             self._take(store, poll, container)
 
     def _patience(self, store: Store) -> int | None:
-        """Return the milliseconds until the next start is due, or None where none is."""
+        """Return the milliseconds until there is something to do without being told, or None."""
         if self._wanted:
             return 0
+        most = _ROTATE_MILLISECONDS if self._logs else None
         if not self._restarts:
-            return None
-        return max(0, -(-(min(self._restarts.values()) - store.now()) // 10**6))
+            return most
+        wait = max(0, -(-(min(self._restarts.values()) - store.now()) // 10**6))
+        return wait if most is None else min(wait, most)
+
+    def _rotate_logs(self, store: Store) -> None:
+        for container_id, limits in self._logs.items():
+            from ligan.containers.logs import rotate
+
+            rotate(store.layout.container(container_id), limits.bytes, limits.files)
 
     def _start(self, store: Store, container_id: str) -> None:
         """Start what its restart policy wants to run now that there is a daemon."""

@@ -6,6 +6,7 @@ Source: engine 20.10, runconfig/hostconfig.go, daemon/container.go, daemon/creat
 
 from __future__ import annotations
 
+from ligan.containers.log_options import log_limits
 from ligan.containers.mounts import check_mount
 from ligan.errors import Invalid
 
@@ -41,6 +42,7 @@ def check_request(config: Document, host: Document, endpoints: Mapping[str, Docu
     if host.get("Runtime", "") not in RUNTIMES:
         raise Invalid(f"Unknown runtime specified {host['Runtime']}")
     _check_log(host["LogConfig"])
+    log_limits(host)
     _check_endpoints(endpoints)
     if host["NetworkMode"] == "host" and host["PortBindings"]:
         return ["Published ports are discarded when using host network mode"]
