@@ -9,6 +9,7 @@ from __future__ import annotations
 from ligan.containers import rows
 from ligan.containers.ending import current
 from ligan.containers.merging import merge
+from ligan.containers.roots import settle
 from ligan.errors import Conflict
 from ligan.images import catalog
 from ligan.images.events import record
@@ -123,6 +124,7 @@ def _stage_layer(store: Store, lease: Lease, container: Container, *, pause: boo
     """Write the layer once, hashed on the way. Returns it with its DiffSize."""
     from ligan.layers.scan import scan_layer
 
+    settle(store, container)
     if pause and container.state == "running":
         from ligan.containers.stopping import pause as pause_container
         from ligan.containers.stopping import unpause

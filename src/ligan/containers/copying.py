@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ligan.containers import rows
 from ligan.containers.ending import current
-from ligan.containers.roots import MountedRoot
+from ligan.containers.roots import MountedRoot, settle
 from ligan.errors import Invalid, NotFound
 from ligan.layers.beneath import NoSuchPath
 
@@ -31,6 +31,7 @@ def changes(store: Store, name: str) -> list[Change]:
     from ligan.layers.snapshots.drivers import VFS
 
     container = current(store, name)
+    settle(store, container)
     with Snapshots(store).view(container.layer) as below:
         if container.driver == VFS:
             return tree_changes(store.layout.merged(container.id), below)

@@ -15,6 +15,7 @@ from ligan.errors import Invalid, LiganError, NotFound
 from ligan.oci.hostconfig import endpoint_settings, host_config, networking_config
 from ligan.oci.runconfig import run_config
 from ligan.store import failpoints
+from ligan.store.folders import NewFolders
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from ligan.images.catalog import ImageRow
     from ligan.store.db import ReadTransaction, WriteTransaction
+    from ligan.store.layout import Layout
     from ligan.store.store import Store
 
 
@@ -66,10 +68,14 @@ def create(store: Store, request: CreateRequest) -> Created:
     host, more = fill_in(host, Host.read())
     snapshots = Snapshots(store)
     driver = snapshots.prepare(_top_layer(store, asked["Image"], request.platform))
-    with store.database.write() as tx:
+    with (
+        store.lease() as lease,
+        NewFolders(store.layout, lease) as folders,
+        store.database.write() as tx,
+    ):
         maker = _Maker(tx, store, driver)
         container = maker.make(request, asked, host, endpoints)
-        _make_folder(store, container.id)
+        _make_folders(store.layout, folders, container)
         failpoints.hit("create.rows")
     failpoints.hit("create.done")
     try:
@@ -83,10 +89,14 @@ def create(store: Store, request: CreateRequest) -> Created:
     return Created(container.id, (*warnings, *more, *maker.warnings))
 
 
-def _make_folder(store: Store, container_id: str) -> None:
-    """Make the container's folder: its locks are in there, and whoever sees the row may want them."""
-    os.makedirs(store.layout.containers, 0o700, exist_ok=True)
-    os.mkdir(store.layout.container(container_id), 0o700)
+def _make_folders(layout: Layout, folders: NewFolders, container: rows.Container) -> None:
+    """Make what a container and its volumes need from the first: there are locks in a container's folder."""
+    folders.make([layout.container_name(container.id)])
+    volumes = [mount.name for mount in container.mounts if mount.type == "volume"]
+    if volumes:
+        from ligan.containers.volumes import make_folders
+
+        make_folders(layout, folders, volumes)
 
 
 def _top_layer(store: Store, image: str, platform: str) -> int | None:
@@ -253,12 +263,6 @@ class _Maker:
         return text if found is None else str(found)
 
     def _hold_volumes(self, container: rows.Container) -> None:
-        names = [mount.name for mount in container.mounts if mount.type == "volume"]
-        if names:
-            from ligan.containers.volumes import make_folder
-
-            for name in names:
-                make_folder(self.store.layout, name)
         self.tx.execute_many(
             """INSERT INTO container_volume (container, destination, volume)
                SELECT ?, ?, key FROM volume WHERE name = ?""",

@@ -55,6 +55,8 @@ class MountedRoot:
             if self.container.state not in ("running", "paused"):
                 self._snapshots = Snapshots(self._store)
                 self._snapshots.mount(self.container.id)
+                if not self.container.started:
+                    _make_working_dir(self.path, self.container.config["WorkingDir"])
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -94,6 +96,30 @@ class MountedRoot:
                 f"container {self.container.id[:12]} has mounts, which only root can see from outside of it"
             )
         return _in_namespace(lambda: _with_binds(self.path, binds, work))
+
+
+def settle(store: Store, container: Container) -> None:
+    """On return a container that has never run has all that it has at first."""
+    if not container.started and container.config["WorkingDir"]:
+        with MountedRoot(store, container.id):
+            pass
+
+
+def _make_working_dir(root: str, path: str) -> None:
+    """Make the folder in which a container begins. Docker does so at its creation, the runtime at its start.
+
+    Where something else is in its place, the start will tell.
+    """
+    from ligan.layers.beneath import CHANGED, open_root, resolve
+
+    top = open_root(root)
+    try:
+        os.close(_open_target(top, resolve(top, path), is_folder=True))
+    except OSError as error:
+        if error.errno not in CHANGED:
+            raise
+    finally:
+        os.close(top)
 
 
 def _in_namespace(work: Callable[[], Result]) -> Result:

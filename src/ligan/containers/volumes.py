@@ -12,6 +12,8 @@ from ligan.containers.naming import NAME_RULE, is_valid, new_id
 from ligan.errors import Conflict, Invalid, NotFound
 from ligan.images.events import record
 from ligan.oci.times import rfc3339nano
+from ligan.store import failpoints
+from ligan.store.folders import NewFolders
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -91,7 +93,7 @@ def ensure(
 ) -> Volume:
     """Return the volume of that name, made where there is none; without a name, a new anonymous one.
 
-    Before the transaction ends, `make_folder` has to be called. Options and labels of a volume that exists
+    Before the transaction ends, `make_folders` has to be called. Options and labels of a volume that exists
     are not looked at. Raises Invalid and NotFound in Docker's words.
     """
     if driver and driver != DRIVER:
@@ -139,27 +141,29 @@ def _check(name: str, options: Mapping[str, str]) -> None:
         raise Invalid(f"create {name}: quota size requested but no quota support")
 
 
-def make_folder(layout: Layout, name: str) -> None:
-    """On return the volume's folder is there; whatever a killed process left there of it may stay."""
-    for path, mode in (
-        (layout.volumes, 0o711),
-        (layout.volume(name), 0o711),
-        (layout.volume_data(name), 0o755),
-    ):
+def make_folders(layout: Layout, folders: NewFolders, names: Sequence[str]) -> None:
+    """On return the folders of these volumes are there; whatever a volume holds stays."""
+    folders.make([layout.volume_name(name) for name in names])
+    for name in names:
         try:
-            os.mkdir(path)
+            os.mkdir(layout.volume_data(name))
         except FileExistsError:
             continue
-        os.chmod(path, mode)  # whatever the umask is
+        os.chmod(layout.volume_data(name), 0o755)  # noqa: S103 - as Docker's, whatever the umask is
 
 
 def create(
     store: Store, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]
 ) -> dict[str, Any]:
     """Make a volume, or return the one that is there, as Docker's document."""
-    with store.database.write() as tx:
+    with (
+        store.lease() as lease,
+        NewFolders(store.layout, lease) as folders,
+        store.database.write() as tx,
+    ):
         volume = ensure(tx, name, store.now(), driver=driver, options=options or None, labels=labels or None)
-        make_folder(store.layout, volume.name)
+        make_folders(store.layout, folders, [volume.name])
+        failpoints.hit("create.rows")
     return document(store.layout, volume)
 
 

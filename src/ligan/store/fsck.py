@@ -238,13 +238,29 @@ def _unknown_files(tx: ReadTransaction, layout: Layout) -> list[str]:
 
 
 def _unknown_folders(tx: ReadTransaction, layout: Layout) -> list[str]:
-    """Return the names below the root of folders that should belong to a layer or a container, and do not."""
+    """Return the names below the root of folders that no layer, container or volume has."""
     unpacked = tx.column("SELECT digest FROM blob WHERE unpacked IS NOT NULL")
     known = {layout.tree_name(digest) for digest in unpacked}
     known |= {layout.container_name(container) for container in tx.column("SELECT id FROM container")}
+    known |= {layout.volume_name(volume) for volume in tx.column("SELECT name FROM volume")}
     found = {layout.tree_name(name) for name in os.listdir(layout.layers)}
     found |= {layout.container_name(name) for name in os.listdir(layout.containers)}
+    found |= {layout.volume_name(name) for name in _volume_folders(layout)}
     return sorted(found - known)
+
+
+def _volume_folders(layout: Layout) -> list[str]:
+    """Return the volumes' folders in which nothing is: what a volume holds is for its user to remove."""
+    if not os.path.isdir(layout.volumes):
+        return []
+    return [name for name in os.listdir(layout.volumes) if not _holds_something(layout.volume_data(name))]
+
+
+def _holds_something(folder: str) -> bool:
+    try:
+        return bool(os.listdir(folder))
+    except OSError:
+        return False
 
 
 def _leftovers(tx: ReadTransaction, layout: Layout) -> list[Fault]:

@@ -12,6 +12,7 @@ from ligan.oci.digest import Digest, is_hex
 from ligan.store import failpoints, reserve
 from ligan.store.blobs import TREE_MARK, find, lock_lease, remove_lease
 from ligan.store.db import Explained
+from ligan.store.folders import ANNOUNCED, take_back
 from ligan.store.mounts import drop_unused_mounts
 from ligan.store.reclaim import empty_trash, sweep
 
@@ -71,8 +72,9 @@ def _recover_lease(database: Database, layout: Layout, path: str) -> None:
         found = os.listdir(path)
         names = [name for name in found if len(name) == 64 and is_hex(name)]
         trees = [name.removeprefix(TREE_MARK) for name in found if name.startswith(TREE_MARK)]
-        if names or trees:
+        if names or trees or ANNOUNCED in found:
             with database.write() as tx:
+                take_back(tx, path)
                 for name in names:
                     digest = Digest(f"sha256:{name}")
                     if find(tx, digest) is None:

@@ -30,7 +30,7 @@ def _write(stock: Stock, container: Container, name: str, content: bytes) -> Non
 
 
 def test_an_image_is_a_child_with_one_more_step(stock: Stock, app: str) -> None:
-    container = make(stock, "web", Cmd=["echo", "a b"], Env=["A=1"], WorkingDir="/tmp")  # noqa: S108
+    container = make(stock, "web", Cmd=["echo", "a b"], Env=["A=1"], WorkingDir="/")
     _write(stock, container, "new", b"12345")
     made = stock.engine.commit_container("web", CommitRequest("com", "1", author="me", comment="why"))
     document = stock.engine.inspect_image("com:1")

@@ -146,3 +146,19 @@ def test_export(stock: Stock) -> None:
 def test_nothing_has_changed_at_first(stock: Stock) -> None:
     make(stock, "web")
     assert stock.engine.container_changes("web") == []
+
+
+def test_the_working_folder_is_there_before_the_first_start(stock: Stock) -> None:
+    """As dockerd 20.10.24 makes it, which `docker diff` then shows."""
+    make(stock, "web", WorkingDir="/srv/new/folder/")
+    assert [(change.kind, change.path) for change in stock.engine.container_changes("web")] == [
+        ("C", "/srv"),
+        ("A", "/srv/new"),
+        ("A", "/srv/new/folder"),
+    ]
+    stock.engine.copy_to_container("web", "/srv/new/folder", _tar("x"))
+
+
+def test_a_file_in_the_place_of_the_working_folder_stays(stock: Stock) -> None:
+    make(stock, "web", WorkingDir="/etc/passwd/x")
+    assert stock.engine.stat_in_container("web", "/etc/passwd")["size"] == 4
