@@ -67,6 +67,26 @@ def dangling_images(count: int) -> Iterator[Item]:
         yield Item(image(f"COPY old {number}", _time(number), parent=base, add=added))
 
 
+def layered_images(base: str, counts: Sequence[int]) -> Iterator[Item]:
+    """Yield an image of each count of layers, on busybox of the archive `base`: bench/layers:COUNT."""
+    with tarfile.open(base) as tar:
+        manifest = json.loads(_member(tar, "manifest.json"))
+        entry = next(entry for entry in manifest if "busybox:latest" in (entry["RepoTags"] or ()))
+        bottom = _member(tar, entry["Layers"][0])
+    for count in counts:
+        made = image("ADD busybox", _time(0), add=bottom)
+        for number in range(1, count):
+            added = layer({f"layers/{number}": str(number).encode()})
+            made = image(f"COPY {number}", _time(number), parent=made, add=added)
+        yield Item(made, (f"bench/layers:{count}",))
+
+
+def _member(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    assert file is not None
+    return file.read()
+
+
 def _time(number: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(EPOCH + number))
 
