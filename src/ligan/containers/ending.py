@@ -128,7 +128,7 @@ def _end(store: Store, container: Container, *, restarts: bool) -> None:
             _delete(tx, store, container)
     failpoints.hit("finish.rows")
     if restarts or not again:
-        _unlink(_status_path(layout, container.id))
+        forget_status(layout, container.id)
     _unlink(layout.running(container.id))
     failpoints.hit("finish.done")
     if removed:
@@ -215,6 +215,11 @@ def _ran_out_of_memory(layout: Layout, container_id: str) -> bool:
 
 def _status_path(layout: Layout, container_id: str) -> str:
     return f"{layout.container(container_id)}/exit/{container_id}"
+
+
+def forget_status(layout: Layout, container_id: str) -> None:
+    """Take the exit status away: conmon's exit command finds nothing to do."""
+    _unlink(_status_path(layout, container_id))
 
 
 def _unlink(path: str) -> None:
@@ -312,7 +317,7 @@ def take_back(store: Store, container: Container) -> None:
     with Explained(layout.container(container.id)):
         runtime.kill_conmon(layout.container(container.id))
         clear(store, container)
-        _unlink(_status_path(layout, container.id))
+        forget_status(layout, container.id)
         _unlink(layout.running(container.id))
 
 

@@ -191,12 +191,12 @@ def _share_memory(container: Container, shm: str, folder: str) -> None:
     """Mount the /dev/shm that other containers may join, where it is this container's own."""
     if shm != f"{folder}/shm":
         return
-    from ligan.layers.mounting import mount_tmpfs
+    from ligan.layers.mounting import mount_shared_memory
     from ligan.store.mounts import is_mounted
 
     os.makedirs(shm, 0o700, exist_ok=True)
     if not is_mounted(shm):
-        mount_tmpfs(shm, size=int(container.host_config.get("ShmSize") or 0))
+        mount_shared_memory(shm, size=int(container.host_config.get("ShmSize") or 0))
 
 
 def _write_failure(store: Store, container: Container, error: BaseException) -> None:

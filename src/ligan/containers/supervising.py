@@ -7,7 +7,7 @@ import select
 import time
 
 from ligan.containers import rows
-from ligan.containers.ending import current, ended, finish, process_of, reconcile
+from ligan.containers.ending import current, ended, finish, forget_status, process_of, reconcile
 from ligan.containers.locking import Watch
 from ligan.containers.log_options import log_limits
 from ligan.containers.processes import await_end, open_pidfd
@@ -223,10 +223,14 @@ class Supervisor:
             finish(store, container_id, restarts=True)
         except LiganError as error:
             self._report(f"cannot write down the end of container {container_id}: {error.message}")
-        watch.close()  # conmon's exit command waits for it
+            watch.close()  # conmon's exit command tries next, then every verb that looks
+            return
         self._logs.pop(container_id, None)
         with store.database.read() as tx:
             container = rows.by_id(tx, container_id)
+        if container is not None and container.state == "restarting":
+            forget_status(store.layout, container_id)  # whoever wrote the end down: the restart is ours
+        watch.close()  # conmon's exit command waits for it
         if container is None:
             return
         if container.state == "restarting":

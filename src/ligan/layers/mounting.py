@@ -78,7 +78,12 @@ def _forget_volatile(work: str) -> None:
         remove_tree(mark)
 
 
-def mount_tmpfs(target: str, *, size: int) -> None:
+def mount_place(target: str) -> None:
+    """Mount an empty folder for mount points, which only its owner may enter. Raises CannotMount."""
+    _mount("ligan", target, "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, "mode=700,size=1m")
+
+
+def mount_shared_memory(target: str, *, size: int) -> None:
     """Mount a file system in memory that all may write to, of so many bytes at most. Raises CannotMount."""
     _mount("shm", target, "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, f"mode=1777,size={size}")
 
