@@ -226,11 +226,11 @@ class SnapshotSuite:
         tree = described(kept)
         shared = mounts.below(root)
         snapshots.mount(first)
-        _remove(stock, first)
+        remove(stock, first)
         assert not os.path.exists(stock.store.layout.container(first))
         assert mounts.below(root) == shared
         check_same(described(kept), tree)
-        _remove(stock, second)
+        remove(stock, second)
         assert mounts.below(root) == []
         assert os.listdir(stock.store.layout.containers) == []
 
@@ -238,7 +238,7 @@ class SnapshotSuite:
         container, _layer = self.container(stock, *self.layers)
         self.snapshots(stock).mount(container)
         assert _booked(stock) == _on_disk(stock)
-        _remove(stock, container)
+        remove(stock, container)
         before = _on_disk(stock)
         with stock.store.database.read() as tx:
             [image] = tx.column("SELECT id FROM image")
@@ -250,7 +250,7 @@ class SnapshotSuite:
         again = stock.container(image, "again")
         self.snapshots(stock).mount(again)
         assert _on_disk(stock) == before  # nothing had to be made anew
-        _remove(stock, again)
+        remove(stock, again)
         plan = stock.engine.plan_removal([image], now=True)
         assert stock.engine.remove_images([image], now=True).report.freed == plan.freed == before
         assert _on_disk(stock) == _booked(stock) == 0
@@ -321,7 +321,7 @@ class SnapshotSuite:
         check_store(root)
         merged = self.snapshots(stock).mount(container)
         assert sorted(os.listdir(f"{merged}/opaque")) == ["sub"]
-        _remove(stock, container)
+        remove(stock, container)
         assert mounts.below(root) == []
 
     def test_a_full_disk_is_told_and_leaves_nothing(self, stock: Stock) -> None:
@@ -400,7 +400,7 @@ class StackedSuite(SnapshotSuite):
         assert "gone" in os.listdir(snapshots.mount(container))
         with snapshots.view(layer) as view:
             assert "gone" in os.listdir(view)
-        _remove(stock, container)
+        remove(stock, container)
         stock.store.close()
         check_store(root)
 
@@ -424,7 +424,7 @@ class StackedSuite(SnapshotSuite):
             assert one.read() == other.read()
 
 
-def _remove(stock: Stock, container: str) -> None:
+def remove(stock: Stock, container: str) -> None:
     """Remove a container as its verb does: the row, with its folder for the sweep."""
     with stock.store.database.write() as tx:
         tx.execute("DELETE FROM container WHERE id = ?", (container,))

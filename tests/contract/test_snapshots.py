@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ligan.errors import Invalid, Unsupported
+from ligan.images.importing import ImportRequest
 from ligan.layers.snapshots import Snapshots
+from ligan.layers.snapshots.chain import chain
 from ligan.layers.snapshots.probing import probe
-from tests.contract.snapshot_suite import LAYERS, SnapshotSuite, StackedSuite, ended, fork
-from tests.support import mounts
+from ligan.oci.digest import ImageID
+from tests.contract.snapshot_suite import LAYERS, SnapshotSuite, StackedSuite, ended, fork, remove
+from tests.support import archives, mounts
 from tests.support.stores import Stock, opened
 from tests.support.trees import LayerTar, check_same, described, expected
 
@@ -116,3 +120,31 @@ def test_a_file_of_somebody_else_is_refused_without_root(own_folder: str) -> Non
         stock.store.close()
 
     assert ended(fork(work, "")) == 0
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("way", ["load", "import", "load of what undo holds"])
+def test_what_came_in_is_ready_to_run(stock: Stock, way: str) -> None:
+    """Its layers have been indexed in the walk that checked them: only mounting is left to do."""
+    stock.store.policy = stock.store.policy.replace(storage_driver="erofs")
+    item = archives.image("a", "2023-01-01T00:00:00Z", add=LAYERS[0])
+    image: str = item.id
+    if way == "import":
+        image = stock.engine.import_image(io.BytesIO(LAYERS[0]), ImportRequest())
+    else:
+        stock.engine.load(io.BytesIO(archives.docker_archive([archives.Item(item)])), lambda _progress: None)
+    if way == "load of what undo holds":
+        stock.engine.remove_images([image])
+        stock.engine.load(io.BytesIO(archives.docker_archive([archives.Item(item)])), lambda _progress: None)
+    with stock.store.database.read() as tx:
+        [layer] = chain(tx, tx.value("SELECT layer FROM image WHERE id = ?", (image,)))
+    assert layer.index
+    assert not layer.unpacked
+    container = stock.container(ImageID(image), "c")
+    snapshots = Snapshots(stock.store)
+    assert "bin" in os.listdir(snapshots.mount(container))
+    snapshots.unmount(container)
+    remove(stock, container)
+    stock.engine.remove_images([image], now=True)
+    stock.engine.reclaim(drop_all=True)
+    assert stock.disk_bytes() == 0

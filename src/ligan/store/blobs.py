@@ -107,9 +107,9 @@ class Lease:
             failpoints.hit("ingest.synced")
         return Staged(Digest("sha256:" + hexadecimal), size, named)
 
-    def write(self, data: bytes) -> Staged:
+    def write(self, data: bytes | bytearray) -> Staged:
         """On return the bytes are durable in the lease."""
-        return self.write_chunks([data])
+        return self.write_chunks([memoryview(data)])
 
     def write_chunks(self, chunks: Iterable[bytes | memoryview]) -> Staged:
         """Write, hash and fsync a stream."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import fcntl
 import os
 
-from ligan.oci.digest import Digest
 from ligan.store.db import explain
 
 TYPE_CHECKING = False
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
 _MNT_DETACH, _UMOUNT_NOFOLLOW = 2, 8
 
 
-class LayerLock:
-    """`with LayerLock(layout, diff_id)`: no other process makes, mounts or unmounts this layer.
+class Lock:
+    """`with Lock(path)`: no other process is in such a block with this file or folder.
 
-    The lock is on the layer's tar, which is there as long as the layer is. `shared` lets others mount it too.
+    With `shared` others may be, who share it too. What is not there is not locked: nobody can use it.
     """
 
-    def __init__(self, layout: Layout, diff_id: str, *, shared: bool = False) -> None:
-        self._path = layout.blob(Digest(diff_id))
+    def __init__(self, path: str, *, shared: bool = False) -> None:
+        self._path = path
         self._mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self._file = -1
 
@@ -40,13 +39,18 @@ class LayerLock:
         try:
             self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            return self  # nobody can begin to use a layer that is gone
+            return self
         fcntl.flock(self._file, self._mode)
         return self
 
     def __exit__(self, *_exception: object) -> None:
         if self._file >= 0:
             os.close(self._file)
+
+
+def mounting(layout: Layout, *, shared: bool = False) -> Lock:
+    """Return the lock on the mounts of layers: exclusive to make or take away one, shared to use them."""
+    return Lock(layout.layers, shared=shared)
 
 
 def is_mounted(path: str) -> bool:
@@ -97,14 +101,12 @@ def detach(path: str) -> None:
 
 def unused_mounts(tx: ReadTransaction, layout: Layout) -> list[str]:
     """Return the diff IDs of layers that are mounted, or were to be, and that no container in use needs."""
-    try:
-        names = os.listdir(layout.mounts)
-    except FileNotFoundError:
-        return []
-    if not names:
+    if not is_mounted(layout.mounts):
         return []
     used = _used_layers(tx, layout)
-    return [diff_id for diff_id in [f"sha256:{name}" for name in names] if diff_id not in used]
+    return [
+        diff_id for diff_id in [f"sha256:{name}" for name in os.listdir(layout.mounts)] if diff_id not in used
+    ]
 
 
 def _used_layers(tx: ReadTransaction, layout: Layout) -> set[str]:
@@ -127,15 +129,17 @@ def _used_layers(tx: ReadTransaction, layout: Layout) -> set[str]:
 
 def drop_unused_mounts(database: Database, layout: Layout) -> None:
     """On return no layer is mounted that no container in use needs."""
+    if not is_mounted(layout.mounts):
+        return
     with database.read() as tx:
+        if not unused_mounts(tx, layout) and os.listdir(layout.mounts):
+            return
+    # A container that is being mounted holds the lock until it can be seen.
+    with mounting(layout), database.read() as tx:
         unused = unused_mounts(tx, layout)
-    for diff_id in unused:
-        # A container that is being mounted holds the lock until it can be seen.
-        with LayerLock(layout, diff_id), database.read() as tx:
-            if diff_id in unused_mounts(tx, layout):
-                point = layout.mount_point(diff_id)
-                unmount(point)
-                try:
-                    os.rmdir(point)
-                except FileNotFoundError:
-                    pass  # another process was faster
+        if len(unused) == len(os.listdir(layout.mounts)):
+            unmount(layout.mounts)  # all at once: the kernel takes its time for each call, not for each mount
+            return
+        for diff_id in unused:
+            unmount(layout.mount_point(diff_id))
+            os.rmdir(layout.mount_point(diff_id))

@@ -11,7 +11,6 @@ killed leaves a lease, or mounts that no container needs, and recovery takes bot
 
 from __future__ import annotations
 
-import fcntl
 import os
 
 from ligan.errors import NotFound
@@ -21,12 +20,12 @@ from ligan.layers.snapshots.drivers import EROFS, OVERLAY, VFS, Choice, chosen
 from ligan.oci.digest import Digest
 from ligan.store import failpoints
 from ligan.store.db import Explained
-from ligan.store.mounts import drop_unused_mounts, is_mounted, unmount
+from ligan.store.mounts import Lock, drop_unused_mounts, is_mounted, unmount
 from ligan.store.trees import tree_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Self
+    from typing import Any
 
     from ligan.store.blobs import Lease
     from ligan.store.store import Store
@@ -117,7 +116,7 @@ class Snapshots:
         merged = self._layout.merged(container)
         with self._store.lease() as lease:
             folder = self._unpacked(lease, top)
-            with _FolderLock(self._layout.container(container)):
+            with Lock(self._layout.container(container)):
                 if self._is_vfs(container):
                     return
                 if not os.path.exists(merged):
@@ -155,7 +154,7 @@ class Snapshots:
             return merged
         layers = once_each(self._chain(row[0]))
         upper, work = self._layout.upper(container), self._layout.work(container)
-        with Explained(merged), _FolderLock(upper):
+        with Explained(merged), Lock(upper):
             if not is_mounted(merged):
                 with Lowers(self._layout, layers) as lowers:
                     failpoints.hit("snapshot.lowers")
@@ -248,18 +247,3 @@ class View:
     def __exit__(self, *exception: Any) -> None:
         self._lease.__exit__(*exception)
         drop_unused_mounts(self._snapshots._store.database, self._snapshots._layout)
-
-
-class _FolderLock:
-    """`with _FolderLock(path)`: no other process is in such a block with this folder."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __enter__(self) -> Self:
-        self._file = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        os.close(self._file)

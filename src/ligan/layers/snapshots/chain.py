@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from ligan.layers.mounting import mount_erofs
+from ligan.layers.mounting import mount_erofs, mount_place
 from ligan.oci.digest import Digest
-from ligan.store.mounts import LayerLock, is_mounted
+from ligan.store.mounts import is_mounted, mounting
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -64,34 +64,24 @@ class Lowers:
     def __init__(self, layout: Layout, layers: Sequence[Layer]) -> None:
         self._layout = layout
         self._layers = layers
-        self._locks: list[LayerLock] = []
+        self._lock = mounting(layout, shared=True)
 
     def __enter__(self) -> list[str]:
+        self._lock.__enter__()
         try:
-            self._lock(shared=True)
             if self._missing():
-                self._unlock()
-                self._lock(shared=False)
+                self._lock.__exit__()
+                self._lock = mounting(self._layout)
+                self._lock.__enter__()
                 for layer in self._missing():
                     self._mount(layer)
         except BaseException:
-            self._unlock()
+            self._lock.__exit__()
             raise
         return [lower_path(self._layout, layer) for layer in self._layers]
 
     def __exit__(self, *_exception: object) -> None:
-        self._unlock()
-
-    def _lock(self, *, shared: bool) -> None:
-        # In one order everywhere, so that nobody waits for another in a circle.
-        for diff_id in sorted(layer.diff_id for layer in self._layers if not layer.unpacked):
-            lock = LayerLock(self._layout, diff_id, shared=shared)
-            self._locks.append(lock)
-            lock.__enter__()
-
-    def _unlock(self) -> None:
-        while self._locks:
-            self._locks.pop().__exit__()
+        self._lock.__exit__()
 
     def _missing(self) -> list[Layer]:
         return [
@@ -101,7 +91,10 @@ class Lowers:
         ]
 
     def _mount(self, layer: Layer) -> None:
+        if not is_mounted(self._layout.mounts):
+            os.makedirs(self._layout.mounts, 0o700, exist_ok=True)
+            mount_place(self._layout.mounts)
         point = self._layout.mount_point(layer.diff_id)
-        os.makedirs(point, 0o700, exist_ok=True)
+        os.makedirs(point, exist_ok=True)
         index, tar = self._layout.blob(Digest(layer.index)), self._layout.blob(Digest(layer.diff_id))
         mount_erofs(index, tar, point)

@@ -6,18 +6,19 @@ import os
 
 from ligan.errors import NotFound
 from ligan.layers.snapshots.chain import Layer, chain
+from ligan.layers.snapshots.indexing import add_indexes, scan_and_index
 from ligan.layers.unpack import unpack_layer
 from ligan.oci.digest import Digest
 from ligan.store import failpoints
 from ligan.store.db import DISK_FULL, explain
-from ligan.store.mounts import LayerLock
+from ligan.store.mounts import Lock
 from ligan.store.trees import tree_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ligan.store.blobs import Lease, Staged
+    from ligan.store.blobs import Lease
     from ligan.store.db import WriteTransaction
     from ligan.store.store import Store
 
@@ -28,7 +29,7 @@ def make_mountable(store: Store, diff_id: str, is_ready: Callable[[Layer], bool]
     With `index` that is an EROFS index, or a folder where the layer cannot be indexed. Raises NotFound for a
     layer that was removed meanwhile.
     """
-    with LayerLock(store.layout, diff_id):
+    with Lock(store.layout.blob(Digest(diff_id))):  # the layer's tar: there as long as the layer is
         with store.database.read() as tx:
             key = tx.value("SELECT key FROM layer WHERE diff_id = ?", (diff_id,))
             made = key is not None and is_ready(chain(tx, key)[0])
@@ -54,34 +55,13 @@ def _try_to_make(store: Store, diff_id: str, *, index: bool) -> bool:
 
 def _index(store: Store, lease: Lease, diff_id: str, tar: int) -> bool:
     """Return False for a layer that cannot be indexed."""
-    from ligan.layers.erofs import NotIndexable
-
-    try:
-        staged = stage_index(lease, tar)
-    except NotIndexable:
+    index = scan_and_index(lease, tar).index
+    if index is None:
         return False
     with store.database.write() as tx:
         _check_there(tx, diff_id)
-        add_index(tx, diff_id, lease.commit(tx, [staged])[staged.digest])
+        add_indexes(tx, lease.commit(tx, [index]), [(diff_id, index)])
     return True
-
-
-def stage_index(lease: Lease, tar: int) -> Staged:
-    """Write the EROFS index of an open layer tar into the lease. Raises NotIndexable."""
-    from io import BytesIO
-
-    from ligan.layers.erofs import write_index
-
-    index = BytesIO()
-    write_index(tar, index)
-    return lease.write_chunks([index.getbuffer()])
-
-
-def add_index(tx: WriteTransaction, diff_id: str, blob: int) -> None:
-    """Note that a blob is the index of a layer that is there."""
-    tx.execute(
-        "INSERT OR IGNORE INTO layer_blob (diff_id, blob, compressor) VALUES (?, ?, 'erofs')", (diff_id, blob)
-    )
 
 
 def _unpack(store: Store, lease: Lease, diff_id: str, tar: int) -> None:

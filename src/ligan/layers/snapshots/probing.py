@@ -7,7 +7,7 @@ import os
 
 from ligan.layers.mounting import CannotMount, mount_erofs, mount_overlay
 from ligan.layers.snapshots.drivers import EROFS, OVERLAY, VFS, Choice
-from ligan.layers.snapshots.making import stage_index
+from ligan.layers.snapshots.indexing import scan_and_index
 from ligan.layers.unpack import in_user_namespace
 from ligan.store.mounts import unmount
 
@@ -53,7 +53,8 @@ def _try_overlay(lease: Lease) -> None:
 def _try_erofs(lease: Lease) -> None:
     tar, target = lease.spool([_EMPTY_TAR]), lease.folder()
     with open(tar, "rb") as file:
-        index = stage_index(lease, file.fileno())
+        index = scan_and_index(lease, file.fileno()).index
+    assert index is not None, "an empty tar can be indexed"
     mount_erofs(index.path, tar, target)
     unmount(target)
 

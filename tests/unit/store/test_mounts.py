@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ligan.store.mounts import detach, is_mounted, mounted_below, unmount, unmount_below, unused_mounts
+from ligan.store.trees import remove_tree
+from tests.support import mounts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.stores import Stock
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[str]:
+    """A folder whose name mountinfo has to escape. What is mounted there must be gone in the end."""
+    path = tmp_path / "a b\tc\nd\\e"
+    path.mkdir()
+    yield str(path)
+    assert mounts.below(tmp_path) == []
+
+
+def mount(path: str) -> str:
+    os.makedirs(path, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", path], check=True)
+    return path
+
+
+@pytest.mark.root
+def test_mounts_are_found_whatever_their_names_and_taken_away(place: str) -> None:
+    assert not is_mounted(place)
+    mount(place)
+    inner = mount(f"{place}/inner")
+    mount(f"{place}/inner")
+    assert is_mounted(place)
+    assert mounted_below(place) == [inner, inner, place]
+    assert mounted_below(inner) == [inner, inner]
+    unmount(inner)
+    assert mounted_below(place) == [place]
+    unmount_below(place)
+    assert mounted_below(place) == []
+
+
+@pytest.mark.root
+def test_a_mount_with_a_like_name_is_another(place: str) -> None:
+    mount(f"{place}/x")
+    mount(f"{place}/xy")
+    unmount_below(f"{place}/x")
+    assert mounted_below(place) == [f"{place}/xy"]
+    unmount_below(place)
+
+
+@pytest.mark.root
+def test_a_mount_in_use_goes_all_the_same(place: str) -> None:
+    mount(place)
+    with open(f"{place}/file", "w") as file:
+        unmount(place)
+        file.write("it is still there for me")
+    assert os.listdir(place) == []
+
+
+@pytest.mark.root
+def test_a_tree_is_unmounted_before_it_is_removed(place: str, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").touch()
+    os.makedirs(f"{place}/tree/point")
+    subprocess.run(["mount", "--bind", str(tmp_path / "kept"), f"{place}/tree/point"], check=True)
+    remove_tree(f"{place}/tree")
+    assert os.listdir(place) == []
+    assert os.listdir(tmp_path / "kept") == ["file"]
+
+
+@pytest.mark.root
+def test_to_unmount_what_is_not_mounted_is_done(place: str) -> None:
+    unmount(place)
+    unmount(f"{place}/missing")
+    unmount_below(f"{place}/missing")
+    detach(place)
+
+
+@pytest.mark.root
+def test_a_folder_for_mounts_that_nobody_uses_goes(stock: Stock) -> None:
+    layout = stock.store.layout
+    with stock.store.database.read() as tx:
+        assert unused_mounts(tx, layout) == []
+        mount(layout.mounts)
+        mount(layout.mount_point("sha256:" + "0" * 64))
+        assert unused_mounts(tx, layout) == ["sha256:" + "0" * 64]
+    stock.store.recover()
+    assert os.listdir(layout.mounts) == []
+    assert mounts.below(layout.root) == []
