@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    Row = Mapping[str, str | Callable[[], str]]
+    Row = Mapping[str, str | Callable[[], str] | None]
 
 _LEAST_WIDTH = 10
 _PADDING = 3
@@ -26,7 +26,7 @@ def render(
     `chosen` is the value of `--format`: empty or `table` for the columns named,
     `table TEMPLATE`, `json`, `raw` where the listing has such a template, or a
     template. `headers` names the header of every field that a row has. A field
-    of a row may be a function, called when a template asks for it. `context` is
+    of a row may be a function, called when a template asks for it, or None for JSON's null. `context` is
     the name of docker's type for a row, which its errors tell. Raises
     TemplateError; then nothing is to be printed.
     """
@@ -86,7 +86,9 @@ def _align_page(lines: list[list[str]]) -> str:
     return "\n".join(["".join(cells) + line[-1] for cells, line in zip(padded, lines, strict=True)])
 
 
-def _content(field: str | Callable[[], str]) -> str:
+def _content(field: str | Callable[[], str] | None) -> str:
+    if field is None:
+        return ""
     return field if isinstance(field, str) else field()
 
 
