@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 from _thread import allocate_lock  # all of threading would cost more to import than it is of use here
 from itertools import count
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import BinaryIO, Self
 
+    from ligan.oci.digest import Hash
     from ligan.store.db import ReadTransaction, WriteTransaction
     from ligan.store.layout import Layout
 
@@ -53,6 +53,12 @@ class Staged(Value):
     digest: Digest
     size: int
     path: str
+
+
+def _hasher() -> Hash:
+    import hashlib  # starting a container reads what leases left, and hashes nothing
+
+    return hashlib.sha256()
 
 
 class Lease:
@@ -113,7 +119,7 @@ class Lease:
 
     def write_chunks(self, chunks: Iterable[bytes | memoryview]) -> Staged:
         """Write, hash and fsync a stream."""
-        hasher = hashlib.sha256()
+        hasher = _hasher()
         size = 0
         path, file = self._new_file()
         with file:
@@ -163,7 +169,7 @@ class Lease:
 
         `progress` is told the count of bytes after each chunk.
         """
-        hasher = hashlib.sha256()
+        hasher = _hasher()
         path, file = self._new_file()
         buffer = memoryview(bytearray(CHUNK))
         with file:
