@@ -80,7 +80,7 @@ def test_bytes_are_synced_linked_and_the_folder_synced_before_the_row_commits(wa
     faults.load(watched.stock)
     folder = watched.stock.store.layout.blobs
     names = os.listdir(folder)
-    assert len(names) == 6
+    assert len(names) >= 6  # by root, with an index for each layer
     for name in names:
         path = os.path.join(folder, name)
         synced = watched.find("fsync", str(os.stat(path).st_ino))

@@ -10,6 +10,7 @@ from ligan.images.changes import apply_changes
 from ligan.images.events import record
 from ligan.images.host import host_platform
 from ligan.images.staging import Staging
+from ligan.layers.snapshots.indexing import add_indexes
 from ligan.oci.digest import ChainID
 from ligan.oci.documents import ImageConfig
 from ligan.oci.gojson import go_json
@@ -61,12 +62,13 @@ def import_image(store: Store, source: BinaryIO | Readable, request: ImportReque
         now = store.now()
         message = request.message or f"Imported from {request.source or '-'}"
         config = ImageConfig.parse(_config(run, platform, message, layer.diff_id, now))
-        staged = [layer.staged, staging.lease.write(config.raw)]
+        staged = [layer.staged, staging.lease.write(config.raw), *([layer.index] if layer.index else [])]
         with store.database.write() as tx:
             blobs = staging.lease.commit(tx, staged)
             key = catalog.ensure_layer(
                 tx, ChainID(layer.diff_id), None, layer.diff_id, layer.size, blobs[layer.diff_id]
             )
+            add_indexes(tx, blobs, [(layer.diff_id, layer.index)])
             image = catalog.create_image(tx, config, blobs[config.id], key)
             if reference is not None:
                 catalog.set_reference(tx, reference, image, now)

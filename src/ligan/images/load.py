@@ -15,6 +15,7 @@ from ligan.images.inspect import read_config
 from ligan.images.legacy import legacy_config, legacy_images
 from ligan.images.source import open_archive, open_layout_folder
 from ligan.images.staging import LayerJob, LoadProgress, StagedLayer, Staging
+from ligan.layers.snapshots.indexing import add_indexes
 from ligan.oci.digest import SHORT_LENGTH, ImageID
 from ligan.oci.identity import chain_ids
 from ligan.store import failpoints
@@ -180,7 +181,8 @@ class _Loading:
         missing = _missing(tx, chain)
         if not all(diff_id in self._layers for diff_id in missing) or (row is None and staged_config is None):
             return None
-        staged = [self._layers[diff_id].staged for diff_id in missing]
+        new = [self._layers[diff_id] for diff_id in missing]
+        staged = [layer.staged for layer in new] + [layer.index for layer in new if layer.index]
         if staged_config is not None:
             staged.append(staged_config)
         blobs = self._staging.lease.commit(tx, staged)
@@ -192,6 +194,7 @@ class _Loading:
                     tx, chain_id, layer, diff_id, self._layers[diff_id].size, blobs[diff_id]
                 )
             row = catalog.create_image(tx, image.config, blobs[image.config.id], layer)
+            add_indexes(tx, blobs, [(layer.diff_id, layer.index) for layer in new])
         messages = self._name(tx, row, image.tags)
         record(tx, self._store.now(), "load", row.id, image.config.labels)
         failpoints.hit("commit.rows")

@@ -6,11 +6,9 @@ database, and whoever watches the progress, stay in the thread that asked.
 
 from __future__ import annotations
 
-import os
-
 from ligan.errors import Corrupt
 from ligan.images.source import ExtentReader, content_of, regular_file
-from ligan.layers.scan import scan_layer
+from ligan.layers.snapshots.indexing import are_wanted, scan_staged
 from ligan.oci.digest import DiffID, DigestMismatch
 from ligan.store.team import Team
 from ligan.values import Value
@@ -48,11 +46,12 @@ class LayerJob(Value):
 
 
 class StagedLayer(Value):
-    """A verified layer; `size` is Docker's DiffSize."""
+    """A verified layer; `size` is Docker's DiffSize. `index` is None where containers do without one."""
 
     diff_id: DiffID
     staged: Staged
     size: int
+    index: Staged | None
 
 
 class Staging:
@@ -62,6 +61,8 @@ class Staging:
         self._team = Team(store, progress, THREADS)
         # Without a limit of the policy the disk is one: whatever fills it is removed, and NoSpace.
         self.limit = store.policy.max_layer_size
+        self._store = store
+        self._index = False
         self.lease = store.lease(self._team.make_room)
 
     def __enter__(self) -> Self:
@@ -77,6 +78,7 @@ class Staging:
 
         Raises the error of the lowest layer that has one, in Docker's words.
         """
+        self._index = are_wanted(self._store)
         return self._team.run(jobs, lambda job, tell: self._stage(source, job, tell))
 
     def _stage(self, source: Source, job: LayerJob, progress: Callable[[LoadProgress], None]) -> StagedLayer:
@@ -90,17 +92,18 @@ class Staging:
         with source.open(job.name) as extent:
             total = extent.size
             staged = self._copy(extent, tell)
-        layer = _scan(staged)
+        layer = self._scan(staged)
         if job.diff_id is not None and staged.digest != job.diff_id:
             raise DigestMismatch(f"invalid diffID for layer {job.position}", job.diff_id, staged.digest)
         return layer
 
     def stage_stream(self, stream: BinaryIO | Readable) -> StagedLayer:
         """Stage the content of a stream, whatever it is compressed with, in the caller's thread."""
+        self._index = are_wanted(self._store)
         file = regular_file(stream)
         if file is not None:
-            return _scan(self._copy(file, lambda _count: None))
-        return _scan(self.lease.write_chunks(content_of(stream, self.limit)))
+            return self._scan(self._copy(file, lambda _count: None))
+        return self._scan(self.lease.write_chunks(content_of(stream, self.limit)))
 
     def _copy(self, extent: Extent, tell: Callable[[int], None]) -> Staged:
         if extent.runs is None and extent.compression() is None:
@@ -110,11 +113,7 @@ class Staging:
                 raise Corrupt("unexpected EOF") from None
         return self.lease.write_chunks(content_of(ExtentReader(extent, tell), self.limit))
 
-
-def _scan(staged: Staged) -> StagedLayer:
-    """Raises Corrupt in Docker's words for a layer that cannot be unpacked."""
-    fd = os.open(staged.path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return StagedLayer(DiffID(staged.digest), staged, scan_layer(fd).diff_size)
-    finally:
-        os.close(fd)
+    def _scan(self, staged: Staged) -> StagedLayer:
+        """Raises Corrupt in Docker's words for a layer that cannot be unpacked."""
+        scanned = scan_staged(self.lease, staged, index=self._index)
+        return StagedLayer(DiffID(staged.digest), staged, scanned.size, scanned.index)

@@ -7,7 +7,7 @@ import os
 from ligan.errors import Corrupt, LiganError, NotFound
 from ligan.images.importing import open_url
 from ligan.layers.compression import open_decompressed
-from ligan.layers.scan import scan_layer
+from ligan.layers.snapshots.indexing import scan_staged
 from ligan.oci.digest import DiffID, Digest
 from ligan.remote.faults import BadAnswer, NotThere
 from ligan.remote.origins import LAYER_TYPES, NO_COMPRESSION
@@ -45,11 +45,12 @@ class LayerJob(Value):
 
 
 class FetchedLayer(Value):
-    """A verified layer: its tar, Docker's DiffSize, and its compressed form where that is kept."""
+    """A verified layer: its tar, Docker's DiffSize, and index and compressed form where these are kept."""
 
     diff_id: DiffID
     staged: Staged
     size: int
+    index: Staged | None
     blob: Digest
     blob_size: int
     form: Staged | None
@@ -74,6 +75,7 @@ def fetch_layer(
     *,
     limit: int | None,
     keep: bool,
+    index: bool,
 ) -> FetchedLayer:
     """Download, verify, decompress, verify again and check a layer; nothing is read twice.
 
@@ -93,17 +95,20 @@ def fetch_layer(
             "layers from manifest don't match image configuration",
             f"The layer {job.descriptor.digest} unpacks to {staged.digest}; the image says {job.diff_id}.",
         )
-    fd = os.open(staged.path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        size = scan_layer(fd).diff_size
-    finally:
-        os.close(fd)
+    scanned = scan_staged(lease, staged, index=index)
     form = None
     if keep and compressor in LAYER_TYPES and job.descriptor.digest.algorithm == "sha256":
         form = lease.adopt(job.download.path, job.descriptor.digest, job.descriptor.size)
     report(Ready(layer, job.descriptor.size))
     return FetchedLayer(
-        job.diff_id, staged, size, job.descriptor.digest, job.descriptor.size, form, compressor
+        job.diff_id,
+        staged,
+        scanned.size,
+        scanned.index,
+        job.descriptor.digest,
+        job.descriptor.size,
+        form,
+        compressor,
     )
 
 

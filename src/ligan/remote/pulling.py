@@ -12,6 +12,7 @@ import time
 from ligan.errors import Conflict, Corrupt, Invalid, NoSpace, Unsupported
 from ligan.images import catalog
 from ligan.images.inspect import read_config
+from ligan.layers.snapshots.indexing import add_indexes, are_wanted
 from ligan.oci.digest import Digest, ImageID
 from ligan.oci.documents import ImageConfig
 from ligan.oci.identity import chain_ids
@@ -27,7 +28,7 @@ from ligan.store.team import Team
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -227,10 +228,12 @@ class Pulling:
         if not jobs:
             return
         limit, keep = self._store.policy.max_layer_size, self._store.policy.keep_compressed
-        fetched = self._team.run(
-            list(jobs.values()),
-            lambda job, tell: fetch_layer(self._repository, job, self._lease, tell, limit=limit, keep=keep),
-        )
+        index = are_wanted(self._store)
+
+        def fetch(job: LayerJob, tell: Callable[[Message | Ready], None]) -> FetchedLayer:
+            return fetch_layer(self._repository, job, self._lease, tell, limit=limit, keep=keep, index=index)
+
+        fetched = self._team.run(list(jobs.values()), fetch)
         self._layers |= {layer.diff_id: layer for layer in fetched}
 
     def _say(self, message: Message | Ready) -> None:
@@ -282,13 +285,14 @@ class Pulling:
         staged: Sequence[Staged],
     ) -> catalog.ImageRow:
         new = {chain[place][1]: self._layers[chain[place][1]] for place in missing}
-        forms = [layer.form for layer in new.values() if layer.form]
+        forms = [form for layer in new.values() for form in (layer.form, layer.index) if form]
         blobs = self._lease.commit(tx, [*staged, *[layer.staged for layer in new.values()], *forms])
         top = None
         for chain_id, diff_id in chain:
             top = catalog.live_layer(tx, chain_id) or catalog.ensure_layer(
                 tx, chain_id, top, diff_id, new[diff_id].size, blobs[diff_id]
             )
+        add_indexes(tx, blobs, [(diff_id, layer.index) for diff_id, layer in new.items()])
         for diff_id, layer in new.items():
             if layer.form is not None:
                 tx.execute(

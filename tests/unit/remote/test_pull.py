@@ -59,7 +59,10 @@ def test_image_its_names_and_its_compressed_layers_are_stored(puller: Puller) ->
     host = puller.registry.host
     assert puller.stock.names() == {f"{host}/app:1": image, f"{host}/app@{digest}": image}
     with puller.stock.store.database.read() as tx:
-        kept = tx.column("SELECT blob.digest FROM layer_blob JOIN blob ON blob.key = layer_blob.blob")
+        kept = tx.column(
+            """SELECT blob.digest FROM layer_blob JOIN blob ON blob.key = layer_blob.blob
+               WHERE compressor <> 'erofs'"""
+        )
         assert tx.column("SELECT digest FROM manifest") == [digest]
     assert sorted(kept) == sorted(archives.digest(gzip.compress(tar, mtime=0)) for tar in TARS)
 
@@ -298,6 +301,8 @@ def test_layer_that_cannot_be_unpacked_is_refused(puller: Puller) -> None:
 
 @pytest.mark.parametrize(("packed", "compressor"), [(gzip.compress(BASE), "gzip"), (BASE, "none")])
 def test_layer_is_kept_as_it_came(puller: Puller, packed: bytes, compressor: str) -> None:
+    store = puller.stock.store
+    store.policy = store.policy.replace(storage_driver="vfs")  # which makes nothing of a layer
     puller.registry.add_image("app", "1", [BASE], forms=[packed])
     puller.pull()
     with puller.stock.store.database.read() as tx:
@@ -308,7 +313,7 @@ def test_layer_is_kept_as_it_came(puller: Puller, packed: bytes, compressor: str
 
 def test_compressed_layers_are_not_kept_where_the_policy_says_so(puller: Puller) -> None:
     store = puller.stock.store
-    store.policy = store.policy.replace(keep_compressed=False)
+    store.policy = store.policy.replace(keep_compressed=False, storage_driver="vfs")
     puller.registry.add_image("app", "1", TARS)
     puller.pull()
     assert len(os.listdir(store.layout.blobs)) == 3  # two tars and a config
