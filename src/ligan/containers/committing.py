@@ -7,7 +7,9 @@ goldens k_containers and n_events.
 from __future__ import annotations
 
 from ligan.containers import rows
+from ligan.containers.copying import changes_of
 from ligan.containers.ending import current
+from ligan.containers.locking import Locked
 from ligan.containers.merging import merge
 from ligan.containers.roots import settle
 from ligan.errors import Conflict
@@ -16,6 +18,9 @@ from ligan.images.events import record
 from ligan.images.host import host_platform
 from ligan.images.inspect import read_config
 from ligan.images.removal import NoSuchImage
+from ligan.layers.diff import changes_size, overlay_layer, tree_layer, upper_size
+from ligan.layers.scan import scan_layer
+from ligan.layers.snapshots.drivers import VFS
 from ligan.oci.digest import ChainID, DiffID
 from ligan.oci.documents import ImageConfig
 from ligan.oci.gojson import go_json, go_time
@@ -121,36 +126,58 @@ def _settings(container: Container, request: CommitRequest) -> dict[str, Any]:
 
 
 def _stage_layer(store: Store, lease: Lease, container: Container, *, pause: bool) -> tuple[Staged, int]:
-    """Write the layer once, hashed on the way. Returns it with its DiffSize."""
-    from ligan.layers.scan import scan_layer
+    """Write the layer once, hashed on the way. Returns it with its DiffSize.
 
+    Nothing changes meanwhile, unless the container runs and is not to be paused: then only the layer itself
+    can tell its size.
+    """
     settle(store, container)
-    if pause and container.state == "running":
-        from ligan.containers.stopping import pause as pause_container
-        from ligan.containers.stopping import unpause
-
-        pause_container(store, container.id)
-        try:
-            staged = lease.write_chunks(_layer(store, container))
-        finally:
-            unpause(store, container.id)
-    else:
+    if container.state == "running" and not pause:
         staged = lease.write_chunks(_layer(store, container))
-    with open(staged.path, "rb") as file:
-        return staged, scan_layer(file.fileno()).diff_size
+        with open(staged.path, "rb") as file:
+            return staged, scan_layer(file.fileno()).diff_size
+    with _Still(store, container):
+        return lease.write_chunks(_layer(store, container)), _size(store, container)
+
+
+class _Still:
+    """`with _Still(store, container)`: one that runs is paused, and any other is not started."""
+
+    def __init__(self, store: Store, container: Container) -> None:
+        self._store = store
+        self._container = container
+        self._lock = (
+            Locked(store.layout, container.id) if container.state not in ("running", "paused") else None
+        )
+
+    def __enter__(self) -> None:
+        if self._lock is not None:
+            self._lock.__enter__()
+        elif self._container.state == "running":
+            from ligan.containers.stopping import pause
+
+            pause(self._store, self._container.id)
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._lock is not None:
+            self._lock.__exit__(None, None, None)
+        elif self._container.state == "running":
+            from ligan.containers.stopping import unpause
+
+            unpause(self._store, self._container.id)
 
 
 def _layer(store: Store, container: Container) -> Iterator[bytes]:
-    """Yield the tar of what the container changed."""
-    from ligan.layers.diff import overlay_layer, tree_layer
-    from ligan.layers.snapshots.drivers import VFS
-
+    """Return the tar of what the container changed."""
     if container.driver == VFS:
-        from ligan.containers.copying import changes
+        return tree_layer(store.layout.merged(container.id), changes_of(store, container))
+    return overlay_layer(store.layout.upper(container.id))
 
-        yield from tree_layer(store.layout.merged(container.id), changes(store, container.id))
-    else:
-        yield from overlay_layer(store.layout.upper(container.id))
+
+def _size(store: Store, container: Container) -> int:
+    if container.driver == VFS:
+        return changes_size(store.layout.merged(container.id), changes_of(store, container))
+    return upper_size(store.layout.upper(container.id))
 
 
 def _image_of(tx: ReadTransaction, container: Container) -> ImageRow | None:

@@ -26,12 +26,17 @@ if TYPE_CHECKING:
 
 def changes(store: Store, name: str) -> list[Change]:
     """Return what differs from the container's image."""
+    container = current(store, name)
+    settle(store, container)
+    return changes_of(store, container)
+
+
+def changes_of(store: Store, container: Container) -> list[Change]:
+    """Return the same of a container that is settled, or has run."""
     from ligan.layers.diff import overlay_changes, tree_changes
     from ligan.layers.snapshots import Snapshots
     from ligan.layers.snapshots.drivers import VFS
 
-    container = current(store, name)
-    settle(store, container)
     with Snapshots(store).view(container.layer) as below:
         if container.driver == VFS:
             return tree_changes(store.layout.merged(container.id), below)

@@ -143,6 +143,19 @@ def test_of_nothing_comes_an_image_on_nothing(stock: Stock) -> None:
     assert (document["Parent"], len(document["RootFS"]["Layers"]), document["Size"]) == ("", 1, 1)
 
 
+def test_a_container_whose_files_are_a_copy(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ligan.layers.snapshots import Snapshots
+    from ligan.layers.snapshots.drivers import VFS, Choice
+
+    monkeypatch.setattr(Snapshots, "choice", Choice(VFS, "a test says so"))
+    container = make(stock, "web", WorkingDir="/work")
+    _write(stock, container, "new", b"12345")
+    document = stock.engine.inspect_image(stock.engine.commit_container("web", CommitRequest()))
+    assert container.driver == VFS
+    assert document["Size"] == len(b"content") + 5
+    assert {change.path for change in stock.engine.container_changes("web")} == {"/new", "/work"}
+
+
 def test_a_container_of_the_image_has_the_files(stock: Stock) -> None:
     _write(stock, make(stock, "web"), "new", b"12345")
     stock.engine.commit_container("web", CommitRequest("com"))
