@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ligan.errors import NotFound
 from ligan.images.inspect import HistoryEntry
 from ligan.images.listing import ImageSummary
 from ligan.images.removal import Row
@@ -20,11 +21,19 @@ KEPT = Report(0, 1986042, 3, 1_800_000_000_000_000_000, "")
 NOTHING = Report(0, 0, None, None, "")
 
 
+NOTHING_ELSE = {
+    "inspect_container": NotFound("No such container: x"),
+    "inspect_network": NotFound("network x not found"),
+    "inspect_volume": NotFound("get x: no such volume"),
+}
+"""Where a test does not say otherwise, there are images alone."""
+
+
 class FakeEngine:
     """Any method may be called: it answers `answers[name]`, raises it, or calls it with the arguments."""
 
     def __init__(self, **answers: Any) -> None:
-        self.answers = answers
+        self.answers = {**NOTHING_ELSE, **answers}
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         self.closed = False
 

@@ -27,18 +27,30 @@ def _save(session: Session, options: Options) -> int:
     layout, path, names = options.text("format"), options.text("output"), options.arguments
     if layout not in _LAYOUTS:
         raise Failure(f'unknown format "{layout}": must be one of {", ".join(_LAYOUTS)}')
-    if not path:
-        if is_terminal(sys.stdout):
-            raise Failure("cowardly refusing to save to a terminal. Use the -o flag or redirect")
-        session.engine.check_save(names)
-        flush()
-        session.engine.save(names, sys.stdout.buffer, layout=layout)
-        return 0
-    from ligan.cli.files import new_file
-
-    with new_file(path, "failed to save image") as file:
-        session.engine.save(names, file, layout=layout)
+    write_archive(
+        path,
+        "failed to save image",
+        check=lambda: session.engine.check_save(names),
+        produce=lambda target: session.engine.save(names, target, layout=layout),
+    )
     return 0
+
+
+def write_archive(
+    path: str, complaint: str, *, check: Callable[[], object], produce: Callable[[BinaryIO], None]
+) -> None:
+    """Have an archive written to a new file, or after `check` to stdout, unless that is a terminal."""
+    if path:
+        from ligan.cli.files import new_file
+
+        with new_file(path, complaint) as file:
+            produce(file)
+        return
+    if is_terminal(sys.stdout):
+        raise Failure("cowardly refusing to save to a terminal. Use the -o flag or redirect")
+    check()
+    flush()
+    produce(sys.stdout.buffer)
 
 
 SAVE = Command(

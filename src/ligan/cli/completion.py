@@ -11,8 +11,17 @@ if TYPE_CHECKING:
     from ligan.cli.flags import Options
     from ligan.cli.session import Session
 
-_NAMES = "ligan images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null | grep -v '<none>'"
-"""What prints the names of images, one a line."""
+_IMAGES = "ligan images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null | grep -v '<none>'"
+_NAMES = {
+    "IMAGE": _IMAGES,
+    "SOURCE_IMAGE": _IMAGES,
+    "NAME": _IMAGES,
+    "REPOSITORY": _IMAGES,
+    "CONTAINER": "ligan ps -a --format '{{.Names}}' 2>/dev/null",
+    "VOLUME": "ligan volume ls -q 2>/dev/null",
+    "NETWORK": "ligan network ls --format '{{.Name}}' 2>/dev/null",
+}
+"""What prints the names that a word of a usage stands for, one a line."""
 
 _SHELLS = ("bash", "fish", "zsh")
 
@@ -41,20 +50,23 @@ def _words_after(words: str) -> list[str]:
     return sorted({name.split(" ")[0] for name in COMMANDS} | {"help"})
 
 
-def _takes_images(command: Command) -> bool:
-    return "IMAGE" in command.usage or "NAME" in command.usage or "REPOSITORY" in command.usage
+def _names(command: Command) -> list[str]:
+    """Return what prints the names that a command takes."""
+    words = "".join([char if char.isalpha() or char == "_" else " " for char in command.usage]).split()
+    return list(dict.fromkeys([_NAMES[word] for word in words if word in _NAMES]))
 
 
 def _takes_files(command: Command) -> bool:
     return (
         "FILE" in command.usage
         or "file" in command.usage
+        or "PATH" in command.usage
         or any(flag.name in ("input", "output") for flag in command.flags)
     )
 
 
 def _flags(command: Command) -> list[str]:
-    return [f"--{flag.name}" for flag in command.flags] + ["--help"]
+    return [f"--{flag.name}" for flag in command.flags if flag.help] + ["--help"]
 
 
 def _bash() -> str:
@@ -62,7 +74,7 @@ def _bash() -> str:
     cases += [f'    "{group}") words="{" ".join(_words_after(group))} --help" ;;' for group in GROUPS]
     for name in [*COMMANDS, *ALIASES]:
         command = load(ALIASES.get(name, name))
-        names = f" $({_NAMES})" if _takes_images(command) else ""
+        names = "".join([f" $({source})" for source in _names(command)])
         cases.append(
             f'    "{name}") words="{" ".join(_flags(command))}{names}"; files={int(_takes_files(command))} ;;'
         )
@@ -142,7 +154,7 @@ def _zsh_cases() -> str:
     cases += [f'  "{group}") candidates=({" ".join(_words_after(group))} --help) ;;' for group in GROUPS]
     for name in [*COMMANDS, *ALIASES]:
         command = load(ALIASES.get(name, name))
-        names = f' ${{(f)"$({_NAMES})"}}' if _takes_images(command) else ""
+        names = "".join([f' ${{(f)"$({source})"}}' for source in _names(command)])
         files = "; _files" if _takes_files(command) else ""
         cases.append(f'  "{name}") candidates=({" ".join(_flags(command))}{names}){files} ;;')
     return "\n".join(cases)
@@ -175,11 +187,12 @@ def _fish() -> str:
 def _fish_options(command: Command) -> list[str]:
     options = []
     for flag in command.flags:
+        if not flag.help:
+            continue
         short = f"-s {flag.short} " if flag.short else ""
         value = "" if flag.kind == BOOL else "-r "
         options.append(f"{short}-l {flag.name} {value}-d {_fish_quoted(flag.help.splitlines()[0])}")
-    if _takes_images(command):
-        options.append(f"-a {_fish_quoted(f'({_NAMES})')}")
+    options += [f"-a {_fish_quoted(f'({source})')}" for source in _names(command)]
     if _takes_files(command):
         options.append("-F")
     return options

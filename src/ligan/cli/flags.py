@@ -12,16 +12,28 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeVar
+
+    Read = TypeVar("Read")
 
 BOOL = "bool"
 TEXT = "string"
+INTEGER = "int"
 LIST = "list"
+MAP = "map"
+STRINGS = "strings"
 FILTER = "filter"
+
+_REPEATED = (LIST, MAP, STRINGS, "mount", "network", "ulimit")
+"""Kinds of which each use adds a value."""
 
 
 class Flag(Value):
-    """A flag of a command. `help` may have several lines; `default` is as if it had been typed."""
+    """A flag of a command. `help` may have several lines; one without is in no help.
+
+    `kind` is the word for its value that docker's help has. `default` is as if it had been typed.
+    """
 
     name: str
     help: str
@@ -63,7 +75,8 @@ class FlagError(Exception):
 class Options:
     """What was typed: the arguments, and the flags by name."""
 
-    def __init__(self, flags: Iterable[Flag]) -> None:
+    def __init__(self, flags: Sequence[Flag]) -> None:
+        self._flags = flags
         self.arguments: list[str] = []
         self._switches: dict[str, bool] = {}
         self._texts: dict[str, str] = {}
@@ -72,10 +85,10 @@ class Options:
         for flag in flags:
             if flag.kind == BOOL:
                 self._switches[flag.name] = flag.default == "true"
-            elif flag.kind == TEXT:
-                self._texts[flag.name] = flag.default
-            else:
+            elif flag.kind == FILTER or flag.kind in _REPEATED:
                 self._lists[flag.name] = []
+            else:
+                self._texts[flag.name] = flag.default
 
     def on(self, name: str) -> bool:
         return self._switches[name]
@@ -86,6 +99,24 @@ class Options:
     def values(self, name: str) -> list[str]:
         """Return what a repeated flag was given, in order."""
         return self._lists[name]
+
+    def integer(self, name: str, default: int = 0) -> int:
+        return self.read(name, parse_integer, default)
+
+    def read(self, name: str, parse: Callable[[str], Read], default: Read) -> Read:
+        """Return what `parse` makes of the flag's text; FlagError for its ValueError."""
+        return self._read(name, self._texts[name], parse) if self._texts[name] else default
+
+    def read_all(self, name: str, parse: Callable[[str], Read]) -> list[Read]:
+        """Return what `parse` makes of each value of a repeated flag; FlagError for its ValueError."""
+        return [self._read(name, value, parse) for value in self._lists[name]]
+
+    def _read(self, name: str, value: str, parse: Callable[[str], Read]) -> Read:
+        try:
+            return parse(value)
+        except ValueError as error:
+            flag = next(flag for flag in self._flags if flag.name == name)
+            raise _bad_value(flag, value, str(error)) from None
 
     def given(self, name: str) -> bool:
         """Return whether the flag was typed at all."""
@@ -106,14 +137,17 @@ class Options:
         self._given.add(flag.name)
         if flag.kind == BOOL:
             self._switches[flag.name] = _parse_bool(flag, value)
-        elif flag.kind == TEXT:
+        elif flag.kind == FILTER:
+            if value:
+                if "=" not in value:
+                    raise _bad_value(flag, value, "bad format of filter (expected name=value)")
+                self._lists[flag.name].append(value)
+        elif flag.kind == STRINGS:
+            self._lists[flag.name] += value.split(",")
+        elif flag.kind in _REPEATED:
+            self._lists[flag.name].append(value)
+        else:
             self._texts[flag.name] = value
-        elif flag.kind == LIST:
-            self._lists[flag.name].append(value)
-        elif value:
-            if "=" not in value:
-                raise _bad_value(flag, value, "bad format of filter (expected name=value)")
-            self._lists[flag.name].append(value)
 
 
 def parse(flags: Sequence[Flag], words: Sequence[str], *, interspersed: bool = True) -> Options:
@@ -122,7 +156,7 @@ def parse(flags: Sequence[Flag], words: Sequence[str], *, interspersed: bool = T
     Without `interspersed` the first argument ends the flags, and what follows
     it, `--` too, is arguments.
     """
-    flags = (*flags, HELP)
+    flags = (HELP, *flags)  # `run -h NAME` names a host
     options = Options(flags)
     if not words:
         return options
@@ -180,6 +214,16 @@ def _set_short(options: Options, flags: Mapping[str, Flag], cluster: str, rest: 
             raise FlagError(f"flag needs an argument: '{letter}' in -{cluster}")
         options.set(flag, value)
         cluster = following
+
+
+def parse_integer(text: str) -> int:
+    """Return a whole number of 64 bits. Raises ValueError in the words of Go's strconv."""
+    digits = text.removeprefix("-").removeprefix("+")
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError(f"strconv.ParseInt: parsing {_quote(text)}: invalid syntax")
+    if len(digits) > 19 or int(digits) >= 1 << 63:
+        raise ValueError(f"strconv.ParseInt: parsing {_quote(text)}: value out of range")
+    return int(text)
 
 
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")

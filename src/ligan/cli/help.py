@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ligan.cli.commands import COMMANDS, GROUPS, load, names_of
-from ligan.cli.flags import BOOL, FILTER, LIST, TEXT
+from ligan.cli.flags import BOOL, INTEGER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,16 +13,11 @@ if TYPE_CHECKING:
     from ligan.cli.flags import Flag
 
 WIDTH = 80
-_KINDS = {BOOL: "", TEXT: " string", LIST: " list", FILTER: " filter"}
 
 _SECTIONS = (
-    (
-        "Common Commands",
-        ("images", "load", "save", "rmi", "tag", "history", "inspect", "import", "version", "info"),
-    ),
+    ("Common Commands", ("run", "exec", "ps", "images", "pull", "push", "load", "save", "rmi", "info")),
     ("Insight Commands", ("why", "plan", "apply", "undo", "reclaim", "pin", "unpin", "pins")),
-    ("Management Commands", ("image", "manifest", "system")),
-    ("Commands", ("completion", "fsck", "migrate")),
+    ("Management Commands", ("container", "image", "manifest", "network", "system", "volume")),
 )
 
 
@@ -67,14 +62,15 @@ def usage_line(words: str, command: Command) -> str:
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(f"  {name:<10}  {summary}" for name, summary in rows)
+    return "\n".join(f"  {name:<10}  {summary.splitlines()[0]}" for name, summary in rows)
 
 
 def flag_lines(flags: Iterable[Flag], width: int) -> str:
     """Return one aligned entry a flag, sorted by name, its help wrapped to the width."""
-    ordered = sorted(flags, key=lambda flag: flag.name)
+    ordered = sorted([flag for flag in flags if flag.help], key=lambda flag: flag.name)
     heads = [
-        (f"  -{flag.short}, " if flag.short else "      ") + f"--{flag.name}{_KINDS[flag.kind]}"
+        (f"  -{flag.short}, " if flag.short else "      ")
+        + (f"--{flag.name}" if flag.kind == BOOL else f"--{flag.name} {flag.kind}")
         for flag in ordered
     ]
     column = max(map(len, heads)) + 3
@@ -87,7 +83,8 @@ def flag_lines(flags: Iterable[Flag], width: int) -> str:
 def _described(flag: Flag) -> str:
     if flag.kind == BOOL:
         return f"{flag.help} (default true)" if flag.default == "true" else flag.help
-    return f'{flag.help} (default "{flag.default}")' if flag.default else flag.help
+    default = flag.default if flag.kind == INTEGER else f'"{flag.default}"'
+    return f"{flag.help} (default {default})" if flag.default else flag.help
 
 
 _OVERHANG = 5

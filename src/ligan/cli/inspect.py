@@ -1,8 +1,8 @@
-"""`inspect` and `image inspect`."""
+"""`inspect`, and that of images, containers, volumes and networks."""
 
 from __future__ import annotations
 
-from ligan.cli.commands import Command
+from ligan.cli.commands import DAEMON, Command
 from ligan.cli.flags import INSPECT_FORMAT, TEXT, Flag
 from ligan.cli.output import Failure, note, write, write_error
 from ligan.errors import Invalid, LiganError, NotFound
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ligan.cli.flags import Options
     from ligan.cli.session import Session
     from ligan.cli.templates import Template
+    from ligan.engine.role import Engine
 
 _BAD_TEMPLATE_STATUS = 64
 _TYPES = (
@@ -43,17 +44,30 @@ def _image_inspect(session: Session, options: Options) -> int:
     return _show(session, options, "image")
 
 
+def _container_inspect(session: Session, options: Options) -> int:
+    return _show(session, options, "container")
+
+
+def _volume_inspect(session: Session, options: Options) -> int:
+    return _show(session, options, "volume")
+
+
+def _network_inspect(session: Session, options: Options) -> int:
+    return _show(session, options, "network")
+
+
 def _show(session: Session, options: Options, kind: str) -> int:
     """Print what could be found, then what could not (golden g_inspect_format)."""
     chosen = options.text("format")
     template = _parse(chosen) if chosen not in ("", "json") else None
+    size = kind in ("", "container") and options.on("size")
     documents, errors, hints = [], [], []
     for name in options.arguments:
         try:
-            document = _find(session, name, kind)
-            documents.append(document if template is None else _execute(template, document))
-            if kind != "image" and options.on("size"):
-                write_error("WARNING: --size ignored for image\n")
+            found, document = _find(session, name, kind, size=size)
+            documents.append(document if template is None else _execute(template, found, document))
+            if size and found != "container":
+                write_error(f"WARNING: --size ignored for {found}\n")
         except LiganError as error:
             errors.append(error.message)
             hints.append(error.hint)
@@ -68,21 +82,38 @@ def _show(session: Session, options: Options, kind: str) -> int:
     return 1
 
 
-def _find(session: Session, name: str, kind: str) -> Mapping[str, Any]:
-    """Return the document of an image. Raises NotFound in docker's words for the kind asked for."""
-    if kind not in ("", "image"):
-        raise NotFound(f"Error response from daemon: No such {kind}: {name}")
+def _find(session: Session, name: str, kind: str, *, size: bool) -> tuple[str, Mapping[str, Any]]:
+    """Return what is of that name, and its document; of any kind, it is looked for in docker's order.
+
+    Raises NotFound in docker's words for the kind asked for.
+    """
+    if kind not in ("", *_KINDS):
+        raise NotFound(f"{DAEMON}No such {kind}: {name}")
     if not name:
         raise NotFound(f"Error: No such {kind or 'object'}: ")
-    try:
-        return session.engine.inspect_image(name)
-    except (NotFound, Invalid) as error:
-        if not kind:
-            raise NotFound(f"Error: No such object: {name}", error.hint) from None
-        # Engine 20.10 says it twice.
-        raise NotFound(
-            f"Error response from daemon: no such image: {name}: {error.message}", error.hint
-        ) from None
+    hint = ""
+    for each in (kind,) if kind else _KINDS:
+        try:
+            return each, _document(session.engine, each, name, size=size)
+        except (NotFound, Invalid) as error:
+            hint = error.hint or hint
+            if kind == "image":
+                # Engine 20.10 says it twice.
+                raise NotFound(f"{DAEMON}no such image: {name}: {error.message}", error.hint) from None
+            if kind:
+                raise NotFound(f"{DAEMON}{error.message}", error.hint) from None
+    raise NotFound(f"Error: No such object: {name}", hint)
+
+
+_KINDS = ("container", "image", "network", "volume")
+
+
+def _document(engine: Engine, kind: str, name: str, *, size: bool) -> Mapping[str, Any]:
+    if kind == "container":
+        return engine.inspect_container(name, size=size)
+    if kind == "image":
+        return engine.inspect_image(name)
+    return engine.inspect_network(name) if kind == "network" else engine.inspect_volume(name)
 
 
 def _parse(text: str) -> Template:
@@ -94,13 +125,14 @@ def _parse(text: str) -> Template:
         raise Failure(error.message, _BAD_TEMPLATE_STATUS) from None
 
 
-def _execute(template: Template, document: Mapping[str, Any]) -> str:
+def _execute(template: Template, kind: str, document: Mapping[str, Any]) -> str:
     import json
 
-    from ligan.cli.templates.documents import image_document
+    from ligan.cli.templates.documents import engine_document, image_document
 
     raw = _json(document)
-    return template.inspect(image_document(json.loads(raw)), raw)
+    typed = image_document if kind == "image" else engine_document
+    return template.inspect(typed(json.loads(raw)), raw)
 
 
 def _compact(documents: list[Any]) -> str:
@@ -123,7 +155,7 @@ def _json(value: object, indent: int | None = None) -> str:
 INSPECT = Command(
     _inspect,
     "NAME|ID [NAME|ID...]",
-    "Return low-level information on images",
+    "Return low-level information on containers, images, networks and volumes",
     (
         INSPECT_FORMAT,
         Flag("size", "Display total file sizes if the type is container", "s"),
@@ -137,6 +169,30 @@ IMAGE_INSPECT = Command(
     "IMAGE [IMAGE...]",
     "Display detailed information on one or more images",
     (INSPECT_FORMAT,),
+    least=1,
+    most=None,
+)
+CONTAINER_INSPECT = Command(
+    _container_inspect,
+    "CONTAINER [CONTAINER...]",
+    "Display detailed information on one or more containers",
+    (INSPECT_FORMAT, Flag("size", "Display total file sizes", "s")),
+    least=1,
+    most=None,
+)
+VOLUME_INSPECT = Command(
+    _volume_inspect,
+    "VOLUME [VOLUME...]",
+    "Display detailed information on one or more volumes",
+    (INSPECT_FORMAT,),
+    least=1,
+    most=None,
+)
+NETWORK_INSPECT = Command(
+    _network_inspect,
+    "NETWORK [NETWORK...]",
+    "Display detailed information on one or more networks",
+    (INSPECT_FORMAT, Flag("verbose", "Verbose output for diagnostics", "v")),
     least=1,
     most=None,
 )

@@ -151,10 +151,11 @@ def _invoke(name: str, command: Command, words: Sequence[str], rest: Sequence[st
     problem, hint = _count_problem(command, len(options.arguments))
     if problem:
         return _command_error(f"ligan: 'ligan {name}' {problem}", name, command, 1, hint)
-    return _execute(command, options, words, root)
+    return _execute(name, command, options, words, root)
 
 
-def _execute(command: Command, options: Options, words: Sequence[str], root: str) -> int:
+def _execute(name: str, command: Command, options: Options, words: Sequence[str], root: str) -> int:
+    from ligan.cli import flags
     from ligan.cli.session import Session
     from ligan.errors import LiganError
 
@@ -162,6 +163,8 @@ def _execute(command: Command, options: Options, words: Sequence[str], root: str
     session = Session(words, root, os.environ)
     try:
         return command.run(session, options)
+    except flags.FlagError as error:
+        return _command_error(str(error), name, command, USAGE_STATUS)
     except LiganError as error:
         # Errors live beside their raiser: those of the command line itself are no daemon's.
         own = type(error).__module__.startswith("ligan.cli.")

@@ -94,7 +94,7 @@ def _prune(session: Session, options: Options) -> int:
     filters = prune_filters(options)
     if options.on("dry-run"):
         return show_plan(session.engine.plan_prune(filters, now=options.on("now")))
-    if not options.on("force") and not _confirmed(_WARNINGS[everything]):
+    if not options.on("force") and not confirmed(_WARNINGS[everything]):
         return 0
     outcome = session.engine.prune_images(filters, now=options.on("now"))
     if outcome.rows:
@@ -115,7 +115,7 @@ def prune_filters(options: Options) -> dict[str, list[str]]:
     return filters
 
 
-def _confirmed(warning: str) -> bool:
+def confirmed(warning: str) -> bool:
     write(f"{warning}\nAre you sure you want to continue? [y/N] ")
     flush()
     return sys.stdin.readline().strip() in ("y", "Y")

@@ -82,14 +82,16 @@ def unpack_archive(
     *,
     keep_kinds: bool = False,
     owner: tuple[int, int] | None = None,
+    rename: Callable[[str], str] | None = None,
 ) -> None:
     """Unpack what is to be copied into a root file system, to its folder at `path`, which has no links in it.
 
     `.wh.` means nothing here. With `keep_kinds` no folder gives way to something else, nor the other way
-    round: CannotOverwrite. All is given to `owner`, if there is one. Raises Invalid for names that lead out
-    of `path`, else as unpack_layer.
+    round: CannotOverwrite. All is given to `owner`, if there is one. `rename` says what a member, and the
+    target of a hard link, is to be called. Raises Invalid for names that lead out of `path`, else as
+    unpack_layer.
     """
-    _unpack(tar, folder, None, below=path, keep_kinds=keep_kinds, owner=owner)
+    _unpack(tar, folder, None, below=path, keep_kinds=keep_kinds, owner=owner, rename=rename)
 
 
 def _unpack(
@@ -101,11 +103,15 @@ def _unpack(
     keep_kinds: bool = False,
     owner: tuple[int, int] | None = None,
     only_whiteouts: bool = False,
+    rename: Callable[[str], str] | None = None,
 ) -> None:
     root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     unpacking = _Unpacking(tar, root, below, keep_kinds=keep_kinds, owner=owner)
     try:
         for member in members(tar):
+            if rename:
+                member.name = rename(member.name)
+                member.linkname = rename(member.linkname) if member.type == HARD_LINK else member.linkname
             path = unpacking.path_of(member)
             if path == below:
                 continue  # Docker leaves the folder that it unpacks into as it is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
+_BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
 _BAR = 50
 _WIDTH_FOR_BAR = 110
 """On narrower terminals docker shows the numbers only."""
@@ -21,6 +22,15 @@ def human_size(size: float, digits: int = 4) -> str:
         size /= 1000
         unit += 1
     return f"{size:.{digits}g}{_UNITS[unit]}"
+
+
+def binary_size(size: float) -> str:
+    """Return a size in bytes with four significant digits, in powers of 1024."""
+    unit = 0
+    while size >= 1024 and unit < len(_BINARY_UNITS) - 1:
+        size /= 1024
+        unit += 1
+    return f"{size:.4g}{_BINARY_UNITS[unit]}"
 
 
 def bar(current: int, total: int, width: int = _WIDE) -> str:

@@ -164,3 +164,64 @@ def _typed(document: Mapping[str, Any], shape: Mapping[str, str]) -> dict[str, A
             value = {key: Struct({}) for key in value}
         fields[name] = value
     return fields
+
+
+_MAPS = (
+    "Annotations",
+    "AuxiliaryAddresses",
+    "Containers",
+    "Data",
+    "DriverOpts",
+    "ExposedPorts",
+    "Labels",
+    "Networks",
+    "Options",
+    "PortBindings",
+    "Ports",
+    "StorageOpt",
+    "Sysctls",
+    "Tmpfs",
+    "Volumes",
+)
+_POINTERS = (
+    "Healthcheck",
+    "IPAMConfig",
+    "Init",
+    "MemorySwappiness",
+    "OomKillDisable",
+    "PidsLimit",
+    "StopTimeout",
+)
+_LATER = {"State": "Health", "Config": "Healthcheck"}
+"""Pointers that a document lacks while they are nil."""
+
+
+def engine_document(document: Mapping[str, Any]) -> Struct:
+    """Return the inspect document of a container, volume or network as nested structs.
+
+    Its keys are the fields: Go's own, which an engine writes all of.
+    """
+    return _struct(document, "")
+
+
+def _struct(document: Mapping[str, Any], name: str) -> Struct:
+    fields = {key: _value(value, key, name) for key, value in document.items()}
+    optional = _LATER.get(name, "")
+    if optional:
+        fields.setdefault(optional, None)
+    return Struct(fields, optional=(optional,))
+
+
+def _value(value: object, name: str, parent: str) -> object:
+    is_map = name in _MAPS or (name == "Config" and parent == "LogConfig")
+    if value is None:
+        return None if name in _POINTERS else NilMap() if is_map else NilList()
+    if isinstance(value, dict):
+        if is_map:
+            return {key: _value(item, "", name) for key, item in value.items()}
+        return _struct(value, name)
+    if isinstance(value, list):
+        return [_value(item, "", name) for item in value]
+    if parent == "Healthcheck" and name in ("Interval", "Timeout", "StartPeriod", "StartInterval"):
+        return Duration(value)  # type: ignore[call-overload]  # a number there
+    return value

@@ -1,0 +1,363 @@
+"""`run`, `create`, `start`, `attach` and `exec`: containers whose streams this process has."""
+
+from __future__ import annotations
+
+import os
+
+from ligan.cli import terminal
+from ligan.cli.commands import DAEMON, Command
+from ligan.cli.flags import LIST, TEXT, Flag
+from ligan.cli.output import Failure, flush, write, write_error
+from ligan.cli.run_flags import CREATE_FLAGS, RUN_FLAGS
+from ligan.errors import LiganError, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ligan.cli.flags import Options
+    from ligan.cli.session import Session
+    from ligan.containers.attach import Attachment
+    from ligan.containers.creating import CreateRequest
+
+_REFUSED, _CANNOT_RUN, _NOT_FOUND = 125, 126, 127
+_MISSING = ("executable file not found", "no such file or directory", "system cannot find the file specified")
+_UNUSABLE = ("permission denied", "is a directory")
+
+
+def _run(session: Session, options: Options) -> int:
+    detach = options.on("detach")
+    try:
+        request = _request(session, options, detach=detach)
+        keys = _detach_keys(options)
+    except Failure as error:
+        raise _with_help("run", str(error)) from None
+    if not detach:
+        terminal.check_tty(
+            stdin=bool(request.config and request.config["AttachStdin"]), tty=options.on("tty")
+        )
+    try:
+        container = _make(session, options, request)
+        if detach:
+            session.engine.start_container(container)
+            write(f"{container}\n")
+            return 0
+        return _run_attached(session, options, container, keys)
+    except LiganError as error:
+        raise _refused("run", error) from None
+
+
+def _with_help(verb: str, message: str, status: int = _REFUSED) -> Failure:
+    return Failure(f"ligan: {message}\n\nRun 'ligan {verb} --help' for more information", status)
+
+
+def _request(session: Session, options: Options, *, detach: bool) -> CreateRequest:
+    """Return what is to be made. Raises Failure, and FlagError, in the words of docker's client."""
+    from ligan.cli.run_request import create_request
+
+    if detach and options.values("attach"):
+        raise Failure("Conflicting options: -a and -d")
+    wanted = options.text("pull")
+    if wanted not in ("always", "missing", "never"):
+        raise Failure(f'invalid pull option: \'{wanted}\': must be one of "always", "missing" or "never"')
+    request = create_request(options, session.environ, detach=detach)
+    path = options.text("cidfile")
+    if path and os.path.exists(path):
+        raise Failure(
+            f"container ID file found, make sure the other container isn't running or delete {path}"
+        )
+    return request
+
+
+def _refused(verb: str, error: LiganError) -> Failure:
+    """Return what docker's client says of a container that could not be run, with its exit status."""
+    status = _REFUSED
+    if any(words in error.message for words in _MISSING):
+        status = _NOT_FOUND
+    elif any(words in error.message for words in _UNUSABLE):
+        status = _CANNOT_RUN
+    return _with_help(verb, f"{DAEMON}{error.message}", status)
+
+
+def _make(session: Session, options: Options, request: CreateRequest) -> str:
+    """Make the container, after its image was pulled where it is not here. Returns its ID."""
+    path, wanted, image = options.text("cidfile"), options.text("pull"), options.arguments[0]
+    if wanted == "always":
+        _pull(session, options, image)
+    try:
+        created = session.engine.create_container(request)
+    except NotFound as error:
+        if wanted != "missing" or not error.message.startswith("No such image"):
+            raise
+        write_error(f"Unable to find image '{_with_tag(image)}' locally\n")
+        _pull(session, options, image)
+        created = session.engine.create_container(request)
+    for warning in created.warnings:
+        write_error(f"WARNING: {warning}\n")
+    if path:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(created.id)
+    return created.id
+
+
+def _with_tag(image: str) -> str:
+    from ligan.oci.reference import parse
+
+    return parse(image).with_default_tag().familiar
+
+
+def _pull(session: Session, options: Options, image: str) -> None:
+    """Pull an image; its progress goes to stderr, since stdout is the container's."""
+
+    def report(message: object) -> None:
+        from ligan.remote.progress import Message, Pushed
+
+        assert isinstance(message, Message | Pushed)
+        if options.on("quiet") or isinstance(message, Pushed) or message.total:
+            return
+        write_error(f"{message.id}: {message.status}\n" if message.id else f"{message.status}\n")
+
+    session.remote_engine.pull(_with_tag(image), report, platform=options.text("platform"))
+
+
+def _detach_keys(options: Options) -> bytes:
+    from ligan.containers.execs import escape_keys
+
+    try:
+        return escape_keys(options.text("detach-keys") or terminal.DETACH_KEYS)
+    except LiganError as error:
+        raise Failure(error.message, _REFUSED) from None
+
+
+def _run_attached(session: Session, options: Options, container: str, keys: bytes) -> int:
+    """Start a container with this process's streams, and stay until it ends. Returns its exit status."""
+    named = {name.lower() for name in options.values("attach")}
+    stdin = options.on("interactive") and (not named or "stdin" in named)
+    attachment = session.engine.attach_container(
+        container,
+        stdin=stdin,
+        stdout=not named or "stdout" in named,
+        stderr=not named or "stderr" in named,
+    )
+    tty = options.on("tty")
+    return _stay(
+        session, container, attachment, tty=tty, stdin=stdin, keys=keys, proxy=options.on("sig-proxy")
+    )
+
+
+def _stay(
+    session: Session,
+    container: str,
+    attachment: Attachment,
+    *,
+    tty: bool,
+    stdin: bool,
+    keys: bytes,
+    proxy: bool,
+) -> int:
+    """Start a container, and carry its streams until it ends. Returns its exit status."""
+    engine = session.engine
+    flush()
+    with terminal.Raw(tty and stdin) as raw:
+
+        def detached() -> None:
+            # conmon sees to the end from now on: our hold on it ends with this process.
+            raw.__exit__()
+            os._exit(0)
+
+        def started() -> None:
+            if tty:
+                terminal.follow_size(lambda height, width: engine.resize_container(container, height, width))
+            elif proxy:
+                terminal.pass_signals(lambda signal: engine.kill_container(container, signal))
+
+        output = terminal.show_in_background(attachment)
+        if stdin:
+            terminal.send_input(attachment, detached, keys if tty else b"")
+        try:
+            status = engine.run_to_end(container, started)
+        except BaseException:
+            attachment.close()
+            raise
+        output.join()
+        return status
+
+
+RUN = Command(
+    _run,
+    "IMAGE [COMMAND] [ARG...]",
+    "Create and run a new container from an image",
+    RUN_FLAGS,
+    least=1,
+    most=None,
+    error_prefix=DAEMON,
+    interspersed=False,
+)
+
+
+def _create(session: Session, options: Options) -> int:
+    try:
+        request = _request(session, options, detach=False)
+    except Failure as error:
+        raise _with_help("create", str(error)) from None
+    write(f"{_make(session, options, request)}\n")
+    return 0
+
+
+CREATE = Command(
+    _create,
+    "IMAGE [COMMAND] [ARG...]",
+    "Create a new container",
+    CREATE_FLAGS,
+    least=1,
+    most=None,
+    error_prefix=DAEMON,
+    interspersed=False,
+)
+
+
+def _start(session: Session, options: Options) -> int:
+    attach, stdin = options.on("attach"), options.on("interactive")
+    if not attach and not stdin:
+        from ligan.cli.containers import each
+
+        return each(session, options, lambda engine, name: engine.start_container(name), "start containers")
+    if len(options.arguments) > 1:
+        raise Failure("you cannot start and attach multiple containers at once")
+    name = options.arguments[0]
+    config = session.engine.inspect_container(name)["Config"]
+    stdin = stdin and bool(config["OpenStdin"])
+    keys = _detach_keys(options)
+    attachment = session.engine.attach_container(name, stdin=stdin)
+    tty = bool(config["Tty"])
+    return _stay(session, name, attachment, tty=tty, stdin=stdin, keys=keys, proxy=options.on("sig-proxy"))
+
+
+START = Command(
+    _start,
+    "CONTAINER [CONTAINER...]",
+    "Start one or more stopped containers",
+    (
+        Flag("attach", "Attach STDOUT/STDERR and forward signals", "a"),
+        Flag("detach-keys", "Override the key sequence for detaching a container", kind=TEXT),
+        Flag("interactive", "Attach container's STDIN", "i"),
+        Flag("sig-proxy", "Proxy all received signals to the process", default="true"),
+    ),
+    least=1,
+    most=None,
+    error_prefix=DAEMON,
+)
+
+
+def _attach(session: Session, options: Options) -> int:
+    name, engine = options.arguments[0], session.engine
+    document = engine.inspect_container(name)
+    state, config = document["State"], document["Config"]
+    for word, text in (
+        ("Running", "You cannot attach to a stopped container, start it first"),
+        ("Paused", "You cannot attach to a paused container, unpause it first"),
+        ("Restarting", "You cannot attach to a restarting container, wait until it is running"),
+    ):
+        if bool(state[word]) is not (word == "Running"):
+            raise Failure(text)
+    stdin = not options.on("no-stdin") and bool(config["OpenStdin"])
+    tty, container = bool(config["Tty"]), document["Id"]
+    terminal.check_tty(stdin=stdin, tty=tty)
+    keys = _detach_keys(options)
+    attachment = engine.attach_container(container, stdin=stdin)
+    flush()
+    with terminal.Raw(tty and stdin) as raw:
+
+        def detached() -> None:
+            raw.__exit__()
+            write_error("read escape sequence\n")
+            os._exit(1)
+
+        if tty:
+            terminal.follow_size(lambda height, width: engine.resize_container(container, height, width))
+        elif options.on("sig-proxy"):
+            terminal.pass_signals(lambda signal: engine.kill_container(container, signal))
+        if stdin:
+            terminal.send_input(attachment, detached, keys if tty else b"")
+        terminal.show_output(attachment)
+    return engine.wait_container(container).exit_code
+
+
+ATTACH = Command(
+    _attach,
+    "CONTAINER",
+    "Attach local standard input, output, and error streams to a running container",
+    (
+        Flag("detach-keys", "Override the key sequence for detaching a container", kind=TEXT),
+        Flag("no-stdin", "Do not attach STDIN"),
+        Flag("sig-proxy", "Proxy all received signals to the process", default="true"),
+    ),
+    least=1,
+    most=1,
+    error_prefix=DAEMON,
+)
+
+
+def _exec(session: Session, options: Options) -> int:
+    from ligan.cli.run_request import environment
+    from ligan.containers.execs import ExecFailed, ExecRequest
+
+    name, *command = options.arguments
+    engine, tty, detach = session.engine, options.on("tty"), options.on("detach")
+    stdin = options.on("interactive") and not detach
+    terminal.check_tty(stdin=stdin, tty=tty)
+    keys = _detach_keys(options)
+    engine.inspect_container(name)  # docker's client asks first: its error is the one that is shown
+    request = ExecRequest(
+        command=tuple(command),
+        environment=tuple(environment(options, session.environ)),
+        user=options.text("user"),
+        working_dir=options.text("workdir"),
+        tty=tty,
+        stdin=stdin,
+        stdout=not detach,
+        stderr=not detach,
+        privileged=options.on("privileged"),
+        detach_keys=options.text("detach-keys"),
+    )
+    instance = engine.create_exec(name, request)
+    try:
+        attachment = engine.start_exec(instance, detach=detach)
+    except ExecFailed as error:
+        write(f"{error.message}\n")  # as docker: it is what the command printed (golden k_containers)
+        return _CANNOT_RUN
+    if attachment is None:
+        return 0
+    flush()
+    with terminal.Raw(tty and stdin) as raw:
+
+        def detached() -> None:
+            raw.__exit__()
+            os._exit(0)
+
+        if tty:
+            terminal.follow_size(lambda height, width: engine.resize_exec(instance, height, width))
+        if stdin:
+            terminal.send_input(attachment, detached, keys if tty else b"")
+        terminal.show_output(attachment)
+    return engine.wait_exec(instance)
+
+
+EXEC = Command(
+    _exec,
+    "CONTAINER COMMAND [ARG...]",
+    "Execute a command in a running container",
+    (
+        Flag("detach", "Detached mode: run command in the background", "d"),
+        Flag("detach-keys", "Override the key sequence for detaching a container", kind=TEXT),
+        Flag("env", "Set environment variables", "e", LIST),
+        Flag("env-file", "Read in a file of environment variables", kind=LIST),
+        Flag("interactive", "Keep STDIN open even if not attached", "i"),
+        Flag("privileged", "Give extended privileges to the command"),
+        Flag("tty", "Allocate a pseudo-TTY", "t"),
+        Flag("user", 'Username or UID (format: "<name|uid>[:<group|gid>]")', "u", TEXT),
+        Flag("workdir", "Working directory inside the container", "w", TEXT),
+    ),
+    least=2,
+    most=None,
+    error_prefix=DAEMON,
+    interspersed=False,
+)

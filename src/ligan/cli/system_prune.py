@@ -1,0 +1,72 @@
+"""`system prune`: containers, networks, volumes where asked for, and images, in this order."""
+
+from __future__ import annotations
+
+from ligan.cli.commands import DAEMON, Command
+from ligan.cli.flags import FILTER, Flag
+from ligan.cli.output import Failure, write
+from ligan.cli.removal import NOW_FLAG, confirmed, prune_filters
+from ligan.cli.reports import tell
+from ligan.cli.units import human_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ligan.cli.flags import Options
+    from ligan.cli.session import Session
+
+
+def _prune(session: Session, options: Options) -> int:
+    filters = options.filters()
+    if options.on("volumes") and "until" in filters:
+        raise Failure('ERROR: The "until" filter is not supported with "--volumes"')
+    if not options.on("force") and not confirmed(_warning(options)):
+        return 0
+    engine = session.engine
+    containers = engine.prune_containers(filters)
+    freed = containers.size
+    _show("Containers", containers.containers)
+    _show("Networks", engine.prune_networks(filters))
+    if options.on("volumes"):
+        volumes, size = engine.prune_volumes({**filters, "all": ["false"]})
+        _show("Volumes", volumes)
+        freed += size
+    images = engine.prune_images(prune_filters(options), now=options.on("now"))
+    _show("Images", [f"{row.kind.lower()}: {row.name}" for row in images.rows])
+    write(f"Total reclaimed space: {human_size(freed + images.diff_size)}\n")
+    tell(images.report)
+    return 0
+
+
+def _show(kind: str, names: list[str] | tuple[str, ...]) -> None:
+    if names:
+        write(f"Deleted {kind}:\n" + "".join([f"{name}\n" for name in names]) + "\n")
+
+
+def _warning(options: Options) -> str:
+    goes = ["all stopped containers", "all networks not used by at least one container"]
+    if options.on("volumes"):
+        goes.append("all anonymous volumes not used by at least one container")
+    if options.on("all"):
+        goes.append("all images without at least one container associated to them")
+    else:
+        goes.append("all dangling images")
+    lines = ["WARNING! This will remove:", *[f"  - {what}" for what in goes]]
+    if options.values("filter"):
+        lines += ["", "  Items to be pruned will be filtered with:"]
+        lines += [f"  - {value}" for value in sorted(options.values("filter"))]
+    return "\n".join(lines) + "\n"
+
+
+PRUNE = Command(
+    _prune,
+    "",
+    "Remove unused data",
+    (
+        Flag("all", "Remove all unused images not just dangling ones", "a"),
+        Flag("filter", 'Provide filter values (e.g. "label=<key>=<value>")', kind=FILTER),
+        Flag("force", "Do not prompt for confirmation", "f"),
+        NOW_FLAG,
+        Flag("volumes", "Prune anonymous volumes"),
+    ),
+    error_prefix=DAEMON,
+)

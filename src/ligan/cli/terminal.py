@@ -1,0 +1,151 @@
+"""This process's terminal while a container has it: raw, as wide as it is shown, left by typing keys."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ligan.cli.session import is_terminal
+from ligan.containers.attach import STDERR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from threading import Thread
+    from types import TracebackType
+
+    from ligan.containers.attach import Attachment
+
+DETACH_KEYS = "ctrl-p,ctrl-q"
+
+_CHUNK = 8 << 10
+
+
+def check_tty(*, stdin: bool, tty: bool) -> None:
+    """Raise Failure where a terminal is asked for, and standard input is to be one and is not."""
+    from ligan.cli.output import Failure
+
+    if tty and stdin and not is_terminal(sys.stdin):
+        raise Failure("the input device is not a TTY", 1)
+
+
+class Raw:
+    """`with Raw(wanted)`: what is typed goes to the container as it is, Ctrl-C too."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._wanted = wanted and is_terminal(sys.stdin)
+        self._before: list[int | list[bytes | int]] = []
+
+    def __enter__(self) -> Raw:
+        if self._wanted:
+            import termios
+            import tty
+
+            self._before = termios.tcgetattr(sys.stdin.fileno())
+            tty.setraw(sys.stdin.fileno())
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None = None,
+        _error: BaseException | None = None,
+        _trace: TracebackType | None = None,
+    ) -> None:
+        if self._before:
+            import termios
+
+            termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, self._before)
+            self._before = []
+
+
+def follow_size(resize: Callable[[int, int], None]) -> None:
+    """Tell height and width now, and whenever they change."""
+    import signal
+
+    if not is_terminal(sys.stdout):
+        return
+
+    def tell(*_signal: object) -> None:
+        from ligan.errors import LiganError
+
+        columns, lines = os.get_terminal_size(sys.stdout.fileno())
+        try:
+            resize(lines, columns)
+        except LiganError:
+            pass  # it has ended meanwhile
+
+    signal.signal(signal.SIGWINCH, tell)
+    tell()
+
+
+def send_input(attachment: Attachment, detached: Callable[[], None], keys: bytes) -> None:
+    """Give standard input to a container from a thread of its own, until it ends or `keys` are typed."""
+    from threading import Thread
+
+    from ligan.containers.detaching import DetachKeys
+
+    found = DetachKeys(keys)
+
+    def work() -> None:
+        while data := _read():
+            typed, is_over = found.feed(data)
+            if typed:
+                attachment.write(typed)
+            if is_over:
+                detached()
+                return
+        attachment.close_stdin()
+
+    # A daemon: nobody can end a read of a terminal.
+    Thread(target=work, daemon=True).start()
+
+
+def _read() -> bytes:
+    try:
+        return os.read(sys.stdin.fileno(), _CHUNK)
+    except (OSError, ValueError):
+        return b""
+
+
+def show_output(attachment: Attachment) -> None:
+    """Write what a container writes, stdout and stderr apart, until it ends."""
+    try:
+        for stream, data in attachment:
+            _write_all(2 if stream == STDERR else 1, data)
+    except BrokenPipeError:
+        pass  # nobody reads it; the container goes on
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def show_in_background(attachment: Attachment) -> Thread:
+    """Do what show_output does in a thread; it ends with the container's output."""
+    from threading import Thread
+
+    thread = Thread(target=show_output, args=(attachment,), daemon=True)
+    thread.start()
+    return thread
+
+
+def pass_signals(kill: Callable[[str], None]) -> None:
+    """Send this process's signals on to the container, as docker's --sig-proxy does."""
+    import signal
+
+    from ligan.errors import LiganError
+
+    def send(number: int, _frame: object) -> None:
+        try:
+            kill(signal.Signals(number).name.removeprefix("SIG"))
+        except LiganError:
+            pass  # it has ended meanwhile
+
+    for name in _PASSED:
+        signal.signal(signal.Signals[f"SIG{name}"], send)
+
+
+_PASSED = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "CONT", "ALRM")
+"""Those that people and supervisors send; others are about this process itself."""
