@@ -190,6 +190,13 @@ def test_restart_policy_always_until_stopped(home: Home) -> None:
     assert (row.state, row.exits) == ("exited", exits)
 
 
+def test_out_of_memory(home: Home) -> None:
+    container = home.create("tail", "/dev/zero", Memory=8 << 20, MemorySwap=8 << 20)
+    assert home.run_attached(container)[0] == 137
+    assert home.row(container).oom_killed
+    assert home.events(container)[-2:] == ["oom", "die"]
+
+
 def test_files_of_names(home: Home) -> None:
     config = {"Hostname": "here", "Domainname": "example.org"}
     asked = {"ExtraHosts": ["other:10.1.2.3"], "Dns": ["9.9.9.9"], "DnsSearch": ["example.org"]}

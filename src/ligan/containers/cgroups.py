@@ -54,6 +54,18 @@ _LISTING = ("devices", "freezer", "memory", "pids", "unified")
 """Hierarchies that runtimes put every container into; the first that is there tells all."""
 
 
+def out_of_memory_kills(path: str) -> int:
+    """Return how many processes of a cgroup the kernel has killed for want of memory."""
+    there = folders(path)
+    for name, file in (("memory", "memory.oom_control"), ("unified", "memory.events")):
+        try:
+            with open(f"{there[name]}/{file}", encoding="ascii") as lines:
+                return next(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+        except (KeyError, FileNotFoundError, StopIteration):
+            continue
+    return 0
+
+
 def remove_cgroups(path: str) -> None:
     """Kill what is in a cgroup or below it, and remove it from every hierarchy."""
     deadline = time.monotonic() + _SECONDS

@@ -24,6 +24,8 @@ def common_words(runtime: Runtime, folder: str, container_id: str, own_id: str, 
     """Return the words of conmon that containers and execs have in common."""
     runtime_words = ["--root", f"{folder}/{runtime.name}", "--log-format", "json"]
     return [
+        # conmon writes into the folder that it stands in, and keeps what is mounted there busy.
+        *("/bin/sh", "-c", 'cd "$0" && exec "$@"', own_folder),
         *(runtime.conmon, "--api-version", "1", "-r", runtime.path, "-c", container_id, "-u", own_id),
         *[word for argument in runtime_words for word in ("--runtime-arg", argument)],
         *("-b", own_folder, "-n", own_id, "-p", f"{own_folder}/pid", "-P", f"{own_folder}/conmon.pid"),

@@ -100,7 +100,7 @@ def _end(store: Store, container: Container, *, restarts: bool) -> None:
     layout, now = store.layout, store.now()
     status, at = _exit_status(layout, container, now)
     failpoints.hit("finish.status")
-    oom = _ran_out_of_memory(layout, container.id)
+    oom = _ran_out_of_memory(container)
     clear(store, container)
     failpoints.hit("finish.cleared")
     again = wants_restart(
@@ -204,13 +204,12 @@ def await_status(path: str, conmon: Process) -> tuple[int, int] | None:
         pause = min(2 * pause, 0.02)
 
 
-def _ran_out_of_memory(layout: Layout, container_id: str) -> bool:
-    """Return whether the kernel killed for want of memory: conmon leaves a file in the bundle then."""
-    path = f"{layout.container(container_id)}/oom"
-    found = os.path.exists(path)
-    if found:
-        os.unlink(path)
-    return found
+def _ran_out_of_memory(container: Container) -> bool:
+    """Return whether the kernel killed for want of memory. The cgroup tells, for as long as it is there."""
+    from ligan.containers.cgroups import out_of_memory_kills
+    from ligan.containers.spec import cgroup_path
+
+    return out_of_memory_kills(cgroup_path(container.id, container.host_config)) > 0
 
 
 def _status_path(layout: Layout, container_id: str) -> str:
