@@ -119,6 +119,11 @@ def write_bundle(
         file.write(go_json(document))
 
 
+def renew_names(store: Store, container: Container, connection: Connection) -> None:
+    """Tell a container that runs what has become of its addresses and nameservers."""
+    _write_names(container, container.config, store.layout.container(container.id), connection)
+
+
 def _with_hostname(container: Container, joined: Joined) -> dict[str, object]:
     """Return the configuration with the name that the host, or the other container, lends."""
     if joined.names_of:

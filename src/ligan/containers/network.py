@@ -68,6 +68,10 @@ def setup(store: Store, container: Container) -> Connection:
     except BaseException:
         teardown(store, container)
         raise
+    return _connection(path, links)
+
+
+def _connection(path: str, links: Sequence[Link]) -> Connection:
     return Connection(
         path,
         tuple([link.address for link in links]),
@@ -259,14 +263,15 @@ def teardown(store: Store, container: Container) -> None:
         connected = endpoints(tx, container)
         published = published_ports(container.networking) or published_ports(_networking(tx, container))
     if connected:
-        links = [
-            _link(container, network, settings, settings["Interface"]) for network, settings in connected
-        ]
-        _disconnect(store, path, container, links, published)
+        _disconnect(store, path, container, _links(container, connected), published)
         with store.database.write() as tx:
             _remove_endpoints(tx, store, container, [network for network, _settings in connected])
             _write_ports(tx, container, None)
     netns.remove(path)
+
+
+def _links(container: Container, connected: Sequence[tuple[Network, Document]]) -> list[Link]:
+    return [_link(container, network, settings, settings["Interface"]) for network, settings in connected]
 
 
 def _networking(tx: ReadTransaction, container: Container) -> Mapping[str, Any]:
@@ -325,6 +330,7 @@ def connect(store: Store, name: str, container: Container, settings: Document) -
             with store.database.write() as tx:
                 _remove_endpoints(tx, store, container, [network])
             raise
+        _renew_names(store, container)
     _change_wanted(store, container, network.name, settings)
 
 
@@ -335,12 +341,22 @@ def disconnect(store: Store, name: str, container: Container) -> None:
         connected = [item for item in endpoints(tx, container) if item[0].key == network.key]
     if network.name not in _wanted(container):
         raise Forbidden(f"container {container.id} is not connected to network {network.name}")
-    for _network, settings in connected:
-        link = _link(container, network, settings, settings["Interface"])
-        _disconnect(store, store.layout.namespace(container.id), container, [link], [])
+    if connected:
+        links = _links(container, connected)
+        _disconnect(store, store.layout.namespace(container.id), container, links, [])
         with store.database.write() as tx:
             _remove_endpoints(tx, store, container, [network])
+        _renew_names(store, container)
     _change_wanted(store, container, network.name, None)
+
+
+def _renew_names(store: Store, container: Container) -> None:
+    """Let a container that runs ask the nameservers of the networks that it is in now, and no others."""
+    from ligan.containers.bundling import renew_names
+
+    with store.database.read() as tx:
+        links = _links(container, endpoints(tx, container))
+    renew_names(store, container, _connection(store.layout.namespace(container.id), links))
 
 
 def _change_wanted(store: Store, container: Container, name: str, settings: Document | None) -> None:
