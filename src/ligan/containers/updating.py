@@ -9,6 +9,7 @@ from ligan.containers import rows
 from ligan.containers.ending import current
 from ligan.containers.locking import Locked
 from ligan.errors import Conflict, Invalid, LiganError, Unavailable
+from ligan.store.db import Explained
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,10 +105,10 @@ def _apply(store: Store, container: Container, asked: Mapping[str, Any]) -> None
     """Have the runtime set the limits of a container that runs: those that were named."""
     from ligan.containers import limits, runtime
 
+    folder = store.layout.container(container.id)
     try:
-        runtime.update(
-            store.layout.container(container.id), container.id, limits.resources(asked, _device_number)
-        )
+        with Explained(folder):
+            runtime.update(folder, container.id, limits.resources(asked, _device_number))
     except LiganError as error:
         raise Unavailable(_cannot(container, error.message), error.hint) from error
 
