@@ -35,10 +35,11 @@ def common_words(runtime: Runtime, folder: str, container_id: str, own_id: str, 
 
 
 def stream_words(*, tty: bool, stdin: bool, stdin_once: bool) -> list[str]:
+    """Return conmon's flags. A terminal's input stays open when who typed there goes, as Docker keeps it."""
     words = ["-t"] if tty else []
     if stdin:
         words.append("-i")
-        if not stdin_once:
+        if tty or not stdin_once:
             words.append("--leave-stdin-open")
     return words
 
