@@ -44,8 +44,9 @@ def test_streams_and_status(home: Home) -> None:
 def test_variables_user_and_folder(home: Home) -> None:
     container = home.start("sleep", "1000", config={"Env": ["A=1"], "WorkingDir": "/home"})
     assert run(home, container, "sh", "-c", "id -u; pwd; echo $A$B") == (0, b"0\n/home\n1\n", b"")
-    asked = {"user": "nobody", "working_dir": "/", "environment": ("B=2",)}
-    assert run(home, container, "sh", "-c", "id -u; pwd; echo $A$B", **asked) == (0, b"65534\n/\n12\n", b"")
+    script = "id -u; pwd; echo $A$B"
+    found = run(home, container, "sh", "-c", script, user="nobody", working_dir="/", environment=("B=2",))
+    assert found == (0, b"65534\n/\n12\n", b"")
 
 
 def test_command_that_is_not_there(home: Home) -> None:

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ligan.containers.health import SECOND, Answer, after, at_end, at_start, check_of, go_duration
 
 
 def test_nothing_is_checked_without_a_test() -> None:
-    for config in (
+    configs: list[dict[str, Any]] = [
         {},
         {"Healthcheck": None},
         {"Healthcheck": {"Test": []}},
         {"Healthcheck": {"Test": ["NONE"]}},
-    ):
+    ]
+    for config in configs:
         assert check_of(config) is None
         assert at_start(config, None) is None
     assert at_end(None) is None
