@@ -111,13 +111,19 @@ def host_routes() -> str:
 
 
 def _wanted(container: Container) -> dict[str, Document]:
-    """Return the names of the container's networks with Docker's EndpointSettings, that of its mode first."""
-    asked = {
-        BRIDGE if name == "default" else name: settings or {}
-        for name, settings in (container.networking.get("EndpointsConfig") or {}).items()
+    """Return the names of the networks to connect to at a start, with Docker's EndpointSettings.
+
+    That of the container's mode is the first, and the only one where it was taken out of all.
+    """
+    asked, mode = _asked(container), mode_of(container)
+    first = {mode: asked.pop(mode)} if mode in asked else {}
+    return first | asked or {mode: {}}
+
+
+def _asked(container: Container) -> dict[str, Document]:
+    return {
+        name: settings or {} for name, settings in (container.networking.get("EndpointsConfig") or {}).items()
     }
-    mode = mode_of(container)
-    return {mode: asked.pop(mode, {}), **asked}
 
 
 def _add_endpoint(
@@ -316,7 +322,7 @@ def connect(store: Store, name: str, container: Container, settings: Document) -
             else "container sharing network namespace with another container or host "
             "cannot be connected to any other network"
         )
-    if network.name in (name for name, _settings in _wanted(container).items()):
+    if network.name in _asked(container):
         raise Forbidden(f"endpoint with name {container.name} already exists in network {network.name}")
     if container.is_running:
         number = 1 + max(
@@ -339,7 +345,7 @@ def disconnect(store: Store, name: str, container: Container) -> None:
     with store.database.read() as tx:
         network = networks.get(tx, name)
         connected = [item for item in endpoints(tx, container) if item[0].key == network.key]
-    if network.name not in _wanted(container):
+    if network.name not in _asked(container):
         raise Forbidden(f"container {container.id} is not connected to network {network.name}")
     if connected:
         links = _links(container, connected)
@@ -367,12 +373,9 @@ def _change_wanted(store: Store, container: Container, name: str, settings: Docu
         current = rows.by_key(tx, container.key)
         if current is None:
             return
-        wanted = _wanted(current)
+        asked = _asked(current)
         if settings is None:
-            wanted.pop(name, None)
+            asked.pop(name, None)
         else:
-            wanted[name] = settings
-        rows.set_networking(tx, container.key, current.networking | {"EndpointsConfig": wanted})
-        if mode_of(current) == name and settings is None:
-            first = next(iter(wanted), "none")
-            rows.set_host_config(tx, container.key, current.host_config | {"NetworkMode": first})
+            asked[name] = settings
+        rows.set_networking(tx, container.key, current.networking | {"EndpointsConfig": asked})
