@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from ligan.errors import Unavailable
+from ligan.store.mounts import call_libc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,9 +118,9 @@ class _Names:
 
 
 def _mount(source: str, target: str, kind: str, flags: int, options: str) -> None:
-    import ctypes
+    from ctypes import c_ulong
 
-    libc = ctypes.CDLL(None, use_errno=True)
-    arguments = [os.fsencode(text) for text in (source, target, kind, options)]
-    if libc.mount(*arguments[:3], ctypes.c_ulong(flags), arguments[3]):
-        raise CannotMount(kind, target, ctypes.get_errno())
+    names = [os.fsencode(text) for text in (source, target, kind)]
+    code = call_libc("mount", *names, c_ulong(flags), os.fsencode(options))
+    if code:
+        raise CannotMount(kind, target, code)

@@ -11,7 +11,7 @@ from ligan.layers.unpack import unpack_layer
 from ligan.oci.digest import Digest
 from ligan.store import failpoints
 from ligan.store.db import DISK_FULL, explain
-from ligan.store.mounts import Lock
+from ligan.store.mounts import Lock, call_libc
 from ligan.store.trees import tree_size
 
 TYPE_CHECKING = False
@@ -88,13 +88,10 @@ def _removed(diff_id: str) -> NotFound:
 
 def _sync_tree(path: str) -> None:
     """On return all that is in the folder is durable. One call writes out the whole file system it is on."""
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if libc.syncfs(folder):
-            code = ctypes.get_errno()
+        code = call_libc("syncfs", folder)
+        if code:
             raise OSError(code, os.strerror(code), path)
     finally:
         os.close(folder)
