@@ -8,6 +8,7 @@ from ligan.cli.commands import DAEMON, Command
 from ligan.cli.flags import LIST, TEXT, Flag
 from ligan.cli.output import Failure, write
 from ligan.cli.session import is_terminal
+from ligan.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,11 +36,17 @@ def _log_request(session: Session, options: Options) -> LogRequest:
     from ligan.containers.logs import LogRequest
     from ligan.images.times import until_time
 
-    since, until = (options.text(name) for name in ("since", "until"))
+    def moment(name: str) -> int:
+        text = options.text(name)
+        try:
+            return until_time(text, session.now()) if text else 0
+        except Invalid as error:
+            raise Failure(f'invalid value for "{name}": {error.message}') from None
+
     tail = options.text("tail")
     return LogRequest(
-        since=until_time(since, session.now()) if since else 0,
-        until=until_time(until, session.now()) if until else 0,
+        since=moment("since"),
+        until=moment("until"),
         tail=int(tail) if tail.isascii() and tail.isdigit() else -1,
         follow=options.on("follow"),
     )

@@ -231,7 +231,7 @@ def _port(session: Session, options: Options) -> int:
         number, _, protocol = wanted[0].partition("/")
         key = f"{number}/{protocol or 'tcp'}"
         if not ports.get(key):
-            raise Failure(f"no public port '{key}' published for {name}")
+            raise Failure(f"Error: No public port '{wanted[0]}' published for {name}")
         write("".join([f"{place['HostIp']}:{place['HostPort']}\n" for place in ports[key]]))
         return 0
     lines = [
@@ -258,6 +258,8 @@ def _update(session: Session, options: Options) -> int:
     from ligan.cli.run_values import restart_policy
 
     changes = {key: value for key, value in resources(options).items() if value}
+    if not any(options.given(flag.name) for flag in _limits()):
+        raise Failure("you must provide one or more flags when using this command")
     if options.given("restart"):
         changes["RestartPolicy"] = restart_policy(options.text("restart"))
 

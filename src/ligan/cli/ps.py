@@ -5,7 +5,7 @@ from __future__ import annotations
 from ligan.cli import tables
 from ligan.cli.commands import DAEMON, Command
 from ligan.cli.flags import FILTER, FORMAT, INTEGER, Flag
-from ligan.cli.output import write
+from ligan.cli.output import Failure, write
 from ligan.cli.units import SECOND, format_created_at, human_duration, human_size
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ def _ps(session: Session, options: Options) -> int:
     )
     columns = ["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names"]
     write(
-        tables.render(
+        _render(
             "{{.ID}}" if options.on("quiet") and chosen in ("", "table") else chosen,
             columns=[*columns, "Size"] if options.on("size") else columns,
             headers=HEADERS,
@@ -57,6 +57,18 @@ def _ps(session: Session, options: Options) -> int:
         )
     )
     return 0
+
+
+def _render(chosen: str, **listing: Any) -> str:
+    """Do what tables.render does; docker's client tries the template of this one out first."""
+    from ligan.errors import LiganError
+
+    try:
+        return tables.render(chosen, **listing)
+    except LiganError as error:
+        verb = "execute" if "executing" in error.message else "parse"
+        words = error.message.replace("template parsing error", f"failed to {verb} template")
+        raise Failure(words) from None
 
 
 _RAW = (

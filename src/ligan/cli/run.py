@@ -27,9 +27,12 @@ def _run(session: Session, options: Options) -> int:
     detach = options.on("detach")
     try:
         request = _request(session, options, detach=detach)
-        keys = _detach_keys(options)
+        _check_image(options.arguments[0])
+        keys = b"" if detach else _detach_keys(options)
     except Failure as error:
         raise _with_help("run", str(error)) from None
+    if detach and options.values("attach"):
+        raise Failure("conflicting options: cannot specify both --attach and --detach")
     if not detach:
         terminal.check_tty(
             stdin=bool(request.config and request.config["AttachStdin"]), tty=options.on("tty")
@@ -53,8 +56,6 @@ def _request(session: Session, options: Options, *, detach: bool) -> CreateReque
     """Return what is to be made. Raises Failure, and FlagError, in the words of docker's client."""
     from ligan.cli.run_request import create_request
 
-    if detach and options.values("attach"):
-        raise Failure("Conflicting options: -a and -d")
     wanted = options.text("pull")
     if wanted not in ("always", "missing", "never"):
         raise Failure(f'invalid pull option: \'{wanted}\': must be one of "always", "missing" or "never"')
@@ -75,6 +76,15 @@ def _refused(verb: str, error: LiganError) -> Failure:
     elif any(words in error.message for words in _UNUSABLE):
         status = _CANNOT_RUN
     return _with_help(verb, f"{DAEMON}{error.message}", status)
+
+
+def _check_image(name: str) -> None:
+    """Raise Failure for a name that docker's client takes for none."""
+    from ligan.cli.references import client_error
+
+    is_id = len(name) == 64 and not name.strip("0123456789abcdef")
+    if not is_id and (error := client_error(name)):
+        raise Failure(error)
 
 
 def _make(session: Session, options: Options, request: CreateRequest) -> str:
@@ -198,6 +208,7 @@ def _create(session: Session, options: Options) -> int:
         request = _request(session, options, detach=False)
     except Failure as error:
         raise _with_help("create", str(error)) from None
+    _check_image(options.arguments[0])
     write(f"{_make(session, options, request)}\n")
     return 0
 
@@ -322,7 +333,7 @@ def _exec(session: Session, options: Options) -> int:
     try:
         attachment = engine.start_exec(instance, detach=detach)
     except ExecFailed as error:
-        write(f"{error.message}\n")  # as docker: it is what the command printed (golden k_containers)
+        write(f"{error.message}\r\n")  # as docker: it is what the command printed (golden k_containers)
         return _CANNOT_RUN
     if attachment is None:
         return 0

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def create_request(options: Options, environ: Mapping[str, str], *, detach: bool = False) -> CreateRequest:
     """Return what the flags ask for. Raises FlagError or Failure in the words of docker's client."""
     image, *command = options.arguments
+    _check_modes(options)
     attached = _attached(options, detach=detach)
     ports, exposed = _ports(options)
     binds, volumes = _volumes(options)
@@ -121,7 +122,7 @@ def _ports(options: Options) -> tuple[Document, Document]:
         if ":" in spec:
             raise refused(f"invalid port format for --expose: {spec}")
         ports, slash, protocol = spec.partition("/")
-        for number in values.numbers(ports, f"invalid range format for --expose: {spec}"):
+        for number in values.exposed(ports, spec):
             found, kind = values.port(f"{number}{slash}{protocol}")
             exposed[f"{found}/{kind}"] = {}
     return bindings, exposed
@@ -133,6 +134,10 @@ def _volumes(options: Options) -> tuple[list[str], Document]:
     volumes: Document = {}
     for spec in options.values("volume"):
         source, colon, rest = spec.partition(":")
+        if not spec:
+            raise refused("invalid empty volume spec")
+        if colon and "" in spec.split(":"):
+            raise refused(f"invalid spec: {spec}: empty section between colons")
         if not colon:
             volumes[spec] = {}
             continue
@@ -159,6 +164,17 @@ def _networks(options: Options) -> tuple[Document, str]:
     return endpoints, mode
 
 
+def _check_modes(options: Options) -> None:
+    """Raise Failure for namespaces that docker's client knows to be none."""
+    for name, word in (("pid", "PID"), ("uts", "UTS"), ("userns", "USER"), ("cgroupns", "CGROUP")):
+        kind, colon, other = options.text(name).partition(":")
+        known = ("", "host", "private") if name == "cgroupns" else ("", "host")
+        if not (kind in known and not colon) and not (name == "pid" and kind == "container" and other):
+            raise refused(f"--{name}: invalid {word} mode")
+    if options.on("rm") and options.text("restart") not in ("", "no"):
+        raise refused("conflicting options: cannot specify both --restart and --rm")
+
+
 def _host_config(options: Options, binds: list[str], ports: Document, mode: str) -> Document:
     return {
         "Binds": binds or None,
@@ -172,13 +188,13 @@ def _host_config(options: Options, binds: list[str], ports: Document, mode: str)
         "CapAdd": options.values("cap-add") or None,
         "CapDrop": options.values("cap-drop") or None,
         "CgroupnsMode": options.text("cgroupns"),
-        "Dns": options.values("dns"),
+        "Dns": options.read_all("dns", values.address),
         "DnsOptions": options.values("dns-option"),
         "DnsSearch": options.values("dns-search"),
         "ExtraHosts": options.read_all("add-host", values.extra_host) or None,
         "GroupAdd": options.values("group-add") or None,
         "IpcMode": options.text("ipc"),
-        "Links": options.values("link") or None,
+        "Links": options.read_all("link", values.link) or None,
         "OomScoreAdj": options.integer("oom-score-adj"),
         "PidMode": options.text("pid"),
         "Privileged": options.on("privileged"),
@@ -190,7 +206,7 @@ def _host_config(options: Options, binds: list[str], ports: Document, mode: str)
         "UTSMode": options.text("uts"),
         "UsernsMode": options.text("userns"),
         "ShmSize": _bytes(options, "shm-size"),
-        "Sysctls": values.pairs(options.values("sysctl")) or None,
+        "Sysctls": values.pairs(options.read_all("sysctl", values.sysctl)) or None,
         "Runtime": options.text("runtime"),
         "Mounts": options.read_all("mount", values.mount) or None,
         "Init": True if options.on("init") else None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from ligan.cli.flags import parse_integer
 from ligan.cli.output import USAGE_STATUS, Failure
 
 TYPE_CHECKING = False
@@ -18,19 +19,28 @@ if TYPE_CHECKING:
     Document = dict[str, Any]
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
+_ULIMITS = (
+    *("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss"),
+    *("rtprio", "rttime", "sigpending", "stack"),
+)
+_SYSCTLS = (
+    *("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax"),
+    *("kernel.shmmni", "kernel.shm_rmid_forced"),
+)
 _MOUNT_KEYS = {"src": "source", "dst": "target", "destination": "target", "ro": "readonly"}
 
 
 def byte_count(text: str) -> int:
     """Return the bytes of "50m", "1.5g" or "1024" (go-units, RAMInBytes)."""
-    number = text.lower().strip()
-    if len(number) > 1 and number[-1] == "b" and number[-2].isalpha():
-        number = number[:-1].removesuffix("i")
-    unit = number[-1:] if number[-1:].isalpha() else ""
-    digits = number.removesuffix(unit).strip()
-    if unit not in _UNITS or not digits.isascii() or not digits.replace(".", "", 1).isdigit():
+    end = max([at for at, char in enumerate(text) if char in "0123456789. "], default=-1) + 1
+    number, unit = text[:end].removesuffix(" "), text[end:].lower()
+    if not number or number.strip("0123456789."):
         raise ValueError(f"invalid size: '{text}'")
-    return int(float(digits) * _UNITS[unit])
+    if number.count(".") > 1 or number == ".":
+        raise ValueError(f'strconv.ParseFloat: parsing "{number}": invalid syntax')
+    if unit[1:] not in ("", "b", "ib") or unit[:1] not in _UNITS or (unit[:1] == "b" and unit != "b"):
+        raise ValueError(f"invalid suffix: '{unit}'")
+    return int(float(number) * _UNITS[unit[:1]])
 
 
 def swap_bytes(text: str) -> int:
@@ -126,7 +136,7 @@ def port(text: str) -> tuple[int, str]:
     try:
         return parse_port(text)
     except Invalid as error:
-        raise refused(error.message) from None
+        raise refused(error.message[0].lower() + error.message[1:]) from None
 
 
 def published(spec: str) -> list[tuple[str, dict[str, str]]]:
@@ -176,6 +186,16 @@ def numbers(text: str, complaint: str) -> list[int]:
     return list(range(int(bounds[0]), int(bounds[1]) + 1))
 
 
+def exposed(ports: str, spec: str) -> list[int]:
+    """Return the ports of an --expose, read as `numbers` does."""
+    first, dash, last = ports.partition("-")
+    complaint = f"invalid range format for --expose: {spec}, error"
+    for bound in (first, last if dash else first):
+        if not (bound.isascii() and bound.isdigit()):
+            raise refused(f'{complaint}: strconv.ParseUint: parsing "{bound}": invalid syntax')
+    return numbers(ports, f"{complaint}: invalid range specified for port: {ports}")
+
+
 def network(spec: str) -> tuple[str, Document]:
     """Read a network's name, or fields such as name=net,alias=web,ip=10.0.0.2."""
     if "=" not in spec:
@@ -222,7 +242,9 @@ def restart_policy(text: str) -> Document:
 
 def security_option(value: str) -> str:
     """Return an option as the engine takes it: a seccomp profile is sent, not named."""
-    key, _, path = value.partition("=" if "=" in value else ":")
+    key, mark, path = value.partition("=" if "=" in value else ":")
+    if not mark and key != "no-new-privileges":
+        raise refused(f'Invalid --security-opt: "{value}"')
     if key != "seccomp" or path in ("unconfined", "builtin"):
         return value
     import json
@@ -276,7 +298,9 @@ def device(spec: str) -> Document:
     source, *rest = spec.split(":")
     target, permissions = source, "rwm"
     if len(rest) > 2 or not source:
-        raise refused(f"invalid device specification: {spec}")
+        raise refused(
+            f"bad format for path: {spec}" if len(rest) > 2 else f"invalid device specification: {spec}"
+        )
     if len(rest) == 2:
         target, permissions = rest
     elif rest and not rest[0].strip("rwm"):
@@ -287,12 +311,48 @@ def device(spec: str) -> Document:
 
 
 def ulimit(spec: str) -> Document:
+    """Return an entry of HostConfig.Ulimits (go-units, ParseUlimit)."""
     name, equals, limits = spec.partition("=")
-    soft, colon, hard = limits.partition(":")
-    bounds = [soft, hard if colon else soft]
-    if not equals or not all(bound.removeprefix("-").isdigit() for bound in bounds):
+    if not equals:
         raise ValueError(f"invalid ulimit argument: {spec}")
-    return {"Name": name, "Soft": int(bounds[0]), "Hard": int(bounds[1])}
+    if name not in _ULIMITS:
+        raise ValueError(f"invalid ulimit type: {name}")
+    bounds = [parse_integer(bound) for bound in limits.split(":")]
+    if len(bounds) > 2:
+        raise ValueError(f"too many limit value arguments - {limits}, can only have up to two, `soft[:hard]`")
+    soft, hard = bounds[0], bounds[-1]
+    if hard != -1:
+        if soft == -1:
+            raise ValueError(
+                "ulimit soft limit must be less than or equal to hard limit: "
+                f"soft: -1 (unlimited), hard: {hard}"
+            )
+        if soft > hard:
+            raise ValueError(f"ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}")
+    return {"Name": name, "Soft": soft, "Hard": hard}
+
+
+def sysctl(text: str) -> str:
+    """Return a setting of a container's own namespaces; no other may be set."""
+    name, equals, _ = text.partition("=")
+    if not equals or not (name in _SYSCTLS or name.startswith(("net.", "fs.mqueue."))):
+        raise ValueError(f"sysctl '{text}' is not allowed")
+    return text
+
+
+def address(text: str) -> str:
+    from ipaddress import ip_address
+
+    try:
+        return str(ip_address(text.strip()))
+    except ValueError:
+        raise ValueError(f"IP address is not correctly formatted: {text}") from None
+
+
+def link(text: str) -> str:
+    if not text or text.count(":") > 1:
+        raise ValueError(f"bad format for links: {text}" if text else "empty string specified for links")
+    return text
 
 
 def mount(spec: str) -> Document:
