@@ -90,8 +90,8 @@ async def _put(call: Call) -> StreamResponse:
         lambda engine: engine.copy_to_container(
             call.name,
             path,
-            source,
-            no_overwrite_dir_non_dir=keep_kind,  # type: ignore[arg-type]  # as above
+            source,  # type: ignore[arg-type]  # as above
+            no_overwrite_dir_non_dir=keep_kind,
         ),
         nothing,
         source,
