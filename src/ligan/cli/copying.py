@@ -23,13 +23,7 @@ if TYPE_CHECKING:
 
     from ligan.engine.role import Engine
 
-_GO_FOLDER, _GO_LINK = 1 << 31, 1 << 27
-_GO_SPECIAL = (
-    (1 << 21, "got a character device"),
-    (1 << 26, "got a device"),
-    (1 << 24, "got a socket"),
-    (1 << 25, "got a named pipe"),
-)
+_GO_FOLDER, _GO_LINK, _GO_DEVICE = 1 << 31, 1 << 27, 1 << 26
 _LINKS_MAX = 10
 
 
@@ -183,14 +177,12 @@ def _target_here(path: str) -> _End:
         raise Failure(f"too many symlinks in {shown}")
     try:
         mode = os.lstat(path).st_mode
-    except NotADirectoryError:
-        raise Failure("not a directory") from None
     except FileNotFoundError:
         return _new_here(path)
     except OSError as error:
-        raise Failure(f"lstat {path}: {(error.strerror or str(error)).lower()}") from None
-    if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
-        raise Failure(f'destination "{shown}" must be a directory or a regular file')
+        raise Failure(f"stat {path}: {(error.strerror or str(error)).lower()}") from None
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise Failure(f'invalid output path: "{shown}" must be a directory or a regular file: got a device')
     return _End(path, True, stat.S_ISDIR(mode))
 
 
@@ -243,9 +235,8 @@ def _target_inside(engine: Engine, container: str, path: str) -> _End:
     except LiganError:
         return _End(place)
     mode = status["mode"]
-    for bit, words in _GO_SPECIAL:
-        if mode & bit:
-            raise Failure(f'destination "{container}:{path}" must be a directory or a regular file: {words}')
+    if mode & _GO_DEVICE:
+        raise Failure(f'destination "{container}:{path}" must be a directory or a regular file: got a device')
     return _End(place, True, bool(mode & _GO_FOLDER))
 
 
@@ -255,9 +246,10 @@ def _source_here(path: str, *, follow: bool) -> _End:
         if follow:
             resolved, rebased = _rebase(path, os.path.realpath(path, strict=True))
         else:
-            folder, slash, name = path.rstrip("/").rpartition("/")
-            resolved = f"{os.path.realpath(folder or '/', strict=True).rstrip('/')}{slash}{name}"
-            resolved, rebased = f"{resolved}/" if path.endswith("/") else resolved, ""
+            # A link before a slash is one on the way.
+            folder, _, name = path.rpartition("/")
+            resolved = f"{os.path.realpath(folder or '/', strict=True).rstrip('/')}/{name}"
+            rebased = _rebase(path, resolved)[1] if path.endswith("/") else ""
         mode = os.lstat(resolved).st_mode
     except OSError as error:
         raise Failure(f"lstat {error.filename}: {(error.strerror or str(error)).lower()}") from None

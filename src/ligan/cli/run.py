@@ -28,7 +28,7 @@ def _run(session: Session, options: Options) -> int:
     try:
         request = _request(session, options, detach=detach)
         _check_image(options.arguments[0])
-        keys = b"" if detach else _detach_keys(options)
+        keys = b"" if detach else _detach_keys(options, tty=options.on("tty"))
     except Failure as error:
         raise _with_help("run", str(error)) from None
     if detach and options.values("attach"):
@@ -128,7 +128,9 @@ def _pull(session: Session, options: Options, image: str) -> None:
     session.remote_engine.pull(_with_tag(image), report, platform=options.text("platform"))
 
 
-def _detach_keys(options: Options) -> bytes:
+def _detach_keys(options: Options, *, tty: bool) -> bytes:
+    if not tty and not options.text("detach-keys"):
+        return b""
     from ligan.containers.execs import escape_keys
 
     try:
@@ -236,9 +238,9 @@ def _start(session: Session, options: Options) -> int:
     name = options.arguments[0]
     config = session.engine.inspect_container(name)["Config"]
     stdin = stdin and bool(config["OpenStdin"])
-    keys = _detach_keys(options)
-    attachment = session.engine.attach_container(name, stdin=stdin)
     tty = bool(config["Tty"])
+    keys = _detach_keys(options, tty=tty)
+    attachment = session.engine.attach_container(name, stdin=stdin)
     return _stay(session, name, attachment, tty=tty, stdin=stdin, keys=keys, proxy=options.on("sig-proxy"))
 
 
@@ -272,7 +274,7 @@ def _attach(session: Session, options: Options) -> int:
     stdin = not options.on("no-stdin") and bool(config["OpenStdin"])
     tty, container = bool(config["Tty"]), document["Id"]
     terminal.check_tty(stdin=stdin, tty=tty)
-    keys = _detach_keys(options)
+    keys = _detach_keys(options, tty=tty)
     attachment = engine.attach_container(container, stdin=stdin)
     flush()
     with terminal.Raw(tty and stdin) as raw:
@@ -283,7 +285,12 @@ def _attach(session: Session, options: Options) -> int:
             os._exit(1)
 
         if tty:
-            terminal.follow_size(lambda height, width: engine.resize_container(container, height, width))
+
+            def resize(height: int, width: int) -> None:
+                engine.resize_container(container, height, width)
+
+            terminal.have_redrawn(resize)
+            terminal.follow_size(resize)
         elif options.on("sig-proxy"):
             terminal.pass_signals(lambda signal: engine.kill_container(container, signal))
         if stdin:
@@ -315,7 +322,7 @@ def _exec(session: Session, options: Options) -> int:
     engine, tty, detach = session.engine, options.on("tty"), options.on("detach")
     stdin = options.on("interactive") and not detach
     terminal.check_tty(stdin=stdin, tty=tty)
-    keys = _detach_keys(options)
+    keys = _detach_keys(options, tty=tty)
     engine.inspect_container(name)  # docker's client asks first: its error is the one that is shown
     request = ExecRequest(
         command=tuple(command),

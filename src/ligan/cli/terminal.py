@@ -42,7 +42,7 @@ class Raw:
             import tty
 
             self._before = termios.tcgetattr(sys.stdin.fileno())
-            tty.setraw(sys.stdin.fileno())
+            tty.setraw(sys.stdin.fileno(), termios.TCSANOW)  # keep what was typed ahead
         return self
 
     def __exit__(
@@ -76,6 +76,13 @@ def follow_size(resize: Callable[[int, int], None]) -> None:
 
     signal.signal(signal.SIGWINCH, tell)
     tell()
+
+
+def have_redrawn(resize: Callable[[int, int], None]) -> None:
+    """Have a program show its screen anew to whoever attaches: it does when its size changes."""
+    if is_terminal(sys.stdout):
+        columns, lines = os.get_terminal_size(sys.stdout.fileno())
+        resize(lines + 1, columns + 1)
 
 
 def send_input(attachment: Attachment, detached: Callable[[], None], keys: bytes) -> None:

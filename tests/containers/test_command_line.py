@@ -1,0 +1,199 @@
+"""`ligan` with containers: its streams, its terminal, its signals, its exit status."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import termios
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.homes import PARENT
+from tests.support.terminals import terminal
+
+if TYPE_CHECKING:
+    from tests.support.homes import Home
+    from tests.support.terminals import Terminal
+
+pytestmark = pytest.mark.root
+
+RUN = ("run", "--network", "none", "--cgroup-parent", PARENT)
+
+
+def words(home: Home, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "ligan", "--root", home.root, *arguments]
+
+
+def ligan(home: Home, *arguments: str, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
+    done = subprocess.run(words(home, *arguments), input=stdin, capture_output=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_streams_and_status(home: Home) -> None:
+    script = "echo out; echo err >&2; exit 7"
+    assert ligan(home, *RUN, "--rm", "busybox", "sh", "-c", script) == (7, b"out\n", b"err\n")
+
+
+def test_stdin_ends_and_output_goes_on(home: Home) -> None:
+    script = "wc -c; sleep 0.1; echo end"
+    content = b"x" * 300_000
+    answer = ligan(home, *RUN, "--rm", "-i", "busybox", "sh", "-c", script, stdin=content)
+    assert answer == (0, b"300000\nend\n", b"")
+
+
+def test_much_output_arrives_whole(home: Home) -> None:
+    status, out, _ = ligan(home, *RUN, "--rm", "busybox", "seq", "100000")
+    assert (status, out) == (0, "".join([f"{number}\n" for number in range(1, 100_001)]).encode())
+
+
+def test_only_the_streams_that_were_asked_for(home: Home) -> None:
+    script = "echo out; echo err >&2"
+    assert ligan(home, *RUN, "--rm", "-a", "stderr", "busybox", "sh", "-c", script) == (0, b"", b"err\n")
+
+
+@pytest.mark.parametrize(("command", "status"), [("nosuch", 127), ("/etc/passwd", 126)])
+def test_status_of_what_cannot_run(home: Home, command: str, status: int) -> None:
+    code, out, err = ligan(home, *RUN, "busybox", command)
+    assert (code, out) == (status, b"")
+    assert err.startswith(b"ligan: Error response from daemon: failed to create")
+    assert err.endswith(b"\n\nRun 'ligan run --help' for more information\n")
+
+
+def test_detached_container_outlives_the_command(home: Home) -> None:
+    status, out, _ = ligan(home, *RUN, "-d", "busybox", "sleep", "1000")
+    container = out.decode().strip()
+    assert status == 0
+    assert home.row(container).state == "running"
+    assert ligan(home, "stop", "-t", "0", container[:12]) == (0, container[:12].encode() + b"\n", b"")
+    assert home.row(container).exit_code == 137
+
+
+def test_id_is_written_to_the_file(home: Home, tmp_path: os.PathLike[str]) -> None:
+    path = os.path.join(tmp_path, "cid")
+    _, out, _ = ligan(home, "create", "--cidfile", path, "busybox", "true")
+    with open(path, encoding="ascii") as file:
+        assert file.read() == out.decode().strip()
+    status, _, err = ligan(home, "create", "--cidfile", path, "busybox", "true")
+    assert status == 125
+    assert err.startswith(b"ligan: container ID file found, make sure the other container isn't running")
+
+
+def test_signals_are_passed_on(home: Home) -> None:
+    script = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done"
+    running = subprocess.Popen(
+        words(home, *RUN, "--rm", "busybox", "sh", "-c", script), stdout=subprocess.PIPE
+    )
+    assert running.stdout is not None
+    with running.stdout as shown:
+        assert shown.readline() == b"ready\n"
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 5
+
+
+def test_nobody_reads_the_output(home: Home) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = words(home, *RUN, "--name", "piped", "busybox", "seq", "10000")
+    subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=30)
+    os.close(writing)
+    assert home.await_state("piped", "exited").exit_code == 0
+
+
+def test_image_that_cannot_be_pulled_is_told(home: Home) -> None:
+    status, out, err = ligan(home, *RUN, "127.0.0.1:1/none/such", "true")
+    assert (status, out) == (125, b"")
+    assert err.startswith(b"Unable to find image '127.0.0.1:1/none/such:latest' locally\n")
+    assert b"ligan: Error response from daemon: " in err
+    assert b"Traceback" not in err
+
+
+def _shell(home: Home, *flags: str) -> tuple[str, ...]:
+    return tuple(words(home, *RUN, "-it", *flags, "busybox", "sh"))
+
+
+def _settings(program: Terminal) -> object:
+    return termios.tcgetattr(program._file)
+
+
+def test_terminal_is_the_containers_and_then_as_before(home: Home) -> None:
+    with terminal(*_shell(home, "--rm")) as program:
+        before = _settings(program)
+        program.await_text("# ")
+        assert _settings(program) != before
+        program.type("echo $((40 + 2)); tty\r")
+        program.await_text("42\r\n/dev/")
+        program.type("exit 3\r")
+        assert program.end() == 3
+        assert _settings(program) == before
+
+
+def test_size_of_the_terminal_is_followed(home: Home) -> None:
+    with terminal(*_shell(home, "--rm")) as program:
+        program.await_text("# ")
+        for height, width in ((41, 132), (17, 60)):
+            program.resize(height, width)
+            deadline = time.monotonic() + 20
+            while True:
+                program.type("stty size; echo do''ne\r")
+                program.await_text("done\r\n")
+                if f"\r\n{height} {width}\r\n".encode() in program.shown:
+                    break
+                assert time.monotonic() < deadline, program.shown
+        program.type("exit\r")
+        assert program.end() == 0
+
+
+def test_interrupt_reaches_the_process_alone(home: Home) -> None:
+    with terminal(*_shell(home, "--rm")) as program:
+        program.await_text("# ")
+        program.type("sh -c 'echo up$((1)); exec sleep 1000'\r")
+        program.await_text("up1\r\n")
+        program.type("\x03")
+        program.await_text("# ")
+        program.type("exit\r")
+        assert program.end() == 130
+
+
+@pytest.mark.parametrize(("flags", "keys"), [((), "\x10\x11"), (("--detach-keys", "ctrl-x,x"), "\x18x")])
+def test_detach_keys_leave_the_container_running(home: Home, flags: tuple[str, ...], keys: str) -> None:
+    with terminal(*_shell(home, "--name", "left", *flags)) as program:
+        program.await_text("# ")
+        program.type(keys)
+        assert program.end() == 0
+    assert home.row("left").state == "running"
+    with terminal(*words(home, "attach", "left")) as program:
+        program.type("echo $((40 + 2)); exit 4\r")
+        program.await_text("42")
+        assert program.end() == 4
+
+
+def test_exec_under_a_terminal(home: Home) -> None:
+    home.start("sleep", "1000", name="up")
+    with terminal(*words(home, "exec", "-it", "up", "sh")) as program:
+        program.await_text("# ")
+        program.type("echo $((40 + 2)); exit 9\r")
+        program.await_text("42")
+        assert program.end() == 9
+    assert ligan(home, "exec", "-i", "up", "cat", stdin=b"in") == (0, b"in", b"")
+    assert ligan(home, "exec", "-t", "up", "sh", "-c", "echo hi >&2") == (0, b"hi\r\n", b"")
+
+
+def test_stdin_that_is_no_terminal_is_refused(home: Home) -> None:
+    assert ligan(home, *RUN, "-it", "busybox", "true") == (1, b"", b"the input device is not a TTY\n")
+
+
+def test_terminal_is_as_before_where_nothing_could_run(home: Home) -> None:
+    with terminal(*words(home, *RUN, "-it", "busybox", "nosuch")) as program:
+        before = _settings(program)
+        program.await_text("executable file not found")
+        assert _settings(program) == before
+        assert program.end() == 127
+
+
+def test_start_attached_gives_status_and_output(home: Home) -> None:
+    container = home.create("sh", "-c", "echo hi; exit 6")
+    assert ligan(home, "start", "-a", container) == (6, b"hi\n", b"")
