@@ -13,6 +13,9 @@ from ligan.errors import LiganError, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from threading import Event
+
     from ligan.cli.flags import Options
     from ligan.cli.session import Session
     from ligan.containers.attach import Attachment
@@ -166,6 +169,8 @@ def _stay(
     proxy: bool,
 ) -> int:
     """Start a container, and carry its streams until it ends. Returns its exit status."""
+    from threading import Event
+
     engine = session.engine
     flush()
     with terminal.Raw(tty and stdin) as raw:
@@ -175,12 +180,15 @@ def _stay(
             raw.__exit__()
             os._exit(0)
 
-        def started() -> None:
-            if tty:
-                terminal.follow_size(lambda height, width: engine.resize_container(container, height, width))
-            elif proxy:
-                terminal.pass_signals(lambda signal: engine.kill_container(container, signal))
+        has_started = Event()
 
+        def started() -> None:
+            has_started.set()
+            if tty:
+                terminal.follow_size(_resizing(session, container))
+
+        if proxy and not tty:
+            terminal.pass_signals(_killing(session, container, has_started))
         output = terminal.show_in_background(attachment)
         if stdin:
             terminal.send_input(attachment, detached, keys if tty else b"")
@@ -191,6 +199,26 @@ def _stay(
             raise
         output.join()
         return status
+
+
+def _resizing(session: Session, container: str) -> Callable[[int, int], None]:
+    def resize(height: int, width: int) -> None:
+        with session.again() as apart:
+            apart.engine.resize_container(container, height, width)
+
+    return resize
+
+
+def _killing(session: Session, container: str, has_started: Event | None = None) -> Callable[[str], None]:
+    """Return what sends a signal, once the container has started."""
+
+    def kill(signal: str) -> None:
+        if has_started:
+            has_started.wait()
+        with session.again() as apart:
+            apart.engine.kill_container(container, signal)
+
+    return kill
 
 
 RUN = Command(
@@ -285,14 +313,11 @@ def _attach(session: Session, options: Options) -> int:
             os._exit(1)
 
         if tty:
-
-            def resize(height: int, width: int) -> None:
-                engine.resize_container(container, height, width)
-
+            resize = _resizing(session, container)
             terminal.have_redrawn(resize)
             terminal.follow_size(resize)
         elif options.on("sig-proxy"):
-            terminal.pass_signals(lambda signal: engine.kill_container(container, signal))
+            terminal.pass_signals(_killing(session, container))
         if stdin:
             terminal.send_input(attachment, detached, keys if tty else b"")
         terminal.show_output(attachment)
@@ -352,7 +377,12 @@ def _exec(session: Session, options: Options) -> int:
             os._exit(0)
 
         if tty:
-            terminal.follow_size(lambda height, width: engine.resize_exec(instance, height, width))
+
+            def resize(height: int, width: int) -> None:
+                with session.again() as apart:
+                    apart.engine.resize_exec(instance, height, width)
+
+            terminal.follow_size(resize)
         if stdin:
             terminal.send_input(attachment, detached, keys if tty else b"")
         terminal.show_output(attachment)

@@ -53,6 +53,16 @@ class Session:
         """The command as one would type it again."""
         return "ligan " + " ".join([_quoted(word) for word in self._words])
 
+    def again(self) -> Session:
+        """Return the same with an engine of its own, for another thread; `with` closes it."""
+        return Session(self._words, self._root, self.environ)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
     def close(self) -> None:
         if self._engine is not None:
             self._engine.close()

@@ -38,9 +38,12 @@ class Raw:
 
     def __enter__(self) -> Raw:
         if self._wanted:
+            import signal
             import termios
             import tty
 
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, self._end)
             self._before = termios.tcgetattr(sys.stdin.fileno())
             tty.setraw(sys.stdin.fileno(), termios.TCSANOW)  # keep what was typed ahead
         return self
@@ -57,6 +60,11 @@ class Raw:
             termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, self._before)
             self._before = []
 
+    def _end(self, number: int, _frame: object) -> None:
+        """Leave the terminal as it was; the container goes on, and conmon sees to its end."""
+        self.__exit__()
+        os._exit(128 + number)
+
 
 def follow_size(resize: Callable[[int, int], None]) -> None:
     """Tell height and width now, and whenever they change."""
@@ -65,17 +73,28 @@ def follow_size(resize: Callable[[int, int], None]) -> None:
     if not is_terminal(sys.stdout):
         return
 
-    def tell(*_signal: object) -> None:
-        from ligan.errors import LiganError
-
+    def tell() -> None:
         columns, lines = os.get_terminal_size(sys.stdout.fileno())
-        try:
-            resize(lines, columns)
-        except LiganError:
-            pass  # it has ended meanwhile
+        _unless_ended(lambda: resize(lines, columns))
 
-    signal.signal(signal.SIGWINCH, tell)
+    signal.signal(signal.SIGWINCH, lambda _number, _frame: _apart(tell))
     tell()
+
+
+def _unless_ended(verb: Callable[[], None]) -> None:
+    from ligan.errors import LiganError
+
+    try:
+        verb()
+    except LiganError:
+        pass  # it has ended meanwhile
+
+
+def _apart(work: Callable[[], None]) -> None:
+    """Work in a thread of its own: a signal comes in the middle of whatever the main one does."""
+    from threading import Thread
+
+    Thread(target=work, daemon=True).start()
 
 
 def have_redrawn(resize: Callable[[int, int], None]) -> None:
@@ -142,13 +161,9 @@ def pass_signals(kill: Callable[[str], None]) -> None:
     """Send this process's signals on to the container, as docker's --sig-proxy does."""
     import signal
 
-    from ligan.errors import LiganError
-
     def send(number: int, _frame: object) -> None:
-        try:
-            kill(signal.Signals(number).name.removeprefix("SIG"))
-        except LiganError:
-            pass  # it has ended meanwhile
+        name = signal.Signals(number).name.removeprefix("SIG")
+        _apart(lambda: _unless_ended(lambda: kill(name)))
 
     for name in _PASSED:
         signal.signal(signal.Signals[f"SIG{name}"], send)
