@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _FOLDERS = ("/usr/lib/podman", "/usr/libexec/podman", "/usr/local/lib/podman", "/usr/local/libexec/podman")
 """Where the packages of distributions put what is no command of users."""
 
+_MACHINE_LOCK = "/run/ligan-network.lock"
+
 
 class Link(Value):
     """One container's interface in one network. `subnet` is written as 172.18.0.0/16."""
@@ -90,17 +92,34 @@ def _call(
 
     folder = layout.networks
     os.makedirs(folder, 0o700, exist_ok=True)
+    given = json.dumps(_request(name, links, ports)).encode()
     words = [find("netavark"), "--config", folder, "--rootless", "false"]
     if resolver := find("aardvark-dns"):
         words += ["--aardvark-binary", resolver]
-    result = subprocess.run(
-        [*words, verb, namespace],
-        input=json.dumps(_request(name, links, ports)).encode(),
-        capture_output=True,
-        check=False,
-    )
+    with _Turn(layout):
+        result = subprocess.run([*words, verb, namespace], input=given, capture_output=True, check=False)
     if result.returncode:
         raise NetworkFailed(_message(result.stdout) or result.stderr.decode("utf-8", "replace").strip())
+
+
+class _Turn:
+    """`with _Turn(layout)`: nobody else calls netavark, which looks for a chain before it makes it.
+
+    On one machine, for root: stores share bridges and chains. Where a user may not write in /run, that user's
+    namespace has its own.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._path = _MACHINE_LOCK if os.access("/run", os.W_OK) else f"{layout.networks}/lock"
+
+    def __enter__(self) -> None:
+        import fcntl
+
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_exception: object) -> None:
+        os.close(self._file)
 
 
 def _message(answer: bytes) -> str:
