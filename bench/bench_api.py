@@ -52,19 +52,23 @@ def _listing(bench: Bench, both: dict[str, Contender], count: int, goal: float) 
         client = Contender("client", ("docker",), environment, bench.folder)
         asking["the client alone, ligan's answer being recorded"] = partial(client.measure, "images")
         costs = interleaved(bench.runs * REPEATS, asking)
-    answers = interleaved(bench.runs * REPEATS, {who: partial(_get, path) for who, path in sockets.items()})
+    asks = {who: partial(get, path, "/v1.41/images/json") for who, path in sockets.items()}
+    answers = interleaved(bench.runs * REPEATS, asks)
     return [
         *compared(f"docker images at {count:,}", costs, {"docker": goal}),
         *compared(f"GET /images/json at {count:,}", answers, {}),
     ]
 
 
-def _get(path: str) -> Cost:
-    """Ask the engine at this socket for its images, as docker's client does."""
+def get(path: str, target: str) -> Cost:
+    """Ask the engine at this socket, as docker's client does, for all that it answers."""
     start = time.perf_counter()
     with contextlib.closing(UnixConnection(path)) as connection:
-        connection.request("GET", "/v1.41/images/json")
-        connection.getresponse().read()
+        connection.request("GET", target)
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"GET {target}: {answer.status}")
     return Cost(time.perf_counter() - start, 0, 0)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+from functools import partial
 from typing import TYPE_CHECKING
 
+from bench.bench_api import get
 from bench.contenders import REPOSITORY, empty, is_installed
 from bench.corpus import BIG_NAME, archive, layered_images
 from bench.measure import Contender, interleaved
@@ -112,11 +114,20 @@ def _changes(bench: Bench) -> list[Row]:
         return measured
 
     diffs = interleaved(bench.runs, {who: _call(both[who], ("diff", "changed")) for who in both})
+    with bench.daemon("short") as served:
+        hosts = {
+            "ligan": served.environment["DOCKER_HOST"],
+            "docker": bench.docker.environment["DOCKER_HOST"],
+        }
+        target = "/v1.41/containers/changed/changes"
+        asks = {who: partial(get, host.removeprefix("unix://"), target) for who, host in hosts.items()}
+        answers = interleaved(SHORT_RUNS, asks)
     commits = interleaved(bench.runs, {who: commit(both[who]) for who in both})
     for contender in both.values():
         contender.run("rm", "changed")
     return [
-        *compared(f"diff, {NEW_FILES} new files", diffs, {"docker": 10}),
+        *compared(f"diff, {NEW_FILES} new files", diffs, {}),
+        *compared(f"GET changes, {NEW_FILES} new files", answers, {"docker": 10}),
         *compared(f"commit, {NEW_FILES} new files", commits, {"docker": 4}),
     ]
 
