@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ligan.containers import netavark
 from tests.support import dockerd as real_dockerd
 from tests.support import registry as real_registry
 from tests.support.stores import check_store
@@ -32,6 +33,10 @@ def _missing(need: str) -> str | None:
         return "needs docker's client (Debian package docker.io)"
     if need == "docker_registry":
         return real_registry.missing()
+    if need == "netavark" and not all(map(netavark.find, ("netavark", "aardvark-dns", "iptables"))):
+        return "needs a backend of networks (Debian packages netavark, aardvark-dns and iptables)"
+    if need == "docker_compose" and shutil.which("docker-compose") is None:
+        return "needs docker-compose (Debian package docker-compose)"
     if need == "skopeo" and shutil.which("skopeo") is None:
         return "needs skopeo (Debian package skopeo)"
     return None

@@ -36,7 +36,7 @@ def containing(root: str, *flags: str) -> Iterator[Daemon]:
     deadline = time.monotonic() + SECONDS
     while (left := _traces(owned)) and time.monotonic() < deadline:
         time.sleep(0.02)  # a device goes a moment after its namespace
-    assert left == []
+    assert left == [], left
 
 
 def _marks(home: Home) -> list[str]:

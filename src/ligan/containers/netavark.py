@@ -132,11 +132,15 @@ def _message(answer: bytes) -> str:
 
 
 def _request(name: str, links: Sequence[Link], ports: Sequence[Port]) -> dict[str, Any]:
+    """Return netavark's document. Its networks are called as the bridges are.
+
+    It names chains of the firewall after networks, and every store has one called "bridge".
+    """
     return {
         "container_id": name,
         "container_name": name,
         "networks": {
-            link.network: {
+            link.bridge: {
                 "interface_name": link.interface,
                 "static_ips": [link.address],
                 "static_mac": link.mac,
@@ -144,7 +148,7 @@ def _request(name: str, links: Sequence[Link], ports: Sequence[Port]) -> dict[st
             }
             for link in links
         },
-        "network_info": {link.network: _network(link) for link in links},
+        "network_info": {link.bridge: _network(link) for link in links},
         "port_mappings": [
             {
                 "container_port": port.port,
@@ -160,7 +164,7 @@ def _request(name: str, links: Sequence[Link], ports: Sequence[Port]) -> dict[st
 
 def _network(link: Link) -> dict[str, Any]:
     return {
-        "name": link.network,
+        "name": link.bridge,
         "id": link.network_id,
         "driver": "bridge",
         "network_interface": link.bridge,

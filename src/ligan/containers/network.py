@@ -331,7 +331,8 @@ def connect(store: Store, name: str, container: Container, settings: Document) -
         with store.database.write() as tx:
             link = _add_endpoint(tx, store, container, network, settings, f"eth{number}")
         try:
-            netavark.setup(store.layout, store.layout.namespace(container.id), container.name, [link], [])
+            namespace, published = store.layout.namespace(container.id), published_ports(container.networking)
+            netavark.setup(store.layout, namespace, container.name, [link], published)
         except BaseException:
             with store.database.write() as tx:
                 _remove_endpoints(tx, store, container, [network])
@@ -349,7 +350,8 @@ def disconnect(store: Store, name: str, container: Container) -> None:
         raise Forbidden(f"container {container.id} is not connected to network {network.name}")
     if connected:
         links = _links(container, connected)
-        _disconnect(store, store.layout.namespace(container.id), container, links, [])
+        published = published_ports(container.networking)
+        _disconnect(store, store.layout.namespace(container.id), container, links, published)
         with store.database.write() as tx:
             _remove_endpoints(tx, store, container, [network])
         _renew_names(store, container)
