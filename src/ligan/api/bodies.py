@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from ligan.errors import Invalid
-from ligan.oci.documents import MAX_DOCUMENT_SIZE
+from ligan.oci.documents import MAX_DOCUMENT_SIZE, parse_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,10 +29,7 @@ async def read_object(call: Call, *, optional: bool = False) -> dict[str, Any] |
     kind = call.http.headers.get("Content-Type", "")
     if call.http.content_type != "application/json":
         raise Invalid(f"Content-Type specified ({kind}) must be 'application/json'")
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Invalid(f"invalid JSON: {error}") from None
+    document = parse_json(bytes(body), "JSON")
     if document is not None and not isinstance(document, dict):
         raise Invalid(f"invalid JSON: an object was expected, not {str(document)[:40]}")
     return document

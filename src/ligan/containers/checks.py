@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 
 _MILLISECOND = 1_000_000
 _SHM_SIZE = 64 << 20
+_NAME_MOST, _PATH_MOST = 255, 1024
+
+
+def check_text(document: object) -> None:
+    """Raise Invalid for a text with a zero byte, wherever it is: neither kernel nor files take one."""
+    if isinstance(document, str):
+        if "\0" in document:
+            raise Invalid(f"invalid container config: {document!r:.40} has a zero byte")
+    elif isinstance(document, dict):
+        check_text([*document.keys(), *document.values()])
+    elif isinstance(document, list):
+        for item in document:
+            check_text(item)
 
 
 def check_config(config: Mapping[str, Any]) -> None:
@@ -65,7 +78,15 @@ def check_host_config(host_config: Mapping[str, Any]) -> None:
     mode = host_config.get("IpcMode") or ""
     if mode not in ("", "none", "host", "private", "shareable") and not mode.startswith("container:"):
         raise Invalid(f"Invalid IPC mode: {mode}")
+    _check_cgroup(host_config.get("CgroupParent") or "")
     parse_security(host_config)
+
+
+def _check_cgroup(parent: str) -> None:
+    """A cgroup is a folder, and what cannot be looked up could not be taken away either."""
+    parts = parent.split("/")
+    if ".." in parts or len(parent) > _PATH_MOST or any(len(part.encode()) > _NAME_MOST for part in parts):
+        raise Invalid(f"invalid cgroup parent: {parent}")
 
 
 def _check_tmpfs(path: str) -> None:

@@ -12,6 +12,7 @@ from ligan.containers import naming, rows
 from ligan.containers.merging import merge
 from ligan.containers.mounts import Mount
 from ligan.errors import Invalid, LiganError, NotFound
+from ligan.oci.documents import whole_characters
 from ligan.oci.hostconfig import endpoint_settings, host_config, networking_config
 from ligan.oci.runconfig import run_config
 from ligan.store import failpoints
@@ -52,16 +53,21 @@ class Created(Value):
 def create(store: Store, request: CreateRequest) -> Created:
     """Make a container. Raises NoSuchImage, NameTaken, or Invalid for what it asks; nothing is left then."""
     from ligan.containers import filling
-    from ligan.containers.checks import check_config, check_host_config, fill_in
+    from ligan.containers.checks import check_config, check_host_config, check_text, fill_in
     from ligan.containers.host import Host
     from ligan.containers.validity import check_request
     from ligan.layers.snapshots import Snapshots
 
     if not request.config:
         raise Invalid("Config cannot be empty in order to create a container")
-    asked = run_config(request.config, "Config", "invalid container config")
-    host = host_config(request.host_config or {})
-    endpoints = networking_config(request.networking or {})["EndpointsConfig"] or {}
+    # Words of a command line may be no text.
+    config, host_settings, networking = whole_characters(
+        [request.config, request.host_config or {}, request.networking or {}]
+    )
+    asked = run_config(config, "Config", "invalid container config")
+    host = host_config(host_settings)
+    endpoints = networking_config(networking)["EndpointsConfig"] or {}
+    check_text([asked, host, endpoints])
     check_config(asked)
     check_host_config(host)
     warnings = check_request(asked, host, endpoints)

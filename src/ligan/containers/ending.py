@@ -15,11 +15,15 @@ from ligan.containers.locking import Locked, is_checked, is_locked, is_watched
 from ligan.containers.processes import Process, await_end, is_alive, send
 from ligan.containers.restart_policy import wait_before, wants_restart
 from ligan.containers.rows import Container, NoSuchContainer
+from ligan.errors import LiganError
 from ligan.store import failpoints
 from ligan.store.db import Explained
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from ligan.containers.rows import Ended
     from ligan.store.db import WriteTransaction
     from ligan.store.layout import Layout
@@ -239,7 +243,8 @@ def reconcile(store: Store) -> None:
     """Compare what is written down of runs with what runs. On return rows tell the truth.
 
     Nothing is left of a run that is over. What another process is busy with is left to it. A store that
-    can only be read stays as it is.
+    can only be read stays as it is. A run that cannot be ended, such as one with a process that the kernel
+    does not let go, keeps its row: verbs that name its container say why, all others do their work.
     """
     if not store.database.is_writable:
         return
@@ -248,21 +253,32 @@ def reconcile(store: Store) -> None:
             """SELECT id, state, pid, pid_started, boot_id, health FROM container
                WHERE state IN ('running', 'paused', 'restarting')"""
         )
-    known = set()
-    for container_id, state, pid, pid_started, boot_id, health in running:
-        known.add(container_id)
-        if state == "restarting":
-            if not is_watched(store.layout, container_id):
-                _spawn_cleanup(store.layout, container_id)
-        elif not is_alive(Process(pid, pid_started, boot_id)):
-            finish(store, container_id)
-        elif _is_starting(store.layout, container_id):
-            _settle_start(store, container_id)
-        elif health and not is_checked(store.layout, container_id):
-            _start_checking(store.layout, container_id)
-    for container_id in _marked(store.layout):
-        if container_id not in known:
-            _settle_start(store, container_id)
+    known = {row[0] for row in running}
+    starts = [container_id for container_id in _marked(store.layout) if container_id not in known]
+    for row in running:
+        _attempt(_compare, store, row)
+    for container_id in starts:
+        _attempt(_settle_start, store, container_id)
+
+
+def _attempt(settle: Callable[[Store, Any], None], store: Store, one: object) -> None:
+    try:
+        settle(store, one)
+    except LiganError:
+        pass  # it is tried again by every verb, and told by those that name the container
+
+
+def _compare(store: Store, row: tuple[str, str, int, int, str, str | None]) -> None:
+    container_id, state, pid, pid_started, boot_id, health = row
+    if state == "restarting":
+        if not is_watched(store.layout, container_id):
+            _spawn_cleanup(store.layout, container_id)
+    elif not is_alive(Process(pid, pid_started, boot_id)):
+        finish(store, container_id)
+    elif _is_starting(store.layout, container_id):
+        _settle_start(store, container_id)
+    elif health and not is_checked(store.layout, container_id):
+        _start_checking(store.layout, container_id)
 
 
 def mark_started(layout: Layout, container_id: str) -> None:

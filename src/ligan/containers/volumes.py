@@ -11,6 +11,7 @@ import os
 from ligan.containers.naming import NAME_RULE, is_valid, new_id
 from ligan.errors import Conflict, Invalid, NotFound
 from ligan.images.events import record
+from ligan.oci.documents import whole_characters
 from ligan.oci.times import rfc3339nano
 from ligan.store import failpoints
 from ligan.store.folders import NewFolders
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     Filters = Mapping[str, Sequence[str]]
 
 DRIVER = "local"
+
+_NAME_MOST = 255
 
 _OPTIONS = {"type": ("device",), "device": ("type",), "o": ("device", "type"), "size": ()}
 """Options of the driver, and what each of them needs beside it."""
@@ -126,6 +129,8 @@ def _check(name: str, options: Mapping[str, str]) -> None:
         raise Invalid(
             f"create {name}: volume name is too short, names should be at least two alphanumeric characters"
         )
+    if len(name) > _NAME_MOST:
+        raise Invalid(f"create {name}: file name too long")
     if not is_valid(name):
         raise Invalid(
             f'create {name}: "{name}" includes invalid characters for a local volume name, '
@@ -156,6 +161,7 @@ def create(
     store: Store, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]
 ) -> dict[str, Any]:
     """Make a volume, or return the one that is there, as Docker's document."""
+    name, options, labels = whole_characters([name, options, labels])  # words may be no text
     with (
         store.lease() as lease,
         NewFolders(store.layout, lease) as folders,

@@ -44,13 +44,13 @@ def parse_json(raw: bytes, what: str) -> Any:
 
     try:
         value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
-        return _whole_characters(value) if b"\\ud" in raw.lower() else value
+        return whole_characters(value) if b"\\ud" in raw.lower() else value
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise Invalid(f"invalid {what}: {reason}") from None
 
 
-def _whole_characters(value: Any) -> Any:
+def whole_characters(value: Any) -> Any:
     """As Go does, take half of a surrogate pair for U+FFFD: no file or terminal can hold it."""
     import json
 

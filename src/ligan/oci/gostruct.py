@@ -29,9 +29,10 @@ def boolean(value: Any, name: str) -> bool:
 
 
 def integer(value: Any, name: str) -> int:
-    if isinstance(value, bool):
+    number: int = of(value, int, name) or 0
+    if isinstance(value, bool) or not -1 << 63 <= number < 1 << 63:
         raise mismatch(value, name)
-    return of(value, int, name) or 0
+    return number
 
 
 def strings(value: Any, name: str) -> list[str] | None:

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from ligan.containers.checks import check_config, check_host_config, fill_in, parse_security
+from ligan.containers.checks import (
+    check_config,
+    check_host_config,
+    check_text,
+    fill_in,
+    parse_security,
+)
 from ligan.containers.host import Host
 from ligan.errors import Invalid
 
@@ -204,3 +210,24 @@ def test_no_oom_killer_without_a_limit_is_warned_of() -> None:
         "OOM killer is disabled for the container, but no memory limit is set, "
         "this can result in the system running out of resources."
     ]
+
+
+@pytest.mark.parametrize("document", ["\0", {"a": ["b", {"c\0": 1}]}, [None, {"d": "e\0"}]])
+def test_zero_bytes_are_refused_wherever_they_are(document: object) -> None:
+    with pytest.raises(Invalid, match="has a zero byte"):
+        check_text(document)
+
+
+def test_text_without_zero_bytes_is_taken() -> None:
+    check_text({"a": ["b", None, 1, True, {}], "c": ""})
+
+
+@pytest.mark.parametrize("parent", ["../a", "/a/../../b", "a/" + "é" * 128, "a/" * 600])
+def test_cgroup_that_no_hierarchy_can_have_is_refused(parent: str) -> None:
+    with pytest.raises(Invalid, match="invalid cgroup parent"):
+        check_host_config({"CgroupParent": parent})
+
+
+@pytest.mark.parametrize("parent", ["", "/a/b/", "a..b", "x" * 255])
+def test_other_cgroups_are_taken(parent: str) -> None:
+    check_host_config({"CgroupParent": parent})

@@ -168,3 +168,13 @@ def test_what_cannot_be_mounted_is_told(stock: Stock) -> None:
     container = make(stock, host={"Binds": ["bad:/d"]})
     with pytest.raises(Unavailable, match=r"error while mounting volume '.*/_data': failed to mount local"):
         mount_all(stock.store, container.mounts)
+
+
+def test_a_name_that_no_folder_can_have_is_refused(stock: Stock) -> None:
+    with pytest.raises(Invalid, match="file name too long"):
+        _create(stock, "x" * 256)
+
+
+def test_labels_that_are_no_text_are_made_text(stock: Stock) -> None:
+    _create(stock, "text", a="\udcff")
+    assert stock.engine.inspect_volume("text")["Labels"] == {"a": "\ufffd"}
