@@ -239,6 +239,14 @@ def test_a_registry_that_keeps_failing_is_asked_a_few_times(registries: Registri
     assert len([path for path in registry.paths() if "manifests" in path]) == FAST.attempts
 
 
+def test_a_registry_is_asked_again_when_it_says(registries: Registries) -> None:
+    """Not after the wait that there would be otherwise, which is too long to be waited for at all."""
+    answers = iter([reply(429, b"", Retry_After="0"), reply(503, b"", Retry_After="0"), reply(200, b"{}")])
+    registry = registries.serve(only("/manifests/", lambda _: next(answers)))
+    settings = FAST.replace(first_wait=3600.0)
+    assert registries.open(registry, settings).repository("app").get_manifest("latest").raw == b"{}"
+
+
 @pytest.mark.parametrize("wanted", ["3600", "99999999", "9" * 400])
 def test_a_registry_that_asks_to_wait_for_long_is_not_waited_for(registries: Registries, wanted: str) -> None:
     registry = registries.serve(only("/manifests/", lambda _: reply(503, b"", Retry_After=wanted)))
