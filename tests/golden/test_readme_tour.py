@@ -6,28 +6,43 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+from tests.support.homes import Home
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def _tour() -> list[str]:
+def _tour(part: int) -> list[str]:
+    """Return the lines of one of the tour's blocks."""
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
         text = file.read()
-    return text.split("## A tour of a minute")[1].split("```sh\n")[1].split("```")[0].splitlines()
+    return text.split("## A tour of a minute")[1].split("```sh\n")[part].split("```")[0].splitlines()
 
 
-def test_every_command_of_the_tour_does_what_its_comment_says(store_root: str) -> None:
+@pytest.mark.parametrize(
+    ("part", "refusal"),
+    [
+        (1, "ligan rmi 3f2f000812a3"),
+        pytest.param(2, "ligan rmi notes:2.0", marks=pytest.mark.root),
+    ],
+)
+def test_every_command_of_the_tour_does_what_its_comment_says(
+    store_root: str, part: int, refusal: str
+) -> None:
     statuses = {}
     environment = os.environ | {
         "LIGAN_ROOT": store_root,
         "LIGAN_UNDO_DISK_LIMIT": "100%",
         "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"],
     }
-    commands = [line for line in _tour() if line.startswith("ligan ")]
+    commands = [line for line in _tour(part) if line.startswith("ligan ")]
     for command in commands:
         done = subprocess.run(
             command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )
         statuses[command.split("#")[0].strip()] = done.returncode
     refused = [command for command, status in statuses.items() if status]
-    assert refused == ["ligan rmi 3f2f000812a3"]
-    assert len(statuses) == len(commands) > 10
+    assert refused == [refusal]
+    assert len(statuses) == len(commands) > 9
+    Home(store_root).close()
