@@ -8,6 +8,7 @@ import os
 from ligan.cli.commands import Command
 from ligan.cli.flags import LIST, TEXT, Flag
 from ligan.cli.output import Failure
+from ligan.cli.rootless import ROOTLESS_UID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def _serve(session: Session, options: Options) -> int:
     from ligan.api.server import Api
     from ligan.cli.settings import read_policy, read_remote
 
+    session.enter_namespace()
     settings = Settings(
         root=session.root,
         addresses=tuple(options.values("host")) or (_default_host(session),),
@@ -44,9 +46,10 @@ def _serve(session: Session, options: Options) -> int:
 
 
 def _default_host(session: Session) -> str:
-    if os.geteuid() == 0:
+    uid = session.environ.get(ROOTLESS_UID) or str(os.getuid())
+    if uid == "0":
         return "unix:///run/ligan.sock"
-    return f"unix://{session.environ.get('XDG_RUNTIME_DIR') or f'/run/user/{os.getuid()}'}/ligan.sock"
+    return f"unix://{session.environ.get('XDG_RUNTIME_DIR') or f'/run/user/{uid}'}/ligan.sock"
 
 
 def _tls_files(session: Session, options: Options) -> TlsFiles | None:

@@ -7,7 +7,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import MutableMapping, Sequence
     from typing import TextIO
 
     from ligan.engine.role import Engine
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Session:
     """What a command runs with. The engine is opened when it is first asked for."""
 
-    def __init__(self, words: Sequence[str], root: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, words: Sequence[str], root: str, environ: MutableMapping[str, str]) -> None:
         """`words` are the command as typed, `root` is that of `--root`, or empty."""
         self._words = words
         self._root = root
@@ -36,8 +36,16 @@ class Session:
             from ligan.cli.settings import read_policy
             from ligan.engine.embedded import open_engine
 
+            self.enter_namespace()
             self._engine = open_engine(self.root, read_policy(self.environ), command=self.command)
         return self._engine
+
+    def enter_namespace(self) -> None:
+        """On return this process is in the store's user namespace, if it has to be. It has one thread yet."""
+        if os.geteuid() != 0:
+            from ligan.cli.rootless import enter_where_needed
+
+            enter_where_needed(self._words, self.root, self.environ)
 
     @property
     def remote_engine(self) -> Engine:

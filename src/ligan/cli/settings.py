@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 
 from ligan.cli.output import Failure
+from ligan.cli.rootless import ROOTLESS_UID
 from ligan.store.store import Policy
 
 TYPE_CHECKING = False
@@ -31,13 +32,19 @@ def root_folder(option: str, environ: Mapping[str, str]) -> str:
     """Return the store's folder: the option, else LIGAN_ROOT, else the one of this user."""
     root = option or environ.get("LIGAN_ROOT", "")
     if not root:
-        root = SYSTEM_ROOT if _is_root() else f"{_home(environ, 'XDG_DATA_HOME', '.local/share')}/ligan"
+        root = (
+            SYSTEM_ROOT if _is_root(environ) else f"{_home(environ, 'XDG_DATA_HOME', '.local/share')}/ligan"
+        )
     return os.path.abspath(root)
 
 
 def settings_file(environ: Mapping[str, str]) -> str:
     """Return the path of this user's settings file, which need not exist."""
-    return SYSTEM_FILE if _is_root() else f"{_home(environ, 'XDG_CONFIG_HOME', '.config')}/ligan/config.toml"
+    return (
+        SYSTEM_FILE
+        if _is_root(environ)
+        else f"{_home(environ, 'XDG_CONFIG_HOME', '.config')}/ligan/config.toml"
+    )
 
 
 def read_policy(environ: Mapping[str, str]) -> Policy:
@@ -59,7 +66,7 @@ def read_remote(environ: Mapping[str, str]) -> RemoteSettings:
         for name in ("http_proxy", "https_proxy", "no_proxy")
     }
     docker = environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
-    places = ["/etc"] if _is_root() else ["/etc", _home(environ, "XDG_CONFIG_HOME", ".config")]
+    places = ["/etc"] if _is_root(environ) else ["/etc", _home(environ, "XDG_CONFIG_HOME", ".config")]
     folders = [f"{place}/{program}/certs.d" for place in places for program in ("docker", "ligan")]
     return RemoteSettings(
         **_fields(environ, _REMOTE_KEYS),
@@ -196,8 +203,9 @@ _REMOTE_KEYS = {
 """The same for RemoteSettings."""
 
 
-def _is_root() -> bool:
-    return os.geteuid() == 0
+def _is_root(environ: Mapping[str, str]) -> bool:
+    """Return whether this is root, and not a user in the user namespace of a store."""
+    return os.geteuid() == 0 and ROOTLESS_UID not in environ
 
 
 def _home(environ: Mapping[str, str], variable: str, default: str) -> str:

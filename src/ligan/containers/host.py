@@ -6,6 +6,7 @@ import os
 import stat
 
 from ligan.containers.capabilities import of_mask
+from ligan.layers.namespaces import in_user_namespace
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -30,7 +31,8 @@ class Host(Value):
     `cgroups` is "v1" (also where v1 and v2 are mixed: the controllers are v1's) or "v2". `machine` is Go's
     name of the architecture, `kernel` the first two numbers of its version. `capabilities` are those that a
     process can have at all. `controls` names the limits that can be set, as they are called below
-    /sys/fs/cgroup. `apparmor` are the names of the profiles that are loaded; empty without AppArmor.
+    /sys/fs/cgroup: none in a user namespace, which has no cgroups of its own. `apparmor` are the names of
+    the profiles that are loaded; empty without AppArmor.
     """
 
     cgroups: str
@@ -44,11 +46,12 @@ class Host(Value):
     controls: frozenset[str]
     apparmor: frozenset[str]
     uid: int
+    in_user_namespace: bool = False
 
     @classmethod
     def read(cls) -> Host:
         """Ask the kernel."""
-        name = os.uname()
+        name, is_nested = os.uname(), in_user_namespace()
         cgroups = "v2" if os.path.exists(f"{_CGROUPS}/cgroup.controllers") else "v1"
         cpus, mems = _cpuset(cgroups)
         return cls(
@@ -60,9 +63,10 @@ class Host(Value):
             cpuset_cpus=cpus,
             cpuset_mems=mems,
             memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-            controls=_controls(cgroups),
+            controls=frozenset() if is_nested else _controls(cgroups),
             apparmor=_apparmor(),
             uid=os.geteuid(),
+            in_user_namespace=is_nested,
         )
 
     def has(self, control: str) -> bool:

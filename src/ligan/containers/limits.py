@@ -150,7 +150,10 @@ def fit_limits(
     warnings: list[str] = []
     for name, control, instead, words in _NEEDS:
         asked = host_config.get(name)
-        unlimited = name in ("MemorySwap", "PidsLimit") and asked is not None and asked <= 0
+        # Docker's client always sends a swappiness: -1 is none.
+        unlimited = (
+            name in ("MemorySwap", "MemorySwappiness", "PidsLimit") and asked is not None and asked <= 0
+        )
         if asked and not unlimited and not host.has(control):
             changes[name] = instead
             if words not in warnings:

@@ -11,7 +11,7 @@ import os
 from ligan.containers.conmon import Conmon, common_words, exit_words, stream_words
 from ligan.containers.failures import Runtime, RuntimeFailed, exec_failure, last_error, start_failure
 from ligan.containers.spawning import Finished, run
-from ligan.errors import Conflict, Unavailable
+from ligan.errors import Conflict, Unavailable, Unsupported
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -164,7 +164,12 @@ def start(folder: str, container_id: str) -> None:
 
 
 def pause(folder: str, container_id: str) -> None:
-    """Freeze all processes of a container."""
+    """Freeze all processes of a container. Raises Unsupported where it has no cgroup."""
+    if not _cgroup_path(folder):
+        raise Unsupported(
+            "without root a container has no cgroup in which it could be frozen",
+            "To commit one that runs: --pause=false",
+        )
     _call(folder, "pause", container_id)
 
 
@@ -220,17 +225,20 @@ def _read_number(path: str) -> int:
 _RUN_FILES = ("attach", "ctl", "winsz", "pid", "conmon.pid", "oom")
 
 
-def delete(folder: str, _container_id: str) -> None:
+def delete(folder: str, container_id: str) -> None:
     """End whatever is left of a container's processes, and take away its cgroup and the runtime's state.
 
     Of nothing, do nothing: it may never have been created, be gone already, or be of an earlier boot. No
-    runtime is called: what one keeps is the cgroup and its folder.
+    runtime is called: what one keeps is the cgroup and its folder. It has to be asked only where it chose
+    the cgroup itself, in a user namespace.
     """
     from ligan.containers.cgroups import remove_cgroups
 
     path = _cgroup_path(folder)
     if path:
         remove_cgroups(path)
+    elif _state_folder(folder):
+        _run(folder, ["delete", "--force", container_id])
     _clear(folder)
 
 
@@ -253,12 +261,12 @@ def _unlink(path: str) -> None:
 
 
 def _cgroup_path(folder: str) -> str:
-    """Return the cgroup of the container's specification, or nothing where it has none yet."""
+    """Return the cgroup of the container's specification, or nothing where it names none, or is not there."""
     import json
 
     try:
         with open(f"{folder}/config.json", "rb") as file:
-            return str(json.load(file)["linux"]["cgroupsPath"])
+            return str(json.load(file)["linux"].get("cgroupsPath", ""))
     except FileNotFoundError:
         return ""
 

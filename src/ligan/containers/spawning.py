@@ -26,6 +26,10 @@ def inherited_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _FOR_US}
 
 
+NAMESPACE_FILE = 31
+"""The descriptor by which whoever lives in a store's user namespace keeps it (`rootless`)."""
+
+
 class Finished(Value):
     """A program that has ended. `status` is its exit status, 128 + the signal that ended it otherwise."""
 
@@ -64,7 +68,7 @@ def _inheritable() -> list[int]:
     found = []
     for file in map(int, os.listdir("/proc/self/fd")):
         try:
-            if os.get_inheritable(file):
+            if file != NAMESPACE_FILE and os.get_inheritable(file):
                 found.append(file)
         except OSError:
             pass  # the one of the listing, or another thread's, closed by now

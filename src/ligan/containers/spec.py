@@ -98,7 +98,7 @@ def runtime_spec(
         spec["root"]["readonly"] = True
     if container.mode("UTSMode") != "host":
         spec["hostname"] = container.config.get("Hostname") or ""
-    spec["mounts"], propagation = mounts_of(container)
+    spec["mounts"], propagation = mounts_of(container, in_user_namespace=host.in_user_namespace)
     spec["linux"] = _linux(container, host, devices, process)
     if propagation:
         spec["linux"]["rootfsPropagation"] = propagation
@@ -211,14 +211,15 @@ def _linux(
     privileged = bool(host_config.get("Privileged"))
     nodes, rules = _devices(host_config, devices)
     linux: dict[str, Any] = {
-        "sysctl": _sysctls(container),
+        "sysctl": _sysctls(container, host),
         "resources": {
             "devices": rules,
             **limits.resources(host_config, lambda path: _number_of(path, devices)),
         },
-        "cgroupsPath": cgroup_path(container.id, host_config),
         "namespaces": _namespaces(container),
     }
+    if not host.in_user_namespace:  # else the runtime makes one where it may, and none where it may not
+        linux["cgroupsPath"] = cgroup_path(container.id, host_config)
     if nodes:
         linux["devices"] = nodes
     if not privileged:
@@ -242,11 +243,12 @@ def cgroup_path(container_id: str, host_config: Mapping[str, Any]) -> str:
     return f"/{parent.strip('/')}/{container_id}"
 
 
-def _sysctls(container: Container) -> dict[str, str]:
+def _sysctls(container: Container, host: Host) -> dict[str, str]:
     sysctls: dict[str, str] = {}
     if container.mode("NetworkMode") != "host" and not container.joins("NetworkMode"):
         sysctls["net.ipv4.ip_unprivileged_port_start"] = "0"
-        sysctls["net.ipv4.ping_group_range"] = "0 2147483647"
+        if not host.in_user_namespace:  # which does not have so many
+            sysctls["net.ipv4.ping_group_range"] = "0 2147483647"
     if container.config.get("Domainname") and container.mode("UTSMode") != "host":
         sysctls["kernel.domainname"] = container.config["Domainname"]
     return sysctls | (container.host_config.get("Sysctls") or {})

@@ -30,11 +30,12 @@ _STAY_WRITABLE = ("/proc", "/dev/pts", _SHARED_MEMORY, "/dev/mqueue", "/dev")
 """With a read-only root these are not the root's."""
 
 
-def mounts_of(container: Container) -> tuple[list[dict[str, Any]], str]:
+def mounts_of(container: Container, *, in_user_namespace: bool = False) -> tuple[list[dict[str, Any]], str]:
     """Return the mounts, in the order in which they are made, and the propagation that the root needs."""
     asked, propagation = _asked(container)
     taken = {mount["destination"] for mount in asked}
-    mounts = [mount for mount in _defaults(container) if not _is_replaced(mount["destination"], taken)]
+    defaults = _defaults(container, in_user_namespace=in_user_namespace)
+    mounts = [mount for mount in defaults if not _is_replaced(mount["destination"], taken)]
     files = [
         _bind(path, source, writable=not container.host_config.get("ReadonlyRootfs"), propagation="rprivate")
         for path, source in container.files.items()
@@ -57,14 +58,21 @@ def _is_replaced(destination: str, taken: set[str]) -> bool:
     return destination in taken or ("/dev" in taken and destination.startswith("/dev/"))
 
 
-def _defaults(container: Container) -> list[dict[str, Any]]:
+def _defaults(container: Container, *, in_user_namespace: bool) -> list[dict[str, Any]]:
     mounts = []
+    # A sysfs shows a network, and can be mounted by those who own it. The host's has its cgroups below it.
+    binds_sys = in_user_namespace and container.mode("NetworkMode") == "host"
     for destination, kind, source, words in _DEFAULTS:
         options = words.split()
         if destination == _SHARED_MEMORY:
             if container.mode("IpcMode") != "private":
                 continue
             options.append(f"size={container.host_config.get('ShmSize')}")
+        if binds_sys and kind == "cgroup":
+            continue
+        if binds_sys and kind == "sysfs":
+            mounts.append(_bind(destination, "/sys", writable=False, propagation="rslave"))
+            continue
         if container.host_config.get("Privileged") and kind in ("sysfs", "cgroup"):
             options.remove("ro")
         mounts.append({"destination": destination, "type": kind, "source": source, "options": options})

@@ -191,7 +191,9 @@ def pause(store: Store, name: str) -> None:
             runtime.pause(folder, container.id)
         except LiganError as error:
             if runtime.state(folder, container.id) != "paused":
-                raise Unavailable(f"Cannot pause container {container.id}: {error.message}") from None
+                raise Unavailable(
+                    f"Cannot pause container {container.id}: {error.message}", error.hint
+                ) from None
         with store.database.write() as tx:
             rows.set_state(tx, container.key, "paused")
             rows.record(tx, store.now(), "pause", container)

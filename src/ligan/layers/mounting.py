@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from ligan.errors import Unavailable
+from ligan.layers.namespaces import in_user_namespace
 from ligan.store.mounts import call_libc
 
 TYPE_CHECKING = False
@@ -22,6 +23,8 @@ _PAGE = 4096
 # Docker's overlay2 sets these too, where the kernel's defaults differ: what a container writes must mean the
 # same on every host, and layers are shared by mounts that know nothing of each other.
 _OVERLAY_OPTIONS = "index=off,redirect_dir=off,metacopy=off"
+_USER_OPTIONS = "index=off,userxattr"
+"""The same in a user namespace, where the kernel allows no others."""
 
 
 class CannotMount(Unavailable):
@@ -56,7 +59,7 @@ def mount_overlay(
     """
     with _Names([*lowers, upper, work] if upper else lowers) as names:
         stack = ":".join(names[: len(lowers)])
-        options = f"{_OVERLAY_OPTIONS},lowerdir={stack}"
+        options = f"{_USER_OPTIONS if in_user_namespace() else _OVERLAY_OPTIONS},lowerdir={stack}"
         if upper:
             options += f",upperdir={names[-2]},workdir={names[-1]}"
             _forget_volatile(work)

@@ -15,6 +15,7 @@ import stat
 
 from ligan.errors import Unavailable, Unsupported
 from ligan.layers.beneath import CHANGED, FILE, FOLDER, locate, open_folder, open_root, resolve
+from ligan.layers.namespaces import overlay_attribute
 from ligan.layers.tar import (
     BLOCK_DEVICE,
     CHARACTER_DEVICE,
@@ -37,8 +38,6 @@ CHUNK = 1 << 20
 
 CAPABILITY = "security.capability"
 
-_OPAQUE = "trusted.overlay.opaque"
-_ELSEWHERE = ("trusted.overlay.redirect", "trusted.overlay.metacopy")
 _NO_RECORDS: Mapping[str, bytes] = {}
 _DEVICES = (CHARACTER_DEVICE, BLOCK_DEVICE)
 _OWNERS_READ = 1 << 20
@@ -341,13 +340,19 @@ def is_opaque(folder: int, name: str) -> bool:
     """
     attributes = os.listxattr(folder)
     _refuse_references(attributes, name)
-    return _OPAQUE in attributes and os.getxattr(folder, _OPAQUE) == b"y"
+    if not attributes:
+        return False
+    opaque = overlay_attribute("opaque")
+    return opaque in attributes and os.getxattr(folder, opaque) == b"y"
 
 
 def _refuse_references(attributes: list[str], name: str) -> None:
     """Raise Unsupported for what has its content in a lower layer, under another name or without a copy."""
+    if not attributes:
+        return
+    elsewhere = (overlay_attribute("redirect"), overlay_attribute("metacopy"))
     for attribute in attributes:
-        if attribute in _ELSEWHERE:
+        if attribute in elsewhere:
             raise Unsupported(
                 f"{name} has the attribute {attribute}: its content is not in the overlay's upper directory",
                 "Overlays must be mounted with redirect_dir=off,metacopy=off.",

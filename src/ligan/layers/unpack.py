@@ -16,6 +16,7 @@ import stat
 
 from ligan.errors import Conflict, Corrupt, Invalid, Unsupported
 from ligan.layers.beneath import CHANGED, FOLDER, open_folder, resolve
+from ligan.layers.namespaces import in_user_namespace, overlay_attribute
 from ligan.layers.scan import OPAQUE, WHITEOUT, path_in_layer
 from ligan.layers.tar import (
     BLOCK_DEVICE,
@@ -43,8 +44,6 @@ _NODE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _KINDS = {CHARACTER_DEVICE: stat.S_IFCHR, BLOCK_DEVICE: stat.S_IFBLK, FIFO: stat.S_IFIFO}
 _PERMISSIONS = 0o7777
 _LATEST = (1 << 63) - 1
-
-_OPAQUE_ATTRIBUTE = "trusted.overlay.opaque"
 
 _NO_OWNERS = (
     "Run ligan as root, or in a user namespace that has these IDs: with /etc/subuid and /etc/subgid set up "
@@ -208,7 +207,7 @@ class _Unpacking:
         if name == OPAQUE:
             opened = os.open(".", FOLDER, dir_fd=folder)
             try:
-                os.setxattr(opened, _OPAQUE_ATTRIBUTE, b"y")
+                os.setxattr(opened, overlay_attribute("opaque"), b"y")
             finally:
                 os.close(opened)
             return
@@ -473,6 +472,8 @@ class _Unpacking:
         if not member.pax:
             return
         for name, value in xattrs_of(member).items():
+            if name.startswith("user.overlay.") and in_user_namespace():
+                continue  # there overlay's own, by which the layer could point into others
             try:
                 os.setxattr(file, name, value)
             except OSError as error:
@@ -485,9 +486,3 @@ def _times(member: Member) -> tuple[int, int]:
     """Return access and change time in nanoseconds. To Docker what was before 1970 was then."""
     mtime = member.mtime if 0 <= member.mtime <= _LATEST else 0
     return mtime, mtime
-
-
-def in_user_namespace() -> bool:
-    """Return whether this process is not in the first user namespace (user_namespaces(7))."""
-    with open("/proc/self/uid_map", encoding="ascii") as table:
-        return table.read().split() != ["0", "0", "4294967295"]

@@ -8,6 +8,7 @@ ROOT/blobs/sha256/<hex>   committed blobs
 ROOT/layers/<hex>/        the layer of this diff ID, unpacked for overlay
 ROOT/mounts/<hex>/        the layer of this diff ID, mounted while containers in use need it
 ROOT/containers/<id>/     a container's writable layer, files and sockets (docs/decisions/0006-containers.md)
+ROOT/namespace            which process keeps the user namespace of a user who is not root
 ROOT/running/<id>         there from a container's start until the end of its run has been written down
 ROOT/volumes/<name>/_data what a volume holds
 ROOT/networks/            configuration and state of networks
@@ -115,6 +116,11 @@ class Layout(Value):
     @property
     def networks(self) -> str:
         return f"{self.root}/networks"
+
+    @property
+    def user_namespace(self) -> str:
+        """The file by which commands of a user who is not root find the user namespace of the store."""
+        return f"{self.root}/namespace"
 
     @property
     def all_running(self) -> str:

@@ -37,9 +37,9 @@ def test_certificates_are_those_of_docker_and_those_beside_the_settings(
 ) -> None:
     environ = {"XDG_CONFIG_HOME": "/home/joe/.config", "DOCKER_CONFIG": "/home/joe/.docker"}
     system = ("/etc/docker/certs.d", "/etc/ligan/certs.d")
-    monkeypatch.setattr(settings, "_is_root", lambda: True)
+    monkeypatch.setattr(settings, "_is_root", lambda _environ: True)
     assert settings.read_remote(environ).certificate_folders == system
-    monkeypatch.setattr(settings, "_is_root", lambda: False)
+    monkeypatch.setattr(settings, "_is_root", lambda _environ: False)
     assert settings.read_remote(environ).certificate_folders == (
         *system,
         "/home/joe/.config/docker/certs.d",

@@ -6,9 +6,9 @@ import errno
 import os
 
 from ligan.layers.mounting import CannotMount, mount_erofs, mount_overlay
+from ligan.layers.namespaces import in_user_namespace
 from ligan.layers.snapshots.drivers import EROFS, OVERLAY, VFS, Choice
 from ligan.layers.snapshots.indexing import scan_and_index
-from ligan.layers.unpack import in_user_namespace
 from ligan.store.mounts import unmount
 
 TYPE_CHECKING = False
@@ -23,8 +23,6 @@ def probe(store: Store) -> Choice:
     """Return the best driver that works for this user on the store's file system. Leaves nothing behind."""
     if os.geteuid() != 0:
         return Choice(VFS, "only root can mount layers")
-    if in_user_namespace():
-        return Choice(VFS, "in a user namespace layers cannot be mounted")
     with store.lease() as lease:
         try:
             _try_overlay(lease)
@@ -32,6 +30,8 @@ def probe(store: Store) -> Choice:
             return Choice(
                 VFS, f"overlay cannot be mounted on this file system: {os.strerror(error.errno).lower()}"
             )
+        if in_user_namespace():
+            return Choice(OVERLAY, "in a user namespace erofs cannot be mounted")
         try:
             _try_erofs(lease)
         except CannotMount as error:
