@@ -164,7 +164,7 @@ def _prune(session: Session, options: Options) -> int:
     from ligan.cli.removal import confirmed
     from ligan.cli.units import human_size
 
-    if not options.on("force") and not confirmed("This will remove all stopped containers."):
+    if not options.on("force") and not confirmed("WARNING! This will remove all stopped containers."):
         return 1
     outcome = session.engine.prune_containers(options.filters())
     if outcome.containers:
