@@ -80,8 +80,7 @@ def test_version_has_the_fields_of_dockers(idle: Daemon) -> None:
 
 def test_info_has_the_fields_of_dockers(idle: Daemon) -> None:
     ours, theirs = ask(idle, "GET", "/v1.41/info").document, golden("/v1.41/info")
-    # cgroup v1 is of a machine that can run containers; Ligan's own facts come last.
-    assert list(ours) == [key for key in theirs if key != "CgroupVersion"] + ["Ligan"]
+    assert list(ours) == [*theirs, "Ligan"]
     for key in ("OSType", "Architecture", "Swarm", "ContainersRunning", "Warnings"):
         assert ours[key] == theirs[key], key
     assert (ours["Images"], ours["ServerVersion"]) == (0, __version__)
@@ -92,7 +91,6 @@ def test_info_has_the_fields_of_dockers(idle: Daemon) -> None:
     ("method", "path", "answer"),
     [
         ("GET", "/containers/json", []),
-        ("GET", "/networks", []),
         ("GET", "/volumes", {"Volumes": [], "Warnings": None}),
         ("GET", "/plugins", []),
         ("POST", "/containers/prune", {"ContainersDeleted": None, "SpaceReclaimed": 0}),
@@ -131,7 +129,7 @@ def test_what_there_is_none_of_is_listed_as_none(
         ("GET", "/containers/x/json", 404, "No such container: x"),
         ("POST", "/containers/x/start", 404, "No such container: x"),
         ("DELETE", "/containers/x", 404, "No such container: x"),
-        ("GET", "/containers/a/b/archive", 404, "No such container: a"),
+        ("GET", "/containers/a/archive?path=/", 404, "No such container: a"),
         ("POST", "/commit?container=x", 404, "No such container: x"),
         ("GET", "/exec/x/json", 404, "No such exec instance: x"),
         ("GET", "/networks/x", 404, "network x not found"),
@@ -157,9 +155,6 @@ def test_what_is_not_there_is_refused_in_dockers_words(
 @pytest.mark.parametrize(
     ("path", "word"),
     [
-        ("/containers/create", "containers"),
-        ("/volumes/create", "volumes"),
-        ("/networks/create", "networks"),
         ("/swarm/init", "swarm"),
         ("/build", "ligan build"),
         ("/grpc", "DOCKER_BUILDKIT=0"),

@@ -17,7 +17,7 @@ from ligan.oci.times import rfc3339nano
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from aiohttp.web import StreamResponse
@@ -94,14 +94,24 @@ def _info_document(facts: Mapping[str, Any], now: str) -> dict[str, Any]:
         "Images": facts["Images"],
         "Driver": facts["Driver"],
         "DriverStatus": _driver_status(facts["Ligan"]),
-        "Plugins": {"Volume": [], "Network": [], "Authorization": None, "Log": []},
-        **dict.fromkeys(_FEATURES, False),
+        "Plugins": {
+            "Volume": ["local"],
+            "Network": ["bridge", "host", "null"],
+            "Authorization": None,
+            "Log": ["json-file"],
+        },
+        **_limits(facts["Ligan"]["Controls"]),
+        "IPv4Forwarding": _is_on("net/ipv4/ip_forward"),
+        "BridgeNfIptables": _is_on("net/bridge/bridge-nf-call-iptables"),
+        "BridgeNfIp6tables": _is_on("net/bridge/bridge-nf-call-ip6tables"),
+        "Debug": False,
         "NFd": 0,
-        "OomKillDisable": False,
+        "OomKillDisable": "memory.oom_control" in facts["Ligan"]["Controls"],
         "NGoroutines": 0,
         "SystemTime": now,
-        "LoggingDriver": "",
-        "CgroupDriver": "none",
+        "LoggingDriver": "json-file",
+        "CgroupDriver": "cgroupfs",
+        "CgroupVersion": facts["CgroupVersion"],
         "NEventsListener": 0,
         "KernelVersion": facts["KernelVersion"],
         "OperatingSystem": system.get("PRETTY_NAME", "<unknown>"),
@@ -121,8 +131,8 @@ def _info_document(facts: Mapping[str, Any], now: str) -> dict[str, Any]:
         "Labels": [],
         "ExperimentalBuild": False,
         "ServerVersion": __version__,
-        "Runtimes": {},
-        "DefaultRuntime": "",
+        "Runtimes": {name: {"path": path} for name, path in facts["Runtimes"].items()},
+        "DefaultRuntime": facts["DefaultRuntime"],
         "Swarm": {
             "NodeID": "",
             "NodeAddr": "",
@@ -137,10 +147,31 @@ def _info_document(facts: Mapping[str, Any], now: str) -> dict[str, Any]:
         "ContainerdCommit": {"ID": "", "Expected": ""},
         "RuncCommit": {"ID": "", "Expected": ""},
         "InitCommit": {"ID": "", "Expected": ""},
-        "SecurityOptions": [],
+        "SecurityOptions": ["name=seccomp,profile=default"],
         "Warnings": None,
         "Ligan": facts["Ligan"],
     }
+
+
+def _limits(controls: Sequence[str]) -> dict[str, bool]:
+    """Return which limits can be set. Those of the kernel's memory are refused for being obsolete."""
+    can = {name: control in controls for name, control in _LIMITS.items()}
+    return {
+        "MemoryLimit": can.pop("MemoryLimit"),
+        "SwapLimit": can.pop("SwapLimit"),
+        "KernelMemory": False,
+        "KernelMemoryTCP": False,
+        **can,
+    }
+
+
+def _is_on(setting: str) -> bool:
+    """Return whether a setting of the kernel, which may lack it, is on."""
+    try:
+        with open(f"/proc/sys/{setting}", "rb") as file:
+            return file.read().strip() == b"1"
+    except OSError:
+        return False
 
 
 def _os_release() -> dict[str, str]:
@@ -150,21 +181,16 @@ def _os_release() -> dict[str, str]:
         return {}  # a machine need not say; Docker then writes <unknown>
 
 
-_FEATURES = (
-    "MemoryLimit",
-    "SwapLimit",
-    "KernelMemory",
-    "KernelMemoryTCP",
-    "CpuCfsPeriod",
-    "CpuCfsQuota",
-    "CPUShares",
-    "CPUSet",
-    "PidsLimit",
-    "IPv4Forwarding",
-    "BridgeNfIptables",
-    "BridgeNfIp6tables",
-    "Debug",
-)
+_LIMITS = {
+    "MemoryLimit": "memory",
+    "SwapLimit": "memory.memsw.limit_in_bytes",
+    "CpuCfsPeriod": "cpu.cfs_quota_us",
+    "CpuCfsQuota": "cpu.cfs_quota_us",
+    "CPUShares": "cpu.shares",
+    "CPUSet": "cpuset.cpus",
+    "PidsLimit": "pids",
+}
+"""What Docker calls the limits that can be set, and what cgroup v1 does."""
 
 
 def _driver_status(own: Mapping[str, Any]) -> list[list[str]]:
@@ -175,6 +201,8 @@ def _driver_status(own: Mapping[str, Any]) -> list[list[str]]:
         ["Free Bytes", str(own["FreeBytes"])],
         ["Undo Entries", str(own["UndoEntries"])],
         ["Undo Bytes", str(own["UndoBytes"])],
+        *([["Reason", own["DriverReason"]]] if own["DriverReason"] else []),
+        *([["Runtime Reason", own["RuntimeReason"]]] if own["RuntimeReason"] else []),
     ]
 
 

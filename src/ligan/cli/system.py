@@ -76,6 +76,7 @@ def _info(session: Session, options: Options) -> int:
 def _info_text(facts: Mapping[str, Any]) -> str:
     own = facts["Ligan"]
     reason = f" Reason: {own['DriverReason']}\n" if own["DriverReason"] else ""
+    runtime = f" Reason: {own['RuntimeReason']}\n" if own["RuntimeReason"] else ""
     budget = "none" if own["UndoBudget"] is None else human_size(own["UndoBudget"])
     return (
         f"Containers: {facts['Containers']}\n"
@@ -85,6 +86,9 @@ def _info_text(facts: Mapping[str, Any]) -> str:
         f"Images: {facts['Images']}\n"
         f"Storage Driver: {facts['Driver']}\n"
         f"{reason}"
+        f"Runtime: {facts['DefaultRuntime'] or 'none'}\n"
+        f"{runtime}"
+        f"Cgroup Version: {facts['CgroupVersion']}\n"
         f"Blobs: {own['Blobs']}\n"
         f" Size: {human_size(own['BlobBytes'])}\n"
         f" Compressed Layers: {human_size(own['CompressedBytes'])}\n"

@@ -6,6 +6,9 @@ import os
 import platform
 import sqlite3
 
+from ligan.containers.host import Host
+from ligan.containers.runtime import find_runtime
+from ligan.errors import Unavailable
 from ligan.images.usage import compressed_bytes
 
 TYPE_CHECKING = False
@@ -27,6 +30,8 @@ def info(store: Store) -> dict[str, Any]:
     running, paused = states.get("running", 0), states.get("paused", 0)
     kernel = platform.uname()
     choice = _driver(store)
+    runtime, reason = _runtime()
+    host = Host.read()
     return {
         "Containers": sum(states.values()),
         "ContainersRunning": running,
@@ -34,6 +39,9 @@ def info(store: Store) -> dict[str, Any]:
         "ContainersStopped": sum(states.values()) - running - paused,
         "Images": images,
         "Driver": choice.driver,
+        "CgroupVersion": host.cgroups.removeprefix("v"),
+        "Runtimes": runtime,
+        "DefaultRuntime": next(iter(runtime), ""),
         "KernelVersion": kernel.release,
         "OSType": kernel.system.lower(),
         "Architecture": kernel.machine,
@@ -52,9 +60,20 @@ def info(store: Store) -> dict[str, Any]:
             "UndoDiskLimit": store.policy.disk_limit,
             "UndoBudget": store.policy.budget,
             "DriverReason": choice.why,
+            "RuntimeReason": reason,
+            "Controls": sorted(host.controls),
             "SQLite": sqlite3.sqlite_version,
         },
     }
+
+
+def _runtime() -> tuple[dict[str, str], str]:
+    """Return name and path of the runtime, and why it is this one, or why there is none."""
+    try:
+        found = find_runtime()
+    except Unavailable as error:
+        return {}, error.message
+    return {found.name: found.path}, found.why
 
 
 def _driver(store: Store) -> Choice:

@@ -169,6 +169,9 @@ INFO = {
     "ContainersStopped": 0,
     "Images": 7,
     "Driver": "overlay",
+    "CgroupVersion": "2",
+    "Runtimes": {"crun": "/bin/crun"},
+    "DefaultRuntime": "crun",
     "KernelVersion": "6.1",
     "OSType": "linux",
     "Architecture": "x86_64",
@@ -187,6 +190,7 @@ INFO = {
         "UndoDiskLimit": 0.8,
         "UndoBudget": None,
         "DriverReason": "this kernel has no erofs",
+        "RuntimeReason": "",
         "SQLite": "3.40",
     },
 }
@@ -196,6 +200,8 @@ def test_info(ligan: CommandLine) -> None:
     out = ligan("info", engine=FakeEngine(info=INFO)).out
     for line in (
         "Images: 7",
+        "Runtime: crun",
+        "Cgroup Version: 2",
         " Size: 1.5kB",
         " Compressed Layers: 500B",
         " Window: 24 hours",
