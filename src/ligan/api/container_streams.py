@@ -18,7 +18,6 @@ from ligan.images.times import until_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from typing import Any
 
     from aiohttp.web import StreamResponse
@@ -89,16 +88,16 @@ async def _attach(call: Call) -> StreamResponse:
         tty, attachment = await call.engine.call(attach)
     except LiganError as error:
         return Refused(call, error)
-    client = Hijacked(call, MULTIPLEXED if call.api >= 42 and not tty else RAW)
     try:
+        client = Hijacked(call, MULTIPLEXED if call.api >= 42 and not tty else RAW)
         if call.on("logs"):
             await _send_past(call, client, LogRequest(stdout=stdout, stderr=stderr), tty=tty)
         if attachment is not None:
-            container = await _connected(attachment)
             streams = Streams(
                 stdin=stdin, stdout=stdout, stderr=stderr, tty=tty, detach_keys=_keys(call, tty)
             )
-            await streams.relay(client, container)
+            if await _connected(attachment):
+                await streams.relay(client, attachment.take())
     finally:
         if attachment is not None:
             attachment.close()
@@ -110,14 +109,16 @@ def _keys(call: Call, tty: bool) -> bytes:
     return escape_keys(call.text("detachKeys") or _DETACH) if tty else b""
 
 
-async def _connected(attachment: Attachment) -> socket.socket:
-    """Wait until the container starts, if it has not; returns its attach socket."""
+async def _connected(attachment: Attachment) -> bool:
+    """Wait until the container starts, if it has not; returns False where it is removed before."""
     if isinstance(attachment, LateAttachment):
         for pause in pauses():
             if attachment.try_connect():
                 break
+            if attachment.is_over:
+                return False
             await asyncio.sleep(pause)
-    return attachment.take()
+    return True
 
 
 async def _send_past(call: Call, client: Hijacked, request: LogRequest, *, tty: bool) -> None:

@@ -36,6 +36,7 @@ _INPUT = 8 << 10
 
 _PACKET = 64 << 10
 _WAITING = 1 << 20
+_LOOK_SECONDS = 0.5
 
 
 def frame(stream: int, data: bytes) -> bytes:
@@ -66,7 +67,7 @@ class Hijacked(StreamResponse):
         assert isinstance(connection, Connection)
         loop = asyncio.get_running_loop()
         self._reader = asyncio.StreamReader(limit=_WAITING, loop=loop)
-        protocol = _Session(self._reader, connection)
+        protocol = _Session(self._reader, connection, transport)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         self._writer = asyncio.StreamWriter(transport, protocol, self._reader, loop)
@@ -95,15 +96,47 @@ class Hijacked(StreamResponse):
 
 
 class _Session(asyncio.StreamReaderProtocol):
-    """Tells the HTTP connection, which still counts, of its end."""
+    """Tells the HTTP connection, which still counts, of its end: then the handler is cancelled.
 
-    def __init__(self, reader: asyncio.StreamReader, connection: Connection) -> None:
+    A client that sends no more may still read, and one that is gone looks the same, until something is
+    written. So after the end of its bytes the kernel is asked now and then which of the two it is.
+    """
+
+    def __init__(
+        self, reader: asyncio.StreamReader, connection: Connection, transport: asyncio.Transport
+    ) -> None:
         super().__init__(reader)
+        self._input = reader
         self._connection = connection
+        self._client = transport
+
+    def eof_received(self) -> bool | None:
+        self._look_later()
+        return super().eof_received()
+
+    def _look_later(self) -> None:
+        asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        if self._client.is_closing():
+            return
+        if self._input.at_eof() and _is_gone(self._client):
+            self._client.abort()
+        else:
+            self._look_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._connection.connection_lost(exc)
+
+
+def _is_gone(transport: asyncio.Transport) -> bool:
+    """Return whether both halves are closed. By TCP that shows only once something was written."""
+    import select
+
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), 0)
+    return bool(poll.poll(0))  # hang-ups and errors are told unasked
 
 
 class Refused(StreamResponse):

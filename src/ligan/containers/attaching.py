@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from ligan.containers import rows
@@ -39,16 +40,21 @@ class LateAttachment(Attachment):
         self._is_closed = False
 
     def connect(self) -> bool:
-        """Return True once attached, or False where this was closed before the container started."""
+        """Return True once attached, or False where there is nothing to wait for any more."""
         for pause in pauses():
-            if self._is_closed or self.try_connect():
+            if self.try_connect() or self.is_over:
                 break
             time.sleep(pause)
         return self._is_connected
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing to wait for: this was closed, or the container is gone."""
+        return self._is_closed or not os.path.isdir(self._folder)
+
     def try_connect(self) -> bool:
         """Return whether this is attached: now, or since before."""
-        if not self._is_connected:
+        if not self._is_connected and not self._is_closed:
             try:
                 connection = open_attach_socket(self._folder)
             except Conflict:

@@ -124,6 +124,8 @@ class Attaching:
             os.close(self._file)
             self._file = -1
 
+    __del__ = close  # a client may be gone before it gets what was made for it
+
 
 def await_attaching(layout: Layout, container_id: str, seconds: float) -> None:
     """Return when everybody who wants to attach has, or when so many seconds have passed.
