@@ -187,7 +187,10 @@ def create_image(
     parent: ImageRow | None = None,
     built_locally: bool = False,
 ) -> ImageRow:
-    """Return the image of this config, new or the one that is there. Its layers are live on return."""
+    """Return the image of this config, new or the one that is there. Its layers are live on return.
+
+    Containers whose image this was before it was removed by force use it again.
+    """
     known = find_by_id(tx, config.id)
     if known is not None:
         return known
@@ -213,7 +216,17 @@ def create_image(
         ),
     )
     revive_layer(tx, layer)
+    relink_containers(tx, config.id)
     return ImageRow(key, config.id, config_blob, parent.key if parent else None, layer)
+
+
+def relink_containers(tx: WriteTransaction, image: ImageID) -> None:
+    """Let an image that is back be used by the containers that lost it to a forced removal."""
+    tx.execute(
+        """UPDATE container SET image = (SELECT key FROM image WHERE id = ?1)
+           WHERE image_id = ?1 AND image IS NULL""",
+        (image,),
+    )
 
 
 def link_parent(tx: WriteTransaction, parent: str, child: str) -> None:

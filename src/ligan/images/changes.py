@@ -1,4 +1,4 @@
-"""`--change` of import: Dockerfile instructions applied to the run settings of an image. Pure.
+"""`--change` of import and commit: Dockerfile instructions applied to the run settings of an image. Pure.
 
 Docker parses all of them, refuses what may not be a change, then applies one
 after another (engine 20.10, builder/dockerfile, BuildFromConfig; STOPSIGNAL is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ligan.errors import Conflict, NotFound
-from ligan.images.catalog import find_by_id, find_by_reference, link_parent, revive_layer
+from ligan.images.catalog import find_by_id, find_by_reference, link_parent, relink_containers, revive_layer
 from ligan.images.events import labels_of, record
 from ligan.images.facts import IMAGE_COLUMNS
 from ligan.oci.digest import ImageID
@@ -207,11 +207,7 @@ def _bring_back(tx: WriteTransaction, key: int, image: ImageID, now: int) -> Non
         (key, image),
     )
     revive_layer(tx, tx.value("SELECT layer FROM image WHERE id = ?", (image,)))
-    tx.execute(
-        """UPDATE container SET image = (SELECT key FROM image WHERE id = ?1)
-           WHERE image_id = ?1 AND image IS NULL""",
-        (image,),
-    )
+    relink_containers(tx, image)
     record(tx, now, "undo", image)
 
 

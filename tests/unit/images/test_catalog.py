@@ -154,6 +154,15 @@ def test_an_equal_config_is_the_same_image(stock: Stock) -> None:
     assert len(stock.images()) == 1
 
 
+def test_an_image_that_comes_again_is_used_by_its_containers(stock: Stock) -> None:
+    image = stock.image("a", names=["app:1"])
+    stock.container(image, "box")
+    stock.engine.remove_images(["app:1"], force=True)
+    assert stock.image("a", names=["app:1"]) == image
+    (refused,) = stock.engine.remove_images(["app:1"]).arguments
+    assert "is using its referenced image" in str(refused.error)
+
+
 def test_a_layer_without_a_live_holder_does_not_exist(stock: Stock) -> None:
     image = stock.image("a", names=["app:1"])
     with stock.store.database.read() as tx:
