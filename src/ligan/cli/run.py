@@ -85,9 +85,13 @@ def _check_image(name: str) -> None:
     """Raise Failure for a name that docker's client takes for none."""
     from ligan.cli.references import client_error
 
-    is_id = len(name) == 64 and not name.strip("0123456789abcdef")
-    if not is_id and (error := client_error(name)):
+    if not _is_id(name) and (error := client_error(name)):
         raise Failure(error)
+
+
+def _is_id(name: str) -> bool:
+    digits = name.removeprefix("sha256:")
+    return len(digits) == 64 and not digits.strip("0123456789abcdef")
 
 
 def _make(session: Session, options: Options, request: CreateRequest) -> str:
@@ -98,7 +102,8 @@ def _make(session: Session, options: Options, request: CreateRequest) -> str:
     try:
         created = session.engine.create_container(request)
     except NotFound as error:
-        if wanted != "missing" or not error.message.startswith("No such image"):
+        is_missing = error.message.startswith(("No such image", "image with reference"))
+        if wanted != "missing" or not is_missing or _is_id(image):
             raise
         write_error(f"Unable to find image '{_with_tag(image)}' locally\n")
         _pull(session, options, image)

@@ -231,3 +231,12 @@ def test_containers_come_first_in_inspect(ligan: CommandLine) -> None:
     )
     shown = "3 <nil> map[] [A=1] map[80/tcp:{}] map[80/tcp:[{ 8080}]] [] null\n"
     assert ligan("inspect", "-f", template, "x", engine=engine) == (0, shown, "")
+
+
+@pytest.mark.parametrize(
+    ("verb", "flag"),
+    [("run", "--gpus"), ("create", "--isolation"), ("run", "--kernel-memory"), ("stop", "--signal")],
+)
+def test_flags_of_other_systems_and_versions_are_unknown(ligan: CommandLine, verb: str, flag: str) -> None:
+    status, out, err = ligan(verb, flag, "x", "y", engine=FakeEngine())
+    assert (status, out, err.splitlines()[0]) == (125, "", f"unknown flag: {flag}")
