@@ -21,6 +21,32 @@ class Answer(NamedTuple):
     saved: bytes | None = None
 
 
+class Numbering:
+    """The IDs that one engine has told, each known by when it came up first; a short one as the whole one.
+
+    What else depends on chance and time is left out: names that nobody gave, how long ago something was,
+    and the widths of columns that follow from that.
+    """
+
+    _ID = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{12})(?![0-9a-f])")
+    _AGE = re.compile(r"Less than a second|About an? (?:minute|hour)|\d+ (?:second|minute)s?")
+    _NAME = re.compile(r"\b[a-z]{3,}_[a-z]{3,}\b")
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def read(self, answer: Answer) -> Answer:
+        return answer._replace(stdout=self._plain(answer.stdout), stderr=self._plain(answer.stderr))
+
+    def _plain(self, text: str) -> str:
+        text = self._NAME.sub("NAME", self._AGE.sub("AGE", text))
+        text = self._ID.sub(lambda found: f"ID{self._number(found[0])}/{len(found[0])}", text)
+        return re.sub(" {2,}", "  ", text)
+
+    def _number(self, digits: str) -> int:
+        return self._numbers.setdefault(digits[:12], len(self._numbers))
+
+
 class Difference(NamedTuple):
     """Where Ligan answers better than Docker. `level` maps either answer to what both must share."""
 
@@ -43,6 +69,16 @@ def _rewrite(pattern: str, text: str) -> Callable[[Answer], Answer]:
 
 
 BETTER = (
+    Difference(
+        "what docker's client says of itself, Ligan says of itself",
+        lambda step: step.argv[0] in ("run", "create"),
+        _rewrite("ligan: (Error .*)", r"docker: \1"),
+    ),
+    Difference(
+        "help is named by who gives it",
+        lambda step: step.argv[0] in ("run", "create"),
+        _rewrite("Run '(?:ligan|docker) (.*)", r"Run '\1"),
+    ),
     Difference(
         "Ligan's own words go to stderr, each line marked: hints, untagged images loaded, how to undo",
         _every,
@@ -67,6 +103,26 @@ OLD_CLIENT = (
         _every,
         _rewrite(".*: repository name .*must be lowercase", "must be lowercase"),
     ),
+    Difference(
+        "before version 23 what is missing is sometimes missed by the client itself",
+        _every,
+        _rewrite("Error(?: response from daemon)?: (No such .*)", r"Error: \1"),
+    ),
+    Difference(
+        "before version 28 an error of run ends with a full stop",
+        lambda step: step.argv[0] == "run",
+        _rewrite(r"(docker: Error.*[^.\n])\.?$", r"\1"),
+    ),
+    Difference(
+        "help of run is pointed to in other words, and after a blank line",
+        lambda step: step.argv[0] == "run",
+        _rewrite(r"(?:Run|See) '(?:docker )?run --help'.*|", ""),
+    ),
+    Difference(
+        "before version 23 a client may say that it did not wait for what never started",
+        lambda step: step.argv[0] == "run",
+        _rewrite('time=".*" level=error msg="error waiting for container: .*', ""),
+    ),
 )
 
 
@@ -84,6 +140,9 @@ def comparable(step: Step, answer: Answer, overlooked: Iterable[Difference]) -> 
         "images": normalise.listing,
         "inspect": normalise.inspection,
         "image": normalise.pruning if "prune" in step.argv else normalise.inspection,
+        "container": normalise.pruning,
+        "volume": normalise.pruning,
+        "diff": normalise.pruning,
     }.get(step.argv[0], str)
     parts = [f"exit status {answer.status}", normal(answer.stdout), normalise.data_paths(answer.stderr)]
     if answer.saved is not None:

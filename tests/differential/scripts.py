@@ -29,6 +29,8 @@ class Step(NamedTuple):
     """The file that this step writes, or nothing."""
     shares_ligans: bool = False
     """Whether later steps read the file as Ligan wrote it; else as Docker did."""
+    names: str = ""
+    """What the ID that this step prints is called from then on: `@name` in a command is that ID."""
 
 
 def script(seed: int, length: int = 30) -> list[Step]:

@@ -84,6 +84,19 @@ def docker_archive(items: Iterable[Item]) -> bytes:
     return _tar([*sorted(members.items()), ("manifest.json", json.dumps(manifest).encode())])
 
 
+def read_image(archive: str, name: str) -> Image:
+    """Return the image of this name out of a docker-archive. Raises KeyError if it has none."""
+    with tarfile.open(archive) as tar:
+
+        def read(member: str) -> bytes:
+            file = tar.extractfile(member)
+            assert file is not None
+            return file.read()
+
+        items = {tag: item for item in json.loads(read("manifest.json")) for tag in item["RepoTags"] or ()}
+        return Image(read(items[name]["Config"]), tuple(map(read, items[name]["Layers"])))
+
+
 def _tar(files: Iterable[tuple[str, bytes]]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
