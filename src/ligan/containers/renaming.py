@@ -19,7 +19,7 @@ def rename(store: Store, name: str, new_name: str) -> None:
         if new_name.removeprefix("/") == container.name:
             raise Invalid("Renaming a container with the same name as its current name")
         try:
-            new_name = naming.checked(new_name)
+            new_name = naming.checked(f"/{new_name.removeprefix('/')}")
             naming.check_free(tx, new_name)
         except (Invalid, Conflict) as error:
             kind = Conflict if isinstance(error, Conflict) else Invalid

@@ -42,7 +42,7 @@ def test_refused_names(stock: Stock) -> None:
         ("one", "Renaming a container with the same name as its current name"),
         (
             "b d",
-            "Error when allocating new name: Invalid container name (b d), "
+            "Error when allocating new name: Invalid container name (/b d), "
             "only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
         ),
     ):
