@@ -50,3 +50,22 @@ def test_run_that_cannot_be_ended_leaves_others_alone(home: Home, monkeypatch: p
         home.row(stuck)
     monkeypatch.undo()
     assert not home.row(stuck).is_running
+
+
+def test_signals_that_linux_has_not(home: Home) -> None:
+    container = home.start("sleep", "100", config={"StopSignal": "99"})
+    before = home.events(container)
+    with pytest.raises(Invalid, match="does not support signal -1"):
+        home.engine.kill_container(container, "-1")
+    assert home.events(container) == before
+    assert home.engine.stop_container(container)
+    assert home.row(container).exit_code == 137
+
+
+@pytest.mark.parametrize(
+    "request_of",
+    [{"IPAM": "x"}, {"IPAM": {"Config": [1]}}, {"Options": []}, {"Labels": {"a": 1}}, {"ConfigFrom": 1}],
+)
+def test_networks_of_wrong_types(home: Home, request_of: dict[str, Any]) -> None:
+    with pytest.raises(Invalid, match="invalid network"):
+        home.engine.create_network({"Name": "net", **request_of})

@@ -15,6 +15,7 @@ from ligan.containers.execs import ExecRequest, escape_keys
 from ligan.containers.logs import LogRequest
 from ligan.errors import Invalid, LiganError
 from ligan.images.times import until_time
+from ligan.oci.gostruct import boolean, string, strings, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -198,28 +199,20 @@ async def _measured(call: Call, previous: dict[str, Any] | None) -> dict[str, An
 
 async def _create_exec(call: Call) -> StreamResponse:
     body = await read_required(call)
-    command = body.get("Cmd") or []
     request = ExecRequest(
-        command=_words(command, "Cmd"),
-        environment=_words(body.get("Env") or [], "Env"),
-        user=str(body.get("User") or ""),
-        working_dir=str(body.get("WorkingDir") or ""),
-        tty=bool(body.get("Tty")),
-        stdin=bool(body.get("AttachStdin")),
-        stdout=bool(body.get("AttachStdout")),
-        stderr=bool(body.get("AttachStderr")),
-        privileged=bool(body.get("Privileged")),
-        detach_keys=str(body.get("DetachKeys") or ""),
+        command=tuple(words(body.get("Cmd"), "Cmd") or ()),
+        environment=tuple(strings(body.get("Env"), "Env") or ()),
+        user=string(body.get("User"), "User"),
+        working_dir=string(body.get("WorkingDir"), "WorkingDir"),
+        tty=boolean(body.get("Tty"), "Tty"),
+        stdin=boolean(body.get("AttachStdin"), "AttachStdin"),
+        stdout=boolean(body.get("AttachStdout"), "AttachStdout"),
+        stderr=boolean(body.get("AttachStderr"), "AttachStderr"),
+        privileged=boolean(body.get("Privileged"), "Privileged"),
+        detach_keys=string(body.get("DetachKeys"), "DetachKeys"),
     )
     exec_id = await call.engine.call(lambda engine: engine.create_exec(call.name, request), call.command)
     return answers.document({"Id": exec_id}, 201)
-
-
-def _words(value: object, name: str) -> tuple[str, ...]:
-    words = [value] if isinstance(value, str) else value
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise Invalid(f"invalid JSON: {name} is a list of strings")
-    return tuple(words)
 
 
 async def _start_exec(call: Call) -> StreamResponse:

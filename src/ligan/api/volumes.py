@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ligan.api import answers, wire
 from ligan.api.bodies import read_required
-from ligan.errors import Invalid
+from ligan.oci.gostruct import boolean, mapping, string
+from ligan.oci.hostconfig import endpoint_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,15 +22,10 @@ async def _list(call: Call) -> StreamResponse:
 
 async def _create(call: Call) -> StreamResponse:
     body = await read_required(call)
-    name, driver = body.get("Name") or "", body.get("Driver") or "local"
-    options, labels = body.get("DriverOpts") or {}, body.get("Labels") or {}
-    for value in (options, labels):
-        if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-            raise Invalid("invalid JSON: options and labels are strings by name")
-    if not isinstance(name, str) or not isinstance(driver, str):
-        raise Invalid("invalid JSON: Name and Driver are strings")
+    name, driver = string(body.get("Name"), "Name"), string(body.get("Driver"), "Driver") or "local"
+    options, labels = mapping(body.get("DriverOpts"), "DriverOpts"), mapping(body.get("Labels"), "Labels")
     volume = await call.engine.call(
-        lambda engine: engine.create_volume(name, driver, options, labels), call.command
+        lambda engine: engine.create_volume(name, driver, options or {}, labels or {}), call.command
     )
     return answers.document(volume, 201)
 
@@ -75,7 +71,8 @@ async def _remove_network(call: Call) -> StreamResponse:
 
 async def _connect(call: Call) -> StreamResponse:
     body = await read_required(call)
-    container, endpoint = body.get("Container") or "", body.get("EndpointConfig") or {}
+    container = string(body.get("Container"), "Container")
+    endpoint = endpoint_settings(body.get("EndpointConfig"))
     await call.engine.stream(
         lambda engine: engine.connect_network(call.name, container, endpoint), call.command
     )
@@ -84,7 +81,8 @@ async def _connect(call: Call) -> StreamResponse:
 
 async def _disconnect(call: Call) -> StreamResponse:
     body = await read_required(call)
-    container, force = body.get("Container") or "", bool(body.get("Force"))
+    container = string(body.get("Container"), "Container")
+    force = boolean(body.get("Force"), "Force")
     await call.engine.stream(
         lambda engine: engine.disconnect_network(call.name, container, force=force), call.command
     )

@@ -12,6 +12,8 @@ from ligan.containers.filters import has_labels, matches
 from ligan.containers.naming import NAME_RULE, is_valid, new_id
 from ligan.errors import Conflict, Forbidden, Invalid, NotFound
 from ligan.images.events import record
+from ligan.oci.documents import whole_characters
+from ligan.oci.hostconfig import network_request
 from ligan.oci.times import rfc3339nano
 from ligan.values import Value
 
@@ -146,8 +148,9 @@ def _insert(tx: WriteTransaction, name: str, now: int, config: Document) -> str:
 
 
 def create(tx: WriteTransaction, request: Document, now: int, host_routes: str) -> tuple[str, str]:
-    """Make a network; returns its ID and a warning, or an empty string."""
-    name, driver = request.get("Name") or "", request.get("Driver") or "bridge"
+    """Make a network; returns its ID and a warning, or an empty string. Raises Invalid and Conflict."""
+    request = network_request(whole_characters(request))  # words of a command line may be no text
+    name, driver = request["Name"], request["Driver"] or "bridge"
     _check(request, name, driver)
     warning = ""
     if existing := tx.value("SELECT id FROM network WHERE name = ?", (name,)):
@@ -161,8 +164,8 @@ def create(tx: WriteTransaction, request: Document, now: int, host_routes: str) 
 
 
 def _check(request: Document, name: str, driver: str) -> None:
-    if not isinstance(name, str) or not name:
-        raise Invalid("network name cannot be empty" if not name else "invalid JSON: Name is a string")
+    if not name:
+        raise Invalid("network name cannot be empty")
     if not is_valid(name):
         raise Invalid(f"invalid network name {name!r}: only {NAME_RULE} are allowed")
     if driver in ("host", "null"):

@@ -9,8 +9,8 @@ from ligan.containers import rows
 from ligan.containers.ending import current, finish, process_of
 from ligan.containers.locking import Locked, Watch
 from ligan.containers.processes import await_end, send
-from ligan.errors import Conflict, LiganError, NotFound, Unavailable
-from ligan.oci.signals import parse_signal
+from ligan.errors import Conflict, Invalid, LiganError, NotFound, Unavailable
+from ligan.oci.signals import is_supported, parse_signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def end(store: Store, container: Container, timeout: int | None = None) -> None:
 def kill(store: Store, name: str, signal: str = "KILL") -> None:
     """Send a signal; of SIGKILL the end is waited for. Raises Conflict where the container does not run."""
     number = parse_signal(signal or "KILL")
+    if not is_supported(number):
+        raise Invalid(f"The linux daemon does not support signal {number}")
     try:
         container = current(store, name)
         if not container.is_running:
@@ -126,7 +128,9 @@ def _thaw(store: Store, container: Container) -> None:
 
 
 def _stop_signal(container: Container) -> int:
-    return parse_signal(container.config.get("StopSignal") or "TERM")
+    """Return the signal that stops a container: SIGKILL, where Linux has not the one that was asked for."""
+    number = parse_signal(container.config.get("StopSignal") or "TERM")
+    return number if is_supported(number) else SIGKILL
 
 
 def _stop_seconds(container: Container) -> int:

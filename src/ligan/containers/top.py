@@ -37,9 +37,11 @@ def top(pids: Sequence[int], arguments: str) -> dict[str, list[Any]]:
 
 
 def _check(arguments: str) -> None:
-    """Refuse to let another column be called PID: rows are chosen by it."""
+    """Refuse what is no argument, and to let another column be called PID: rows are chosen by it."""
     import re
 
+    if "\0" in arguments:
+        raise Invalid("ps arguments have a zero byte")
     for column, title in re.findall(r"\s+(\S*)=\s*(PID\S*)", arguments):
         if column != "pid":
             raise Invalid(f'specifying "{column}={title}" is not allowed')

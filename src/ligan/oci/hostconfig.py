@@ -184,10 +184,37 @@ _ENDPOINT: Fields = (
     ("MacAddress", string, ALWAYS),
     ("DriverOpts", mapping, ALWAYS),
 )
+_POOL: Fields = (
+    ("Subnet", string, UNLESS_EMPTY),
+    ("IPRange", string, UNLESS_EMPTY),
+    ("Gateway", string, UNLESS_EMPTY),
+    ("AuxiliaryAddresses", mapping, UNLESS_EMPTY),
+)
+_IPAM: Fields = (
+    ("Driver", string, ALWAYS),
+    ("Options", mapping, ALWAYS),
+    ("Config", list_of(embedded(_POOL)), ALWAYS),
+)
+_NETWORK: Fields = (
+    ("Name", string, ALWAYS),
+    ("CheckDuplicate", optional_boolean, UNLESS_NIL),
+    ("Driver", string, ALWAYS),
+    ("Scope", string, ALWAYS),
+    ("EnableIPv6", boolean, ALWAYS),
+    ("IPAM", pointer_to(_IPAM), ALWAYS),
+    ("Internal", boolean, ALWAYS),
+    ("Attachable", boolean, ALWAYS),
+    ("Ingress", boolean, ALWAYS),
+    ("ConfigOnly", boolean, ALWAYS),
+    ("ConfigFrom", pointer_to((("Network", string, ALWAYS),)), ALWAYS),
+    ("Options", mapping, ALWAYS),
+    ("Labels", mapping, ALWAYS),
+)
 
 _READ_HOST_CONFIG = embedded(_HOST_CONFIG)
 _READ_RESOURCES = embedded((*_RESOURCES, ("RestartPolicy", embedded(_RESTART), ALWAYS)))
 _READ_ENDPOINT = embedded(_ENDPOINT)
+_READ_NETWORK = embedded(_NETWORK)
 _READ_NETWORKING = embedded((("EndpointsConfig", map_of(pointer_to(_ENDPOINT)), ALWAYS),))
 
 _WHAT = "invalid container config"
@@ -211,3 +238,8 @@ def endpoint_settings(document: object) -> dict[str, Any]:
 def networking_config(document: object) -> dict[str, Any]:
     """Return the networks that a new container asks for."""
     return _READ_NETWORKING(document, f"{_WHAT}: NetworkingConfig")
+
+
+def network_request(document: object) -> dict[str, Any]:
+    """Return what a new network is to be; `CheckDuplicate` is there only where it was said."""
+    return _READ_NETWORK(document, "invalid network")

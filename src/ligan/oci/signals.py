@@ -16,8 +16,16 @@ _REALTIME = {
 _ALIASES = {"CLD": signal.SIGCHLD, "IOT": signal.SIGABRT, "POLL": signal.SIGIO, "STKFLT": 16}
 
 
+def is_supported(number: int) -> bool:
+    """Return whether Docker sends that signal on Linux: one that has a name."""
+    return 0 < number < 32 or signal.SIGRTMIN <= number <= signal.SIGRTMAX
+
+
 def parse_signal(text: str) -> int:
-    """Return the number of `KILL`, `sigkill`, `RTMIN+3` or `9`. Raises Invalid in Docker's words."""
+    """Return the number of `KILL`, `sigkill`, `RTMIN+3` or `9`. Raises Invalid in Docker's words.
+
+    As for Docker any number but 0 is one: ask `is_supported` before it is sent.
+    """
     digits = text[1:] if text[:1] in ("+", "-") else text
     if digits.isascii() and digits.isdigit() and len(digits) < 10:
         number = int(text)

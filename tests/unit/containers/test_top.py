@@ -52,3 +52,8 @@ def test_ps_is_asked_for_this_process() -> None:
 def test_ps_says_what_it_does_not_know() -> None:
     with pytest.raises(PsFailed, match="error: unsupported option"):
         top([1], "zz")
+
+
+def test_zero_bytes_are_no_arguments() -> None:
+    with pytest.raises(Invalid, match="zero byte"):
+        top([1], "-o \0")

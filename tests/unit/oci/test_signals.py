@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ligan.oci.signals import parse_signal
 from ligan.errors import Invalid
+from ligan.oci.signals import is_supported, parse_signal
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,11 @@ def test_signal_is_refused(text: str) -> None:
     with pytest.raises(Invalid) as raised:
         parse_signal(text)
     assert raised.value.message == f"Invalid signal: {text}"
+
+
+@pytest.mark.parametrize(
+    ("number", "supported"),
+    [(1, True), (31, True), (32, False), (34, True), (64, True), (65, False), (-1, False)],
+)
+def test_signals_without_a_name_are_not_sent(number: int, supported: bool) -> None:
+    assert is_supported(number) == supported
