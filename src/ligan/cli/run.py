@@ -78,7 +78,8 @@ def _refused(verb: str, error: LiganError) -> Failure:
         status = _NOT_FOUND
     elif any(words in error.message for words in _UNUSABLE):
         status = _CANNOT_RUN
-    return _with_help(verb, f"{DAEMON}{error.message}", status)
+    failure = _with_help(verb, f"{DAEMON}{error.message}", status)
+    return Failure(f"{failure}\nligan: {error.hint}", status) if error.hint else failure
 
 
 def _check_image(name: str) -> None:

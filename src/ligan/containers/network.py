@@ -13,8 +13,9 @@ from ligan.containers.naming import new_id
 from ligan.containers.netavark import Link
 from ligan.containers.networks import BRIDGE, BUILT_IN, Network
 from ligan.containers.ports import Port
-from ligan.errors import Conflict, Forbidden, Invalid, LiganError
+from ligan.errors import Conflict, Forbidden, Invalid, LiganError, Unsupported
 from ligan.images.events import record
+from ligan.layers.namespaces import in_user_namespace
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -60,6 +61,8 @@ def setup(store: Store, container: Container) -> Connection:
     """
     if not is_connected(container) or (mode_of(container) == BRIDGE and not store.policy.bridge):
         return Connection()
+    if in_user_namespace():
+        return _setup_without_root(store, container)
     links, published = _reserve(store, container)
     path = store.layout.namespace(container.id)
     try:
@@ -69,6 +72,29 @@ def setup(store: Store, container: Container) -> Connection:
         teardown(store, container)
         raise
     return _connection(path, links)
+
+
+_NO_NETWORKS = "without root there are the networks bridge, host and none, and no others"
+
+
+def _setup_without_root(store: Store, container: Container) -> Connection:
+    """Do the same in a user namespace, where nobody may make a bridge. No row tells of an endpoint."""
+    from ligan.containers import slirp
+
+    if list(_wanted(container)) != [BRIDGE]:
+        raise Unsupported(_NO_NETWORKS)
+    path = store.layout.namespace(container.id)
+    try:
+        with store.database.write() as tx:
+            published = _choose_ports(tx, container)
+            exposed = container.config.get("ExposedPorts") or {}
+            _write_ports(tx, container, ports.document(published, exposed))
+        netns.make(path)
+        slirp.start(store.layout.container(container.id), path, published)
+    except BaseException:
+        teardown(store, container)
+        raise
+    return Connection(path, (slirp.ADDRESS,), (slirp.NAMESERVER,), slirp.GATEWAY)
 
 
 def _connection(path: str, links: Sequence[Link]) -> Connection:
@@ -273,7 +299,17 @@ def teardown(store: Store, container: Container) -> None:
         with store.database.write() as tx:
             _remove_endpoints(tx, store, container, [network for network, _settings in connected])
             _write_ports(tx, container, None)
+    elif in_user_namespace():
+        _teardown_without_root(store, container)
     netns.remove(path)
+
+
+def _teardown_without_root(store: Store, container: Container) -> None:
+    from ligan.containers import slirp
+
+    slirp.stop(store.layout.container(container.id))
+    with store.database.write() as tx:
+        _write_ports(tx, container, None)
 
 
 def _links(container: Container, connected: Sequence[tuple[Network, Document]]) -> list[Link]:
@@ -324,6 +360,8 @@ def connect(store: Store, name: str, container: Container, settings: Document) -
         )
     if network.name in _asked(container):
         raise Forbidden(f"endpoint with name {container.name} already exists in network {network.name}")
+    if in_user_namespace():
+        raise Unsupported(_NO_NETWORKS)
     if container.is_running:
         number = 1 + max(
             [int(item["Interface"].removeprefix("eth")) for _network, item in connected], default=-1
