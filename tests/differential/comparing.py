@@ -85,6 +85,11 @@ BETTER = (
         _rewrite("ligan: (?!internal error).*", ""),
     ),
     Difference(
+        "which of an image's containers is named is chance with Docker, and with Ligan the oldest",
+        lambda step: step.argv[0] == "rmi",
+        _rewrite(r"(Error.*) container \S+ is using (.*)", r"\1 a container is using \2"),
+    ),
+    Difference(
         "save of an unknown full ID says what every other verb says, not where the engine keeps its files",
         lambda step: step.argv[0] == "save",
         _rewrite(

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 
-from ligan.containers.rows import RUNNING_STATES, resolve_id
-from ligan.errors import Invalid, LiganError
+from ligan.containers.rows import RUNNING_STATES, NoSuchContainer, resolve_id
+from ligan.errors import Invalid, LiganError, NotFound
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -109,9 +109,11 @@ class Chosen:
         return conditions, parameters
 
     def _moment(self, name: str) -> tuple[int, int]:
-        row: tuple[int, int] = self._tx.one(
-            "SELECT created, key FROM container WHERE id = ?", (resolve_id(self._tx, name),)
-        )
+        try:
+            container = resolve_id(self._tx, name)
+        except NoSuchContainer:
+            raise NotFound(f"no such container {name}") from None  # as 20.10 words it here, and only here
+        row: tuple[int, int] = self._tx.one("SELECT created, key FROM container WHERE id = ?", (container,))
         return row
 
     def _descendants(self, names: Iterable[str]) -> list[str]:
