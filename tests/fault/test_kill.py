@@ -30,7 +30,7 @@ def scenarios_at(point: str) -> list[str]:
 
 
 IMAGES = [point for point in POINTS if not point.startswith(("tree.", "snapshot.", "start.", "finish."))]
-"""The points of verbs on images. Those of snapshots and containers need root: tests/contract, tests/containers."""
+"""The points of verbs on images. The others need root: tests/contract and tests/containers try them."""
 
 
 @pytest.mark.parametrize("point", IMAGES)

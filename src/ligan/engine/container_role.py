@@ -96,7 +96,7 @@ class ContainerEngine(Protocol):
     def list_containers(
         self, filters: Filters, *, show_all: bool = False, limit: int = 0, size: bool = False
     ) -> list[ContainerSummary]:
-        """Newest first; only those that run, unless `show_all`, a limit or a filter of states asks for more."""
+        """Newest first; only those that run, unless `show_all`, a limit or a filter of states asks more."""
 
     def inspect_container(self, name: str, *, size: bool = False) -> Document: ...
 

@@ -6,13 +6,14 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ligan.containers import netavark
+from ligan.errors import Unavailable
 from ligan.store.layout import Layout
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 _FAKE = """\
 #!/bin/sh
@@ -35,3 +36,12 @@ def test_calls_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(call, range(12)))  # raises NetworkFailed where two meet
+
+
+@pytest.mark.parametrize("names", [False, True])
+def test_missing_backend_is_named(names: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(netavark, "_FOLDERS", ())
+    with pytest.raises(Unavailable, match="netavark is not installed") as raised:
+        netavark.check_backend(names=names)
+    assert "apt-get install netavark" in (raised.value.hint or "")

@@ -222,9 +222,10 @@ def test_url_is_imported(path: str, scheme: str, site: str, stock: Stock) -> Non
 
 def test_answer_that_breaks_off_is_an_error(site: str, stock: Stock) -> None:
     told = []
-    with open_url(f"{site}/short") as source, pytest.raises(Corrupt, match=r": unexpected EOF$"):
+    with open_url(f"{site}/short") as source:
         source.watch(lambda current, _size: told.append(current))
-        import_image(stock.store, source, ImportRequest())
+        with pytest.raises(Corrupt, match=r": unexpected EOF$"):
+            import_image(stock.store, source, ImportRequest())
     assert told == [700]
     assert stock.disk_bytes() == 0
 
