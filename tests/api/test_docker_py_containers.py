@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     from tests.support.serving import Daemon
 
-pytestmark = pytest.mark.root
+pytestmark = [
+    pytest.mark.root,
+    # docker-py leaves the socket of a stream that it has read to the collector.
+    pytest.mark.filterwarnings("ignore:.*unclosed <socket:pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture

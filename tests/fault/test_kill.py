@@ -29,8 +29,11 @@ def scenarios_at(point: str) -> list[str]:
     return [name for name in faults.SCENARIOS if faults.reference_run(name).reached.get(point)]
 
 
-IMAGES = [point for point in POINTS if not point.startswith(("tree.", "snapshot.", "start.", "finish."))]
-"""The points of verbs on images. The others need root: tests/contract and tests/containers try them."""
+OTHERS = ("tree.", "snapshot.", "start.", "finish.", "create.", "rm.")
+"""Tried by tests/contract and tests/containers, which need root, and by tests/unit/store/test_folders.py."""
+
+IMAGES = [point for point in POINTS if not point.startswith(OTHERS)]
+"""The points of verbs on images."""
 
 
 @pytest.mark.parametrize("point", IMAGES)

@@ -165,7 +165,7 @@ def start(folder: str, container_id: str) -> None:
 
 def pause(folder: str, container_id: str) -> None:
     """Freeze all processes of a container. Raises Unsupported where it has no cgroup."""
-    if not _cgroup_path(folder):
+    if _state_folder(folder) is not None and not _cgroup_path(folder):
         raise Unsupported(
             "without root a container has no cgroup in which it could be frozen",
             "To commit one that runs: --pause=false",
