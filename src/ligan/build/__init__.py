@@ -1,0 +1,1 @@
+"""Making images of Dockerfiles: the classic builder and the modern one."""
