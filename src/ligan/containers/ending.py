@@ -11,7 +11,7 @@ import time
 
 from ligan.containers import rows
 from ligan.containers.health import at_end
-from ligan.containers.locking import Locked, is_checked, is_locked, is_watched
+from ligan.containers.locking import Locked, Watch, is_checked, is_locked, is_watched
 from ligan.containers.processes import Process, await_end, is_alive, send
 from ligan.containers.restart_policy import wait_before, wants_restart
 from ligan.containers.rows import Container, NoSuchContainer
@@ -251,14 +251,17 @@ def reconcile(store: Store) -> None:
     with store.database.read() as tx:
         running = tx.all(
             """SELECT id, state, pid, pid_started, boot_id, health FROM container
-               WHERE state IN ('running', 'paused', 'restarting')"""
+               WHERE state IN ('running', 'paused', 'restarting') AND purpose = ''"""
         )
-    known = {row[0] for row in running}
+        steps = tx.column("SELECT id FROM container WHERE purpose = ?", (rows.BUILD,))
+    known = {row[0] for row in running} | set(steps)
     starts = [container_id for container_id in _marked(store.layout) if container_id not in known]
     for row in running:
         _attempt(_compare, store, row)
     for container_id in starts:
         _attempt(_settle_start, store, container_id)
+    for container_id in steps:
+        _attempt(_take_away_step, store, container_id)
 
 
 def _attempt(settle: Callable[[Store, Any], None], store: Store, one: object) -> None:
@@ -279,6 +282,21 @@ def _compare(store: Store, row: tuple[str, str, int, int, str, str | None]) -> N
         _settle_start(store, container_id)
     elif health and not is_checked(store.layout, container_id):
         _start_checking(store.layout, container_id)
+
+
+def _take_away_step(store: Store, container_id: str) -> None:
+    """Remove a container that runs a step of a build, with all in it, if its builder was killed."""
+    try:
+        with Watch(store.layout, container_id) as watch:
+            with store.database.read() as tx:
+                container = rows.by_id(tx, container_id)
+            if watch.is_held and container is not None:
+                from ligan.containers import removing
+
+                take_back(store, container)
+                removing.discard(store, container)
+    except NoSuchContainer:
+        pass  # the build has ended meanwhile
 
 
 def mark_started(layout: Layout, container_id: str) -> None:

@@ -56,6 +56,9 @@ _SELECT = """
 """
 
 
+_OF_USERS = "purpose = ''"
+
+
 def list_containers(
     tx: ReadTransaction,
     filters: Filters,
@@ -72,7 +75,7 @@ def list_containers(
     """
     chosen = Chosen(tx, filters)
     conditions, parameters = chosen.conditions(show_all=show_all or limit > 0)
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    where = f" WHERE {' AND '.join([_OF_USERS, *conditions])}"
     rows = [Row(*row) for row in tx.all(f"{_SELECT}{where} ORDER BY created DESC, key DESC", parameters)]
     rows = [row for row in rows if chosen.takes(row)]
     if limit > 0:

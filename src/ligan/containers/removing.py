@@ -183,7 +183,8 @@ def _candidates(store: Store, filters: Filters) -> list[str]:
         limit = until_time(until[0], store.now())
     with store.database.read() as tx:
         found = tx.all(
-            """SELECT id, labels FROM container WHERE state NOT IN ('running', 'paused', 'restarting')
+            """SELECT id, labels FROM container
+               WHERE purpose = '' AND state NOT IN ('running', 'paused', 'restarting')
                AND (?1 IS NULL OR created <= ?1) ORDER BY key""",
             (limit,),
         )

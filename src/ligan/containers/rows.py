@@ -32,7 +32,8 @@ class Container(Value):
     `image` is None once the image was removed by force, `layer` for an image without layers. The documents
     are Docker's, as they were asked for, defaults filled in. What runs is known by `pid`, `pid_started`
     (clock ticks since boot) and `boot_id` together. `restart_wait` is how long the restart policy waited the
-    last time, in nanoseconds. Times are nanoseconds since 1970, 0 is never.
+    last time, in nanoseconds. `purpose` is empty for a user's container, BUILD for one that runs a step of a
+    build: that one is in no listing, and nothing tells of it. Times are nanoseconds since 1970, 0 is never.
     """
 
     key: int
@@ -65,6 +66,7 @@ class Container(Value):
     stopped_by_hand: bool = False
     health: dict[str, Any] | None = None
     restart_wait: int = 0
+    purpose: str = ""
 
     @property
     def short(self) -> str:
@@ -75,6 +77,8 @@ class Container(Value):
         """Docker's Running: a paused container runs, one that waits for its restart does too."""
         return self.state in RUNNING_STATES
 
+
+BUILD = "build"
 
 RUNNING_STATES = ("running", "paused", "restarting")
 """A container in one of these blocks deletes, and is listed without --all."""
@@ -268,8 +272,10 @@ def record(
 ) -> None:
     """Write an event of a container; its labels, image and name are attributes of every one.
 
-    Source: engine 20.10, daemon/events.go; golden n_events.
+    Of one that runs a step of a build there is none. Source: engine 20.10, daemon/events.go; golden n_events.
     """
+    if container.purpose == BUILD:
+        return
     from ligan.images import events
 
     events.record(

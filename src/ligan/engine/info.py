@@ -23,7 +23,7 @@ def info(store: Store) -> dict[str, Any]:
     """Return facts by name: counts as Docker's info names them, then Ligan's own."""
     with store.database.read() as tx:
         images = tx.value("SELECT count(*) FROM image")
-        states = dict(tx.all("SELECT state, count(*) FROM container GROUP BY state"))
+        states = dict(tx.all("SELECT state, count(*) FROM container WHERE purpose = '' GROUP BY state"))
         blobs, blob_bytes = tx.one("SELECT count(*), COALESCE(SUM(size), 0) FROM blob")
         compressed = compressed_bytes(tx)
         entries = tx.value("SELECT count(*) FROM deletion")

@@ -164,7 +164,7 @@ def revive_layer(tx: WriteTransaction, key: int | None) -> None:
 
 
 def retire_layer(tx: WriteTransaction, key: int | None) -> None:
-    """Make the layer and all below dead, as far as no image, container or live layer stands on them.
+    """Make the layer and all below dead, as far as no image, container, cache or live layer stands on them.
 
     For a holder that has gone; what undo does not hold either is for `release_layer`.
     """
@@ -172,6 +172,7 @@ def retire_layer(tx: WriteTransaction, key: int | None) -> None:
         """UPDATE layer SET live = 0 WHERE key = ?1 AND live
            AND NOT EXISTS (SELECT 1 FROM image WHERE image.layer = ?1)
            AND NOT EXISTS (SELECT 1 FROM container WHERE container.layer = ?1)
+           AND NOT EXISTS (SELECT 1 FROM build_cache WHERE build_cache.layer = ?1)
            AND NOT EXISTS (SELECT 1 FROM layer child WHERE child.parent = ?1 AND child.live)""",
         (key,),
     ):

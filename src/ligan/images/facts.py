@@ -40,6 +40,8 @@ def _layers_sql(most: int) -> str:
              + (SELECT count(*) FROM (SELECT 1 FROM image WHERE image.layer = layer.key LIMIT {most}))
              + (SELECT count(*) FROM (SELECT 1 FROM container
                                       WHERE container.layer = layer.key LIMIT {most}))
+             + (SELECT count(*) FROM (SELECT 1 FROM build_cache
+                                      WHERE build_cache.layer = layer.key LIMIT {most}))
         FROM layer
     """
 

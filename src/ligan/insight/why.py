@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Holder(Value):
     """One thing that keeps an object.
 
-    `kind` is tag, digest, child, container, pin, image, layer, undo or sharing;
+    `kind` is tag, digest, child, container, pin, image, layer, undo, cache or sharing;
     `blocks` tells whether the object cannot be deleted while this holds it.
     """
 
@@ -87,6 +87,9 @@ def _explain_image(tx: ReadTransaction, key: int, image: ImageID) -> Why:
     ]
     holders += [_container_holder(item.id, item.running) for item in target.containers]
     holders += [Holder("pin", pin, "", True) for pin in target.pins]
+    holders += [
+        _cache_holder(*row, blocks=False) for row in _cached(tx, [target.layer] if target.layer else [])
+    ]
     ids = _ids(tx, doomed)
     holders += _sharing(tx, target, set(ids))
     freed = freed_bytes(tx, _plan(layers_without(facts, ids), ids))
@@ -149,6 +152,8 @@ def _explain_layers(tx: ReadTransaction, kind: str, name: Digest, layers: Sequen
     holders = [Holder("image", ImageID(image).short, _label(tx, key), True) for key, image in images]
     containers = tx.all(f"SELECT id, state FROM container WHERE layer IN ({_list(above)}) ORDER BY key")
     holders += [_container_holder(container, is_running(state)) for container, state in containers]
+    cached = _cached(tx, above)
+    holders += [_cache_holder(*row, blocks=True) for row in cached]
     holders += [
         Holder("layer", ChainID(chain).short, "stands on it", True)
         for chain in tx.column(
@@ -160,6 +165,9 @@ def _explain_layers(tx: ReadTransaction, kind: str, name: Digest, layers: Sequen
     )
     ids = _ids(tx, doomed)
     commands = _commands(facts, ids, entries, [container for container, _state in containers], now=True)
+    if cached:  # what images had too is no longer shared by then
+        which = " ".join([f"--filter id={row}" for row, _description in cached])
+        commands += (f"ligan builder prune -f {which}",)
     return Why(kind, name, (*holders, *_undo_holders(tx, entries)), (), commands, _bytes_above(tx, above))
 
 
@@ -173,6 +181,15 @@ def _name_holder(name: str) -> Holder:
 
 def _container_holder(container: str, running: bool) -> Holder:
     return Holder("container", container[:12], "running" if running else "stopped", True)
+
+
+def _cached(tx: ReadTransaction, layers: Sequence[int]) -> list[tuple[str, str]]:
+    """Return ID and description of the rows of the build cache that hold one of the layers."""
+    return tx.all(f"SELECT id, description FROM build_cache WHERE layer IN ({_list(layers)}) ORDER BY key")
+
+
+def _cache_holder(row: str, description: str, *, blocks: bool) -> Holder:
+    return Holder("cache", row[:12], description, blocks)
 
 
 def _undo_holders(tx: ReadTransaction, entries: Iterable[int]) -> tuple[Holder, ...]:

@@ -7,13 +7,13 @@ never wait.
 
 from __future__ import annotations
 
-import _sqlite3 as sqlite3  # the half in C: the other adds adapters for times, and 2 ms to every start
 import errno
 import fcntl
 import os
 
 from ligan.errors import Busy, Corrupt, LiganError, NoSpace, Unavailable, Unsupported
 from ligan.store import failpoints, reserve
+from ligan.store.sqlite import sqlite as sqlite3
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ligan.store.layout import Layout
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The number of the last file in store/schema."""
 
 BUSY_SECONDS = 60.0

@@ -1,4 +1,4 @@
-"""Folders that come with rows: those of containers and volumes.
+"""Folders that come with rows: those of containers, volumes and cache mounts.
 
 A folder is made before the transaction of its row ends, so that whoever sees the row finds it. A lease says
 before that which folders these are: where the process dies and the rows never come, recovery takes them away.
@@ -55,6 +55,9 @@ class NewFolders:
                 remove_tree(path)
 
 
+_OWNERS = {"containers": ("container", "id"), "volumes": ("volume", "name"), "caches": ("build_cache", "id")}
+
+
 def take_back(tx: WriteTransaction, lease: str) -> None:
     """Let the sweep remove the folders that a dead process announced, and whose rows never came."""
     try:
@@ -64,6 +67,6 @@ def take_back(tx: WriteTransaction, lease: str) -> None:
         return
     for name in names:
         kind, _, which = name.partition("/")
-        table, column = ("container", "id") if kind == "containers" else ("volume", "name")
+        table, column = _OWNERS[kind]
         if tx.value(f"SELECT 1 FROM {table} WHERE {column} = ?", (which,)) is None:
             release_tree(tx, name)

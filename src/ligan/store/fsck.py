@@ -92,6 +92,7 @@ _LIVE = """
     WITH RECURSIVE up (key) AS (
         SELECT layer FROM image WHERE layer IS NOT NULL
         UNION SELECT layer FROM container WHERE layer IS NOT NULL
+        UNION SELECT layer FROM build_cache WHERE layer IS NOT NULL
         UNION SELECT layer.parent FROM layer JOIN up USING (key) WHERE layer.parent IS NOT NULL
     ) SELECT key FROM up
 """
@@ -237,15 +238,21 @@ def _unknown_files(tx: ReadTransaction, layout: Layout) -> list[str]:
     return sorted(set(os.listdir(layout.blobs)) - known)
 
 
+_CACHE_MOUNTS = "SELECT id FROM build_cache WHERE kind = 'exec.cachemount'"
+
+
 def _unknown_folders(tx: ReadTransaction, layout: Layout) -> list[str]:
-    """Return the names below the root of folders that no layer, container or volume has."""
+    """Return the names below the root of folders that no layer, container, volume or cache mount has."""
     unpacked = tx.column("SELECT digest FROM blob WHERE unpacked IS NOT NULL")
     known = {layout.tree_name(digest) for digest in unpacked}
     known |= {layout.container_name(container) for container in tx.column("SELECT id FROM container")}
     known |= {layout.volume_name(volume) for volume in tx.column("SELECT name FROM volume")}
+    known |= {layout.cache_name(cache) for cache in tx.column(_CACHE_MOUNTS)}
     found = {layout.tree_name(name) for name in os.listdir(layout.layers)}
     found |= {layout.container_name(name) for name in os.listdir(layout.containers)}
     found |= {layout.volume_name(name) for name in _volume_folders(layout)}
+    if os.path.isdir(layout.caches):
+        found |= {layout.cache_name(name) for name in os.listdir(layout.caches)}
     return sorted(found - known)
 
 

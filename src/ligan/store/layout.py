@@ -11,6 +11,8 @@ ROOT/containers/<id>/     a container's writable layer, files and sockets (docs/
 ROOT/namespace            which process keeps the user namespace of a user who is not root
 ROOT/running/<id>         there from a container's start until the end of its run has been written down
 ROOT/volumes/<name>/_data what a volume holds
+ROOT/caches/<id>/         what a cache mount of builds holds
+ROOT/builds               a file whose bytes builds lock: which steps are being made, and what is in use
 ROOT/networks/            configuration and state of networks
 ROOT/ingest/<lease>/      unfinished writes of one process, which holds a lock on the folder
 ROOT/ingest/download-<hex>/  bytes of a blob that is being fetched, or was when its process ended
@@ -140,6 +142,23 @@ class Layout(Value):
     def volume_data(self, name: str) -> str:
         """What a container sees of a volume."""
         return f"{self.root}/volumes/{name}/_data"
+
+    @property
+    def caches(self) -> str:
+        return f"{self.root}/caches"
+
+    def cache(self, cache: str) -> str:
+        """What a cache mount of builds holds."""
+        return f"{self.root}/{self.cache_name(cache)}"
+
+    def cache_name(self, cache: str) -> str:
+        """The cache mount's folder below the root, as the outbox keeps it."""
+        return f"caches/{cache}"
+
+    @property
+    def builds(self) -> str:
+        """The file in which each byte is a lock on a step of builds, or on a row of their cache."""
+        return f"{self.root}/builds"
 
     @property
     def folders(self) -> tuple[str, ...]:

@@ -1,0 +1,222 @@
+"""The build cache: what builds have made and can use again, as rows that hold layers and folders.
+
+A step's digest covers all that its result depends on: the layers below by their content, its text expanded,
+the sums of what it copies. Of several results of one step the newest counts; `--no-cache` makes another.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ligan.build.locks import Locks
+from ligan.images import catalog
+from ligan.oci.digest import ChainID
+from ligan.store import failpoints
+from ligan.store.reclaim import release_layer, release_tree
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ligan.store.db import ReadTransaction, WriteTransaction
+    from ligan.store.store import Store
+
+REGULAR, MOUNT = "regular", "exec.cachemount"
+
+
+class Result(Value):
+    """What a step has made: a layer by its key, chain ID and diff ID. `created` is in nanoseconds since 1970.
+
+    `row` is the key of the cache's row.
+    """
+
+    row: int
+    layer: int
+    chain_id: ChainID
+    diff_id: str
+    created: int
+
+
+class CacheRecord(Value):
+    """A row as `system df -v` shows it. `size` is in bytes; `shared`: an image has the layer too.
+
+    Times are nanoseconds since 1970. `in_use`: a build uses it now.
+    """
+
+    id: str
+    kind: str
+    parent: str
+    description: str
+    size: int
+    created: int
+    last_used: int
+    uses: int
+    shared: bool
+    in_use: bool
+
+
+def find(tx: ReadTransaction, step: str) -> Result | None:
+    """Return the newest result of a step."""
+    row = tx.one(
+        """SELECT build_cache.key, layer.key, chain_id, diff_id, created
+           FROM build_cache JOIN layer ON layer.key = build_cache.layer
+           WHERE step = ? ORDER BY build_cache.key DESC LIMIT 1""",
+        (step,),
+    )
+    return row and Result(row[0], row[1], ChainID(row[2]), row[3], row[4])
+
+
+def use(tx: WriteTransaction, rows: Sequence[int], now: int) -> None:
+    """Note that a build used these rows again."""
+    tx.execute_many(
+        "UPDATE build_cache SET last_used = ?, uses = uses + 1 WHERE key = ?", [(now, row) for row in rows]
+    )
+
+
+def add(tx: WriteTransaction, step: str, layer: int, description: str, now: int) -> int:
+    """Write a new result of a step; its layer is live on return. Returns the key of the row."""
+    row = tx.insert(
+        """INSERT INTO build_cache (id, step, kind, layer, description, created, last_used)
+           VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        (new_id(), step, REGULAR, layer, description, now, now),
+    )
+    catalog.revive_layer(tx, layer)
+    return row
+
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def new_id() -> str:
+    """Return 25 random letters and digits: the form of BuildKit's IDs."""
+    number, text = int.from_bytes(os.urandom(17)), ""
+    while len(text) < 25:
+        number, digit = divmod(number, 36)
+        text += _DIGITS[digit]
+    return text
+
+
+_RECORDS = """
+    SELECT build_cache.key, build_cache.id, kind,
+           COALESCE((SELECT below.id FROM build_cache below
+                     WHERE below.layer = layer.parent ORDER BY below.key LIMIT 1), ''),
+           description, COALESCE(layer.size, 0), created, last_used, uses,
+           layer.key IN (SELECT key FROM imaged)
+    FROM build_cache LEFT JOIN layer ON layer.key = build_cache.layer
+    ORDER BY last_used, build_cache.key
+"""
+_IMAGED = """
+    WITH RECURSIVE imaged (key) AS (
+        SELECT layer FROM image WHERE layer IS NOT NULL
+        UNION SELECT parent FROM layer JOIN imaged USING (key) WHERE parent IS NOT NULL)
+"""
+
+
+def records(store: Store) -> list[CacheRecord]:
+    """Return every row, the least recently used first. Measures the folders of cache mounts."""
+    with store.database.read() as tx:
+        rows = _rows(tx, store)
+    with Locks(store.layout) as locks:
+        return [row.replace(in_use=store.database.is_writable and not locks.take(key)) for key, row in rows]
+
+
+def _rows(tx: ReadTransaction, store: Store) -> list[tuple[int, CacheRecord]]:
+    found = []
+    for key, name, kind, parent, description, size, created, last_used, uses, shared in tx.all(
+        _IMAGED + _RECORDS
+    ):
+        if kind == MOUNT:
+            size = _folder_size(store.layout.cache(name))
+        record = CacheRecord(
+            name, kind, parent, description, size, created, last_used, uses, bool(shared), False
+        )
+        found.append((key, record))
+    return found
+
+
+def _folder_size(path: str) -> int:
+    from ligan.store.trees import tree_size
+
+    try:
+        return tree_size(path)
+    except FileNotFoundError:
+        return 0  # a build has only just written its row
+
+
+class CachePruned(Value):
+    """What a prune has removed, the least recently used first, and the bytes that nothing holds any more."""
+
+    removed: tuple[CacheRecord, ...]
+    bytes: int
+
+
+def prune(
+    store: Store, filters: Mapping[str, Sequence[str]], *, everything: bool = False, keep: int = 0
+) -> CachePruned:
+    """Remove what no build uses; what images have too only with `everything`. Raises Invalid.
+
+    The least recently used goes first, until no more than `keep` bytes of what could go are left.
+    """
+    wanted = _Filter(filters, store.now())
+    removed: list[CacheRecord] = []
+    with Locks(store.layout) as locks:
+        with store.database.write() as tx:
+            rows = [(key, row) for key, row in _rows(tx, store) if everything or not row.shared]
+            total = sum(row.size for _key, row in rows)
+            for key, row in rows:
+                if keep and total <= keep:
+                    break
+                if not wanted.takes(row) or not locks.take(key):
+                    continue
+                _delete(tx, store, key, row)
+                removed.append(row)
+                total -= row.size
+            failpoints.hit("prune_cache.rows")
+        store.sweep()
+    return CachePruned(tuple(removed), sum(row.size for row in removed if not row.shared))
+
+
+def _delete(tx: WriteTransaction, store: Store, key: int, row: CacheRecord) -> None:
+    layer = tx.value("SELECT layer FROM build_cache WHERE key = ?", (key,))
+    tx.execute("DELETE FROM build_cache WHERE key = ?", (key,))
+    if row.kind == MOUNT:
+        release_tree(tx, store.layout.cache_name(row.id))
+    else:
+        catalog.retire_layer(tx, layer)
+        release_layer(tx, store.layout, layer)
+
+
+class _Filter:
+    """Docker's filters of a prune of the cache: until, unused-for, id, type, description, inuse and shared.
+
+    Source: engine 20.10, builder/builder-next/builder.go.
+    """
+
+    def __init__(self, filters: Mapping[str, Sequence[str]], now: int) -> None:
+        from ligan.errors import Invalid
+
+        for name in filters:
+            if name not in ("until", "unused-for", "id", "type", "description", "shared", "parent"):
+                raise Invalid(f"Invalid filter '{name}'")
+        until = [*filters.get("until", ()), *filters.get("unused-for", ())]
+        if len(until) > 1:
+            raise Invalid("filters expect only one value")
+        self._filters = filters
+        self._until = None
+        if until:
+            from ligan.images.times import until_time
+
+            self._until = until_time(until[0], now)
+
+    def takes(self, row: CacheRecord) -> bool:
+        if self._until is not None and row.last_used > self._until:
+            return False
+        facts = {
+            "id": row.id,
+            "type": row.kind,
+            "description": row.description,
+            "parent": row.parent,
+            "shared": "true" if row.shared else "false",
+        }
+        return all(facts[name] in values for name, values in self._filters.items() if name in facts)
