@@ -1,0 +1,262 @@
+"""The files of a tar, where they lie in it: an uploaded context, which is never unpacked.
+
+One pass over the tar finds where everything is and takes Docker's sums. What the tar says is played on names
+in memory as Docker plays it on a folder: the last of equal names counts, links on the way are followed inside
+the root, and what Docker could not unpack is refused.
+
+Source: engine 20.10, pkg/archive (Unpack) and pkg/tarsum.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ligan.build.sums import tarsum
+from ligan.build.trees import NO_XATTRS, Entry, Tree, sort_key
+from ligan.errors import Corrupt, Unavailable
+from ligan.images.source import Extent, content_of, regular_file
+from ligan.layers.scan import path_in_layer
+from ligan.layers.tar import (
+    BLOCK_DEVICE,
+    CHARACTER_DEVICE,
+    DIRECTORY,
+    FIFO,
+    HARD_LINK,
+    REGULAR,
+    SYMLINK,
+    XATTR,
+    members,
+    owner_names,
+)
+from ligan.layers.tar_xattrs import xattrs_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from ligan.layers.compression import Source
+    from ligan.layers.tar import Member
+    from ligan.store.blobs import Lease
+
+_NODES = (REGULAR, DIRECTORY, SYMLINK, CHARACTER_DEVICE, BLOCK_DEVICE, FIFO)
+_CHUNK = 1 << 20
+_LINKS_MAX = 40  # the kernel's, by whose rules a tar is unpacked
+
+
+class _Member(Entry):
+    """An entry, and where its content is in the tar."""
+
+    offset: int = 0
+    sparse: tuple[tuple[int, int], ...] | None = None
+
+
+_Folder = dict[str, "_Member"]
+
+
+def open_tar(stream: BinaryIO | Source, lease: Lease) -> TarTree:
+    """Return the tree of a tar, in whatever way it comes and is compressed.
+
+    What cannot be read in place is written into the lease. The stream has to stay open as long as the tree.
+    Raises Corrupt in Docker's words for what it would not unpack.
+    """
+    file = regular_file(stream)
+    if file is not None and file.compression() is None:
+        return TarTree(os.dup(file.fd), file.offset)
+    return TarTree(os.open(lease.spool(content_of(stream, None)), os.O_RDONLY | os.O_CLOEXEC))
+
+
+class TarTree(Tree):
+    """The tree of an open tar file, whose descriptor is the tree's from then on."""
+
+    def __init__(self, fd: int, start: int = 0) -> None:
+        self._fd = fd
+        self._root = _Member("", DIRECTORY, 0o755, 0, 0, 0, 0)
+        self._folders: dict[str, _Folder] = {"": {}}
+        self._sums: dict[str, str] = {}
+        try:
+            for member in members(fd, start):
+                # Docker looks a sum up by its name in the tar, and finds the first.
+                self._sums.setdefault(path_in_layer(member.name), self._sum(member))
+                self._add(member)
+        except Corrupt as error:
+            self.close()
+            raise Corrupt(f"Error processing tar file(exit status 1): {error}") from None
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def remove(self, path: str) -> None:
+        """Take what has this path out of the tree, with all below it; there may be nothing."""
+        parent, _, base = path.rpartition("/")
+        if base in self._folders.get(parent, ()):
+            self._remove(parent, base)
+
+    def entry(self, path: str) -> Entry | None:
+        if not path:
+            return self._root
+        parent, _, base = path.rpartition("/")
+        folder = self._folders.get(parent)
+        return None if folder is None else folder.get(base)
+
+    def walk(self, path: str = "") -> Iterator[Entry]:
+        top = self.entry(path)
+        ahead = [] if top is None else [top]
+        while ahead:
+            entry = ahead.pop()
+            yield entry
+            if entry.kind == DIRECTORY:
+                folder = self._folders[entry.path]
+                ahead.extend([folder[name] for name in sorted(folder, key=sort_key, reverse=True)])
+
+    def read(self, entry: Entry) -> Iterator[bytes]:
+        assert isinstance(entry, _Member)
+        return self._content(entry.offset, entry.size, entry.sparse)
+
+    def _content(self, offset: int, size: int, sparse: tuple[tuple[int, int], ...] | None) -> Iterator[bytes]:
+        if size > _CHUNK or sparse is not None:
+            return Extent(self._fd, offset, size, sparse).chunks()
+        data = os.pread(self._fd, size, offset) if size else b""
+        if len(data) < size:
+            raise Unavailable("the context has become shorter while it was read")
+        return iter((data,))
+
+    def tarsum(self, entry: Entry) -> str | None:
+        return self._sums.get(entry.path)
+
+    def _sum(self, member: Member) -> str:
+        hasher = tarsum(
+            member.name,
+            member.mode,
+            member.uid,
+            member.gid,
+            member.size,
+            member.type,
+            member.linkname,
+            *owner_names(member),
+            member.devmajor,
+            member.devminor,
+            _attributes(member) if member.pax else NO_XATTRS,
+        )
+        if member.stored or member.sparse:
+            for chunk in self._content(member.offset, member.size, member.sparse):
+                hasher.update(chunk)
+        return hasher.hexdigest()
+
+    def _add(self, member: Member) -> None:
+        path = path_in_layer(member.name)
+        if not path:
+            if member.type != DIRECTORY:
+                raise Corrupt("unlinkat /: device or resource busy")
+            return  # Docker changes nothing of the root
+        parent, _, base = path.rpartition("/")
+        folder = self._folders.get(parent)
+        if folder is None:
+            parent = self._made(parent, path, member)
+            folder = self._folders[parent]
+            path = f"{parent}/{base}" if parent else base
+        existing = folder.get(base)
+        kind = member.type
+        if existing is not None and not (existing.kind == kind == DIRECTORY):
+            self._remove(parent, base)
+        if kind == HARD_LINK:
+            folder[base] = self._linked(member, path)
+        elif kind in _NODES:
+            folder[base] = _entry_of(member, path)
+        else:
+            raise Corrupt(f"unhandled tar header type {ord(kind)}")
+        if kind == DIRECTORY:
+            self._folders.setdefault(path, {})
+
+    def _linked(self, member: Member, path: str) -> _Member:
+        """Return the entry of another name for a file that is there."""
+        target = path_in_layer(member.linkname)
+        parent, _, base = target.rpartition("/")
+        words = f"link /{target} /{path}"
+        found = self._folders[self._made(parent, words)].get(base)
+        if found is None:
+            raise Corrupt(f"{words}: no such file or directory")
+        if found.kind == DIRECTORY:
+            raise Corrupt(f"{words}: operation not permitted")
+        if not found.inode:
+            found = found.replace(inode=found.offset)
+            self._folders[found.path.rpartition("/")[0]][base] = found
+        return found.replace(path=path)
+
+    def _made(self, path: str, what: str, maker: Member | None = None) -> str:
+        """Return the path of the folder that a path leads to, links followed.
+
+        For a maker, what is missing is made. `what` is what fails where there is no folder.
+        """
+        done = ""
+        ahead = path.split("/")[::-1] if path else []
+        own = len(ahead)  # of `ahead`, what comes from no link
+        links = 0
+        while ahead:
+            part = ahead.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                done = done.rpartition("/")[0]
+                continue
+            here = f"{done}/{part}" if done else part
+            node = self._folders[done].get(part)
+            if node is None:
+                if maker is None:
+                    raise Corrupt(f"{what}: no such file or directory")
+                if len(ahead) >= own:  # to Docker the link to nowhere is in the way
+                    raise Corrupt(f"mkdir /{path}: file exists")
+                self._folders[done][part] = _Member(here, DIRECTORY, 0o755, 0, 0, 0, maker.mtime)
+                self._folders[here] = {}
+            elif node.kind == SYMLINK:
+                links += 1
+                if links > _LINKS_MAX:
+                    raise Corrupt(f"{what}: too many levels of symbolic links")
+                own = min(own, len(ahead))
+                if node.target.startswith("/"):
+                    done = ""
+                ahead.extend(node.target.split("/")[::-1])
+                continue
+            elif node.kind != DIRECTORY:
+                raise Corrupt(f"{what}: not a directory")
+            own = min(own, len(ahead))
+            done = here
+        return done
+
+    def _remove(self, parent: str, base: str) -> None:
+        doomed = [self._folders[parent].pop(base)]
+        while doomed:
+            entry = doomed.pop()
+            if entry.kind == DIRECTORY:
+                doomed.extend(self._folders.pop(entry.path).values())
+
+
+def _entry_of(member: Member, path: str) -> _Member:
+    is_device = member.type in (CHARACTER_DEVICE, BLOCK_DEVICE)
+    return _Member(
+        path,
+        member.type,
+        member.mode & 0o7777 if member.type != SYMLINK else 0o777,
+        member.uid,
+        member.gid,
+        member.size if member.type == REGULAR else 0,
+        member.mtime,
+        member.linkname if member.type == SYMLINK else "",
+        member.devmajor if is_device else 0,
+        member.devminor if is_device else 0,
+        xattrs_of(member) if member.pax else NO_XATTRS,
+        *owner_names(member),
+        0,
+        member.offset,
+        member.sparse,
+    )
+
+
+def _attributes(member: Member) -> dict[str, bytes]:
+    """Return all attributes that the header has, whether or not a file could have them."""
+    return {key[len(XATTR) :]: value for key, value in member.pax.items() if value and key.startswith(XATTR)}
