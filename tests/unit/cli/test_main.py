@@ -256,6 +256,7 @@ def test_what_is_slow_to_import_is_not_imported(words: list[str], tmp_path: obje
     )
     slow = {
         "argparse",
+        "collections",
         "typing",
         "re",
         "json",
