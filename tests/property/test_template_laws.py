@@ -12,7 +12,8 @@ from ligan.cli.tables import align, render_table
 from ligan.cli.templates import Template, TemplateError
 from ligan.cli.templates.values import Duration
 from ligan.cli.units import human_size
-from ligan.images.times import parse_go_duration, until_time
+from ligan.images.times import until_time
+from ligan.oci.durations import parse_go_duration
 from ligan.oci.times import rfc3339nano
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))

@@ -65,7 +65,7 @@ def nano_cpus(text: str) -> int:
 def duration(text: str) -> int:
     """Return nanoseconds of "1m30s"."""
     from ligan.errors import Invalid
-    from ligan.images.times import parse_go_duration
+    from ligan.oci.durations import parse_go_duration
 
     try:
         return parse_go_duration(text)

@@ -67,7 +67,7 @@ def _tls_files(session: Session, options: Options) -> TlsFiles | None:
 def _seconds(text: str) -> float:
     """Return seconds, given as a number of them or as a Go duration."""
     from ligan.errors import Invalid
-    from ligan.images.times import parse_go_duration
+    from ligan.oci.durations import parse_go_duration
 
     try:
         seconds = parse_go_duration(f"{text}s" if text.isdigit() else text) / 10**9

@@ -1,52 +1,13 @@
-"""Durations and times of filters, in Go's words."""
+"""Times of filters, in Go's words."""
 
 from __future__ import annotations
 
 import pytest
 
 from ligan.errors import Invalid
-from ligan.images.times import SECOND, parse_go_duration, until_time
+from ligan.images.times import SECOND, until_time
 
 NOW = 1795204591 * SECOND + 46898887
-
-
-@pytest.mark.parametrize(
-    ("text", "nanoseconds"),
-    [
-        ("0", 0),
-        ("1h30m", 5400 * SECOND),
-        ("-1.5s", -1_500_000_000),
-        ("+2ms", 2_000_000),
-        (".5s", 500_000_000),
-        ("1.s", SECOND),
-        ("1us2µs3μs", 6000),
-        ("1h1m1s1ms1us1ns", 3661 * SECOND + 1_001_001),
-        ("9223372036854775807ns", 2**63 - 1),
-        ("-9223372036854775808ns", -(2**63)),
-    ],
-)
-def test_go_durations(text: str, nanoseconds: int) -> None:
-    assert parse_go_duration(text) == nanoseconds
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", 'time: invalid duration ""'),
-        ("-", 'time: invalid duration "-"'),
-        (".", 'time: invalid duration "."'),
-        ("x", 'time: invalid duration "x"'),
-        ("10", 'time: missing unit in duration "10"'),
-        ("1.5.5h", 'time: missing unit in duration "1.5.5h"'),
-        ("1y", 'time: unknown unit "y" in duration "1y"'),
-        ("1h é", 'time: unknown unit "h \\xc3\\xa9" in duration "1h \\xc3\\xa9"'),
-        ("9223372036854775808ns", 'time: invalid duration "9223372036854775808ns"'),
-    ],
-)
-def test_what_is_no_go_duration(text: str, message: str) -> None:
-    with pytest.raises(Invalid) as caught:
-        parse_go_duration(text)
-    assert str(caught.value) == message
 
 
 @pytest.mark.usefixtures("in_zone")
@@ -100,7 +61,3 @@ def test_what_is_no_timestamp(value: str, message: str) -> None:
     with pytest.raises(Invalid) as caught:
         until_time(value, NOW)
     assert str(caught.value) == message
-
-
-def test_zeros_in_front_may_be_many() -> None:
-    assert parse_go_duration("0" * 5000 + "1s") == 1_000_000_000
