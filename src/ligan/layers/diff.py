@@ -30,7 +30,7 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 MODIFIED, ADDED, DELETED = KINDS = ("C", "A", "D")
 """In the order of their numbers in the Engine API."""
@@ -168,9 +168,15 @@ def _changes(new: str, old: str, *, overlay: bool) -> list[Change]:
         raise unreadable(error, new) from error
     finally:
         os.close(root)
-    # With the slash below all other bytes, what is in a folder comes right after it.
-    in_order = sorted(kinds, key=lambda path: path.encode("utf-8", "surrogateescape").replace(b"/", b"\0"))
-    return [Change(kinds[path], path) for path in in_order]
+    in_order = _in_order(kinds)
+    return Change.from_rows(list(zip(map(kinds.__getitem__, in_order), in_order, strict=True)))
+
+
+def _in_order(paths: Collection[str]) -> list[str]:
+    """Sort paths by their bytes. With the slash below all, what is in a folder comes right after it."""
+    if "".join(paths).isascii():  # in a third of the time
+        return [path.replace("\0", "/") for path in sorted([path.replace("/", "\0") for path in paths])]
+    return sorted(paths, key=lambda path: path.encode("utf-8", "surrogateescape").replace(b"/", b"\0"))
 
 
 class _Comparison:
@@ -218,10 +224,12 @@ class _Comparison:
                 if name in gone:
                     gone.remove(name)
                     self._compare(folder, below, name, shows)
+                elif entry.is_file(follow_symlinks=False):
+                    self._kinds[below] = ADDED
                 elif entry.is_dir(follow_symlinks=False):
                     self._kinds[below] = ADDED
                     self._pending.append((below, False, False))
-                elif entry.is_file(follow_symlinks=False) or not self._hides_nothing(folder, name):
+                elif not self._hides_nothing(folder, name):
                     self._kinds[below] = ADDED
         if not shows:
             self._kinds.update((f"{path}/{name}", DELETED) for name in gone)
