@@ -62,7 +62,7 @@ def _locked(layout: Layout, container_id: str, flags: list[str], *words: str) ->
 
 def program(name: str) -> str:
     """Return the path of a program of util-linux. Raises Unavailable where it is not installed."""
-    for folder in (*os.get_exec_path(), "/usr/bin", "/bin"):
+    for folder in (*os.environ.get("PATH", os.defpath).split(os.pathsep), "/usr/bin", "/bin"):
         path = f"{folder}/{name}"
         if os.access(path, os.X_OK):
             return path

@@ -132,8 +132,6 @@ def start(store: Store, exec_id: str, *, detach: bool = False, tty: bool | None 
     Raises Conflict for one that was started before, ExecFailed where it cannot be run; `tty` is what a
     client says again, and changes nothing.
     """
-    from socket import socket
-
     from ligan.containers import attach, runtime
 
     with store.database.read() as tx:
@@ -180,7 +178,7 @@ def start(store: Store, exec_id: str, *, detach: bool = False, tty: bool | None 
     if detach:
         return None
     return attach.Attachment(
-        socket(fileno=launched.attached), stdout=instance.request.stdout, stderr=instance.request.stderr
+        attach.adopt(launched.attached), stdout=instance.request.stdout, stderr=instance.request.stderr
     )
 
 
