@@ -12,10 +12,11 @@ from ligan.containers import execs, rows
 from ligan.containers.calling import ligan_words, spawn
 from ligan.containers.ending import process_of
 from ligan.containers.execs import ExecFailed, ExecRequest
-from ligan.containers.health import OUTPUT_BYTES, Answer, Check, after, check_of, go_duration
+from ligan.containers.health import OUTPUT_BYTES, Answer, Check, after, check_of
 from ligan.containers.locking import Checks
 from ligan.containers.processes import await_end
 from ligan.errors import LiganError
+from ligan.oci.durations import go_duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

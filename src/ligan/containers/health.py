@@ -92,14 +92,3 @@ def after(health: Mapping[str, Any], check: Check, answer: Answer, started: int)
     }
     log = [*health["Log"], entry][-_LOG_ENTRIES:]
     return {"Status": status, "FailingStreak": streak, "Log": log}
-
-
-def go_duration(nanoseconds: int) -> str:
-    """Return a duration as Go prints it: 1m30s, 2.5s, 500ms."""
-    if nanoseconds < 10**9:
-        return f"{nanoseconds / 10**6:g}ms"
-    minutes, rest = divmod(nanoseconds, 60 * 10**9)
-    hours, minutes = divmod(minutes, 60)
-    text = f"{hours}h" if hours else ""
-    text += f"{minutes}m" if hours or minutes else ""
-    return f"{text}{rest / 10**9:g}s"

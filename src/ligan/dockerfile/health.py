@@ -7,7 +7,7 @@ import re
 from ligan.dockerfile.faults import quoted
 from ligan.dockerfile.flags import flags_of
 from ligan.errors import Invalid
-from ligan.oci.durations import parse_go_duration
+from ligan.oci.durations import go_duration, parse_go_duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,3 +65,30 @@ def _retries(text: str, *, classic: bool) -> int:
     if retries < 0:
         raise Invalid(f"--retries cannot be negative ({retries})")
     return retries
+
+
+def classic_record(check: dict[str, Any]) -> str:
+    """Return a check as 20.10 writes it into history: Go's %q of the struct."""
+    test = " ".join(map(quoted, check["Test"]))
+    times = " ".join([f'"{_duration(check, field)}"' for field in ("Interval", "Timeout", "StartPeriod")])
+    return f"&{{[{test}] {times} {_quoted_rune(check.get('Retries', 0))}}}"
+
+
+def modern_record(check: dict[str, Any]) -> str:
+    """Return a check as BuildKit writes it into history: Go's %+v of the struct."""
+    times = " ".join([f"{field}:{_duration(check, field)}" for field in _TIMES.values()])
+    return f"{{Test:[{' '.join(check['Test'])}] {times} Retries:{check.get('Retries', 0)}}}"
+
+
+def _duration(check: dict[str, Any], field: str) -> str:
+    return go_duration(check.get(field, 0))
+
+
+def _quoted_rune(number: int) -> str:
+    """Return a number as Go's %q has it: the character of that code."""
+    if number == ord("'"):
+        return "'\\''"
+    if number == ord('"'):
+        return "'\"'"
+    text = chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else "\ufffd"
+    return f"'{quoted(text)[1:-1]}'"

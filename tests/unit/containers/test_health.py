@@ -2,9 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from ligan.containers.health import SECOND, Answer, after, at_end, at_start, check_of, go_duration
+from ligan.containers.health import SECOND, Answer, after, at_end, at_start, check_of
 
 
 def test_nothing_is_checked_without_a_test() -> None:
@@ -80,17 +78,3 @@ def test_five_answers_are_kept_and_outlive_a_restart() -> None:
     }
     again = at_start(config, at_end(health))
     assert again == {"Status": "starting", "FailingStreak": 0, "Log": health["Log"]}
-
-
-@pytest.mark.parametrize(
-    ("nanoseconds", "text"),
-    [
-        (200_000_000, "200ms"),
-        (SECOND, "1s"),
-        (2_500_000_000, "2.5s"),
-        (90 * SECOND, "1m30s"),
-        (3600 * SECOND, "1h0m0s"),
-    ],
-)
-def test_durations_as_go_prints_them(nanoseconds: int, text: str) -> None:
-    assert go_duration(nanoseconds) == text

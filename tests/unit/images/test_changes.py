@@ -39,7 +39,7 @@ def test_stop_signal_is_kept_as_written(text: str) -> None:
     assert changed(f"STOPSIGNAL {text}") == {"StopSignal": text}
 
 
-@pytest.mark.parametrize("text", ["foo", "0", "65"])
+@pytest.mark.parametrize("text", ["foo", "0"])
 def test_stop_signal_has_to_exist(text: str) -> None:
     with pytest.raises(Invalid, match=f"^Invalid signal: {text}$"):
         changed(f"STOPSIGNAL {text}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ligan.errors import Invalid
-from ligan.oci.durations import parse_go_duration
+from ligan.oci.durations import go_duration, parse_go_duration
 
 SECOND = 1_000_000_000
 
@@ -51,3 +51,21 @@ def test_what_is_no_go_duration(text: str, message: str) -> None:
 
 def test_zeros_in_front_may_be_many() -> None:
     assert parse_go_duration("0" * 5000 + "1s") == 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (0, "0s"),
+        (1, "1ns"),
+        (1_500, "1.5µs"),
+        (200_000_000, "200ms"),
+        (-SECOND, "-1s"),
+        (SECOND, "1s"),
+        (2_500_000_000, "2.5s"),
+        (90 * SECOND, "1m30s"),
+        (3600 * SECOND, "1h0m0s"),
+    ],
+)
+def test_durations_as_go_prints_them(nanoseconds: int, text: str) -> None:
+    assert go_duration(nanoseconds) == text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ligan.cli.templates.numbers import binary_text, duration, float_text
+from ligan.cli.templates.numbers import binary_text, float_text
 from ligan.cli.templates.values import (
     NIL_POINTER,
     NO_VALUE,
@@ -13,6 +13,7 @@ from ligan.cli.templates.values import (
     kind,
     to_bytes,
 )
+from ligan.oci.durations import go_duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ class _Verb:
         if value is None or value is NIL_POINTER or value is NO_VALUE:
             return self._show_nothing(value)
         if isinstance(value, (Duration, Time)) and self.verb in "vsqxX" and "#" not in self.flags:
-            value = duration(value) if isinstance(value, Duration) else value.printed()
+            value = go_duration(value) if isinstance(value, Duration) else value.printed()
         shape = kind(value)
         if shape in ("list", "map", "struct"):
             return self._show_composite(value)

@@ -1,4 +1,4 @@
-"""Numbers and durations as text, in the ways of Go."""
+"""Numbers as text, in the ways of Go."""
 
 from __future__ import annotations
 
@@ -47,24 +47,3 @@ def shortest_digits(value: float) -> tuple[str, int]:
     point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(stripped))
     digits = stripped.rstrip("0")
     return (digits, point) if digits else ("0", 1)
-
-
-def duration(nanoseconds: int) -> str:
-    """Return a Go duration's text, such as `1h0m30s`, `1.5s` or `20µs`."""
-    sign, rest = ("-", -nanoseconds) if nanoseconds < 0 else ("", int(nanoseconds))
-    if rest < 1_000_000_000:
-        for unit, size in (("ms", 1_000_000), ("µs", 1000), ("ns", 1)):
-            if rest >= size:
-                return f"{sign}{_decimal(rest, size)}{unit}"
-        return "0s"
-    minutes, rest = divmod(rest, 60_000_000_000)
-    text = f"{_decimal(rest, 1_000_000_000)}s"
-    if minutes:
-        text = f"{minutes % 60}m{text}"
-    return sign + (f"{minutes // 60}h{text}" if minutes >= 60 else text)
-
-
-def _decimal(value: int, unit: int) -> str:
-    whole, part = divmod(value, unit)
-    fraction = str(part).rjust(len(str(unit)) - 1, "0").rstrip("0")
-    return f"{whole}.{fraction}" if part else str(whole)
