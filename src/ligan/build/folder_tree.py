@@ -10,8 +10,9 @@ import os
 import stat
 
 from ligan.build.sums import entry_sum
-from ligan.build.trees import KINDS, NO_XATTRS, Entry, Tree, sort_key
+from ligan.build.trees import KINDS, NO_XATTRS, Entry, Tree, sort_key, without
 from ligan.errors import Unavailable
+from ligan.images.source import Extent
 from ligan.layers.beneath import CHANGED, FILE, open_folder, open_root
 from ligan.layers.tar import BLOCK_DEVICE, CHARACTER_DEVICE, DIRECTORY, REGULAR, SYMLINK
 from ligan.layers.tar_xattrs import CAPABILITY
@@ -20,13 +21,8 @@ from ligan.layers.tree_tar import owners_here, unreadable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Protocol
 
-    class Ignore(Protocol):
-        """What leaves out files: `matches(path)` says that it does."""
-
-        def matches(self, path: str, /) -> bool: ...
-
+    from ligan.build.trees import Ignore
 
 _CHUNK = 1 << 20
 _GONE = (*CHANGED, errno.ENAMETOOLONG)
@@ -79,22 +75,14 @@ class FolderTree(Tree):
         top = self._entry_as_it_is(path)
         if top is None:
             return
-        ignore = self._ignore
-        # Folders that are ignored, and come up once something in them turns out not to be.
-        held: list[Entry] = []
+        entries = self._walked(top)
+        yield from entries if self._ignore is None else without(self._ignore, entries)
+
+    def _walked(self, top: Entry) -> Iterator[Entry]:
         ahead = [top]
         while ahead:
             entry = ahead.pop()
-            while held and not entry.path.startswith(f"{held[-1].path}/"):
-                held.pop()
-            if ignore is not None and entry.path and ignore.matches(entry.path):
-                if entry.kind != DIRECTORY:
-                    continue
-                held.append(entry)
-            else:
-                yield from held
-                held.clear()
-                yield entry
+            yield entry
             if entry.kind == DIRECTORY:
                 ahead.extend(self._listed(entry.path))
 
@@ -162,24 +150,28 @@ class FolderTree(Tree):
         return {CAPABILITY: value}
 
     def read(self, entry: Entry) -> Iterator[bytes]:
+        with self.extent(entry) as extent:
+            left = entry.size
+            while left:
+                data = os.read(extent.fd, min(left, _CHUNK))
+                if not data:
+                    raise Unavailable(f"cannot read {entry.path}: it became shorter meanwhile")
+                left -= len(data)
+                yield data
+
+    def extent(self, entry: Entry) -> Extent:
         parent, _, base = entry.path.rpartition("/")
         try:
             file = os.open(base, FILE, dir_fd=self._folder(parent))
-            try:
-                left = entry.size
-                while left:
-                    data = os.read(file, min(left, _CHUNK))
-                    if not data:
-                        raise Unavailable(f"cannot read {entry.path}: it became shorter meanwhile")
-                    left -= len(data)
-                    yield data
-            finally:
-                os.close(file)
         except OSError as error:
             raise unreadable(error, self._path) from error
+        return Extent(file, 0, entry.size, owned=True)
 
     def tarsum(self, entry: Entry) -> str:
         return entry_sum(self, entry)
+
+    def missing_sum(self, path: str, target: str) -> str:
+        return target
 
     def _folder(self, path: str) -> int:
         """Return a descriptor of a folder, open until the next call."""

@@ -71,27 +71,31 @@ def path_sum(tree: Tree, path: str) -> str:
     """Return Docker's string for one source, a path that leads to something.
 
     Of a folder it is that of all below it, itself among them unless it is the root. Links in it count as what
-    they lead to, or not at all.
+    they lead to.
     """
     found = tree.find(path)
     assert found is not None
     if not found.is_folder:
         return f"file:{tree.tarsum(found) or path}"
     sums = [
-        tree.tarsum(meant) or entry.path
-        for entry in tree.walk(found.path)
-        if entry.path and (meant := _meant(tree, entry)) is not None
+        one for entry in tree.walk(found.path) if entry.path and (one := _sum_below(tree, entry)) is not None
     ]
     return _joined("dir", sorted(sums))
 
 
-def _meant(tree: Tree, entry: Entry) -> Entry | None:
-    if entry.kind != SYMLINK:
-        return entry
-    try:
-        return tree.find(entry.path)
-    except ForbiddenPath:
-        return None
+def _sum_below(tree: Tree, entry: Entry) -> str | None:
+    """Return the sum of something in a folder, None for a link that leads nowhere Docker could look."""
+    meant = entry
+    if entry.kind == SYMLINK:
+        try:
+            target = tree.resolve(entry.path)
+        except ForbiddenPath:
+            return None
+        found = tree.entry(target)
+        if found is None:
+            return tree.missing_sum(entry.path, target)
+        meant = found
+    return tree.tarsum(meant) or entry.path
 
 
 def sources_sum(sums: Sequence[str]) -> str:

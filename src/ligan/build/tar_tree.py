@@ -10,13 +10,15 @@ Source: engine 20.10, pkg/archive (Unpack) and pkg/tarsum.
 from __future__ import annotations
 
 import os
+from itertools import chain
 
 from ligan.build.sums import tarsum
 from ligan.build.trees import NO_XATTRS, Entry, Tree, sort_key
 from ligan.errors import Corrupt, Unavailable
-from ligan.images.source import Extent, content_of, regular_file
+from ligan.images.source import Extent, ExtentReader, content_of, regular_file
 from ligan.layers.scan import path_in_layer
 from ligan.layers.tar import (
+    BLOCK,
     BLOCK_DEVICE,
     CHARACTER_DEVICE,
     DIRECTORY,
@@ -25,8 +27,8 @@ from ligan.layers.tar import (
     REGULAR,
     SYMLINK,
     XATTR,
+    begins_archive,
     members,
-    owner_names,
 )
 from ligan.layers.tar_xattrs import xattrs_of
 
@@ -66,16 +68,37 @@ def open_tar(stream: BinaryIO | Source, lease: Lease) -> TarTree:
     return TarTree(os.open(lease.spool(content_of(stream, None)), os.O_RDONLY | os.O_CLOEXEC))
 
 
+def open_member(extent: Extent, lease: Lease) -> TarTree | None:
+    """Return the tree of an archive, of which a file is the content; None for a file that is none.
+
+    To Docker an archive is what begins with a header once it is decompressed. Raises Corrupt as `open_tar`.
+    """
+    if extent.runs is None and extent.compression() is None:
+        if not begins_archive(os.pread(extent.fd, min(BLOCK, extent.size), extent.offset)):
+            return None
+        return TarTree(os.dup(extent.fd), extent.offset, extent.offset + extent.size)
+    content = content_of(ExtentReader(extent, lambda _count: None), None)
+    first = b""
+    try:
+        while len(first) < BLOCK and (more := next(content, b"")):
+            first += more
+    except Corrupt:
+        return None
+    if not begins_archive(first):
+        return None
+    return TarTree(os.open(lease.spool(chain((first,), content)), os.O_RDONLY | os.O_CLOEXEC))
+
+
 class TarTree(Tree):
     """The tree of an open tar file, whose descriptor is the tree's from then on."""
 
-    def __init__(self, fd: int, start: int = 0) -> None:
+    def __init__(self, fd: int, start: int = 0, end: int | None = None) -> None:
         self._fd = fd
         self._root = _Member("", DIRECTORY, 0o755, 0, 0, 0, 0)
         self._folders: dict[str, _Folder] = {"": {}}
         self._sums: dict[str, str] = {}
         try:
-            for member in members(fd, start):
+            for member in members(fd, start, end):
                 # Docker looks a sum up by its name in the tar, and finds the first.
                 self._sums.setdefault(path_in_layer(member.name), self._sum(member))
                 self._add(member)
@@ -126,8 +149,15 @@ class TarTree(Tree):
             raise Unavailable("the context has become shorter while it was read")
         return iter((data,))
 
+    def extent(self, entry: Entry) -> Extent:
+        assert isinstance(entry, _Member)
+        return Extent(self._fd, entry.offset, entry.size, entry.sparse)
+
     def tarsum(self, entry: Entry) -> str | None:
         return self._sums.get(entry.path)
+
+    def missing_sum(self, path: str, target: str) -> str:
+        return path
 
     def _sum(self, member: Member) -> str:
         hasher = tarsum(
@@ -138,7 +168,8 @@ class TarTree(Tree):
             member.size,
             member.type,
             member.linkname,
-            *owner_names(member),
+            "",
+            "",  # Docker's sums leave out the names of owners, wherever a tar may have them
             member.devmajor,
             member.devminor,
             _attributes(member) if member.pax else NO_XATTRS,
@@ -211,7 +242,9 @@ class TarTree(Tree):
                     raise Corrupt(f"{what}: no such file or directory")
                 if len(ahead) >= own:  # to Docker the link to nowhere is in the way
                     raise Corrupt(f"mkdir /{path}: file exists")
-                self._folders[done][part] = _Member(here, DIRECTORY, 0o755, 0, 0, 0, maker.mtime)
+                self._folders[done][part] = _Member(
+                    here, DIRECTORY, 0o755, 0, 0, 0, maker.mtime, implied=True
+                )
                 self._folders[here] = {}
             elif node.kind == SYMLINK:
                 links += 1
@@ -250,10 +283,8 @@ def _entry_of(member: Member, path: str) -> _Member:
         member.devmajor if is_device else 0,
         member.devminor if is_device else 0,
         xattrs_of(member) if member.pax else NO_XATTRS,
-        *owner_names(member),
-        0,
-        member.offset,
-        member.sparse,
+        offset=member.offset,
+        sparse=member.sparse,
     )
 
 

@@ -18,8 +18,17 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import Any, Self
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any, Protocol, Self
+
+    from ligan.images.source import Extent
+
+    class Ignore(Protocol):
+        """What leaves out files."""
+
+        def matches(self, path: str, /) -> bool:
+            """Return whether what has this path is left out."""
+
 
 KINDS = {
     stat.S_IFREG: REGULAR,
@@ -49,7 +58,8 @@ class Entry(Value):
     """One name in a tree. `kind` is a type of tar, never that of a hard link; `mode` has no type in it.
 
     `size` is 0 but for regular files, `mtime` is in nanoseconds, `target` what a symbolic link says. Names of
-    one file share an `inode` that is not 0. Of the extended attributes there is what the tree knows.
+    one file share an `inode` that is not 0. Of the extended attributes there is what the tree knows. A folder
+    is `implied` where nothing tells of it but the names of what is in it.
     """
 
     path: str
@@ -66,6 +76,7 @@ class Entry(Value):
     uname: str = ""
     gname: str = ""
     inode: int = 0
+    implied: bool = False
 
     @property
     def is_folder(self) -> bool:
@@ -108,51 +119,59 @@ class Tree:
         """
         raise NotImplementedError
 
+    def extent(self, entry: Entry) -> Extent:
+        """Return where the content of a regular file lies, to be closed. Raises Unavailable."""
+        raise NotImplementedError
+
     def tarsum(self, entry: Entry) -> str | None:
         """Return Docker's sum of one entry, in hexadecimal, or None where the tree has none: see `sums`."""
         raise NotImplementedError
 
+    def missing_sum(self, path: str, target: str) -> str:
+        """Return what Docker takes for the sum of a link that leads to `target`, where nothing is."""
+        raise NotImplementedError
+
     def find(self, path: str) -> Entry | None:
-        """Return what a path leads to, all links followed; its own `path` has none.
+        """Return what a path leads to, all links followed; its own `path` has none. Raises as `resolve`."""
+        return self.entry(self.resolve(path))
+
+    def lfind(self, path: str) -> Entry | None:
+        """Return the same as `find`, but for a link at the end, which is not followed."""
+        return self.entry(self.resolve(path, follow=False))
+
+    def resolve(self, path: str, *, follow: bool = True) -> str:
+        """Return where a path leads to, as a clean path without links, whether or not anything is there.
 
         `..` is taken from the path before anything is looked up. Raises ForbiddenPath for a path that begins
         outside, leads through a file, or around in a circle.
         """
-        return self._found(path, follow=True)
-
-    def lfind(self, path: str) -> Entry | None:
-        """Return the same as `find`, but for a link at the end, which is not followed."""
-        return self._found(path, follow=False)
-
-    def _found(self, path: str, *, follow: bool) -> Entry | None:
         clean = normpath(f"./{path}")
         if clean == ".." or clean.startswith("../"):
             raise ForbiddenPath(path)
-        at = self.entry("")
-        if clean == ".":
-            return at
+        done = ""
         ahead = clean.split("/")[::-1]
         links = 0
         while ahead:
             part = ahead.pop()
             if part in ("", "."):
                 continue
-            here = at.path if at is not None else ""
             if part == "..":
-                at = self.entry(here.rpartition("/")[0])
+                done = done.rpartition("/")[0]
                 continue
-            if at is not None and not at.is_folder:
-                raise ForbiddenPath(path)
-            at = self.entry(f"{here}/{part}" if here else part)
-            if at is None:
-                return None
-            if at.kind == SYMLINK and (ahead or follow):
+            here = f"{done}/{part}" if done else part
+            node = self.entry(here)
+            if node is not None and node.kind == SYMLINK and (ahead or follow):
                 links += 1
-                if links > _LINKS_MAX or "\0" in at.target:
+                if links > _LINKS_MAX:
                     raise ForbiddenPath(path)
-                ahead.extend(at.target.split("/")[::-1])
-                at = self.entry("" if at.target.startswith("/") else here)
-        return at
+                if node.target.startswith("/"):
+                    done = ""
+                ahead.extend(node.target.split("/")[::-1])
+            elif node is not None and not node.is_folder and ahead:
+                raise ForbiddenPath(path)
+            else:
+                done = here
+        return done
 
     def glob(self, pattern: str) -> list[Entry]:
         """Return what has a path that Go's filepath.Match matches with the pattern, in the order of `walk`.
@@ -170,6 +189,22 @@ class Tree:
     def text(self, entry: Entry) -> str:
         """Return the content of a file, which is taken for UTF-8; other bytes are kept as surrogates."""
         return b"".join(self.read(entry)).decode("utf-8", "surrogateescape")
+
+
+def without(ignore: Ignore, entries: Iterable[Entry], stem: int = 0) -> Iterator[Entry]:
+    """Yield what of a walk is not ignored, and the folders above it. `stem` is where paths begin to count."""
+    held: list[Entry] = []
+    for entry in entries:
+        while held and not entry.path.startswith(f"{held[-1].path}/"):
+            held.pop()
+        path = entry.path[stem:]
+        if path and ignore.matches(path):
+            if entry.is_folder:
+                held.append(entry)  # to come up once something in it turns out not to be ignored
+            continue
+        yield from held
+        held.clear()
+        yield entry
 
 
 def has_wildcards(path: str) -> bool:

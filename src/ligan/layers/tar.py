@@ -39,7 +39,7 @@ _WINDOW = 8 << 10
 # Go reads no long name, extended header or sparse map beyond this.
 _SPECIAL_LIMIT = 1 << 20
 
-_HEADER = Struct("100s24s12s12s8sc100s8s64s16s155s12s")
+_HEADER = Struct("100s24s12s12s8sc100s8s64x16s155s12s")
 _ZEROS = bytes(BLOCK)
 _USTAR, _GNU = b"ustar\0", b"ustar  \0"
 _NO_DATA = frozenset("123456")
@@ -54,7 +54,6 @@ class Member:
     (offset in the file, length) of each run of data, and for links and other
     kinds that have no data whatever their header says. `mtime` is in
     nanoseconds. `pax` holds the records of the extended header, as they are.
-    `owners` are the fields of the header that `owner_names` reads.
     """
 
     __slots__ = (
@@ -66,7 +65,6 @@ class Member:
         "mtime",
         "name",
         "offset",
-        "owners",
         "pax",
         "size",
         "sparse",
@@ -87,7 +85,6 @@ class Member:
     mtime: int
     devmajor: int
     devminor: int
-    owners: bytes
     pax: Mapping[str, bytes]
     sparse: tuple[tuple[int, int], ...] | None
 
@@ -149,10 +146,12 @@ def members(fd: int, start: int = 0, end: int | None = None) -> Iterator[Member]
         yield member
 
 
-def owner_names(member: Member) -> tuple[str, str]:
-    """Return the names of a member's user and group, "" where the archive has none."""
-    pax, owners = member.pax, member.owners
-    return text_of(pax.get("uname") or owners[:32]), text_of(pax.get("gname") or owners[32:])
+def begins_archive(block: bytes) -> bool:
+    """Return whether a block is the header of a member, and so an archive what begins with it."""
+    try:
+        return len(block) >= BLOCK and block[:BLOCK] != _ZEROS and bool(_parse(block[:BLOCK]))
+    except Corrupt:
+        return False
 
 
 class _Archive:
@@ -188,9 +187,7 @@ class _Archive:
 
 def _parse(block: bytes) -> Member:
     """Return the member a header block tells of; its offset, stored size and extensions are not set yet."""
-    name, owner, size, mtime, checksum, kind, link, magic, owners, device, prefix, tail = _HEADER.unpack(
-        block
-    )
+    name, owner, size, mtime, checksum, kind, link, magic, device, prefix, tail = _HEADER.unpack(block)
     # An Adler-32 holds the sum of the bytes modulo 65521, which half a block cannot reach.
     total = (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
     total += 8 * 0x20 - sum(checksum)
@@ -204,13 +201,11 @@ def _parse(block: bytes) -> Member:
     member.mode, member.uid, member.gid = _three_numbers(owner)
     member.mtime = number_of(mtime) * 1_000_000_000
     member.devmajor = member.devminor = 0
-    member.owners = b""
     member.pax = _NO_PAX
     member.sparse = None
     if member.size < 0 and member.type not in _NO_DATA:
         raise Corrupt(INVALID)
     if magic[:6] == _USTAR or magic == _GNU:
-        member.owners = owners
         if device not in _NO_DEVICE:
             member.devmajor, member.devminor = number_of(device[:8]), number_of(device[8:])
         if prefix[0]:
