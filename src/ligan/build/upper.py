@@ -22,9 +22,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from typing import TypeAlias
+
     from ligan.build.trees import Entry, Tree
 
-    Node = "Folder | File | os.stat_result"
+    Node: TypeAlias = "Folder | File | os.stat_result"
     """What has a path: of the layer, or of the image."""
 
 _LINKS_MAX = 255
@@ -133,8 +135,8 @@ class Upper:
     def resolve(self, path: str, top: str = "") -> str:
         """Return where a path below `top` leads to, links followed as if `top` were the root.
 
-        What is missing is not followed, and not an error. Raises Invalid for links that go in a circle, and for
-        a path that leads through a file.
+        What is missing is not followed, and not an error. Raises Invalid for links that go in a circle, and
+        for a path that leads through a file.
         """
         done = top
         ahead = path.split("/")[::-1]
