@@ -21,7 +21,6 @@ from ligan.layers.tree_tar import chunks, owners_here
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
     from typing import TypeAlias
 
     from ligan.build.trees import Entry, Tree
