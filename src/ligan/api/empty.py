@@ -1,4 +1,4 @@
-"""What Ligan has none of: plugins, swarm, and a builder as yet.
+"""What Ligan has none of: plugins, swarm and BuildKit.
 
 Lists are those of an engine that has none (asked of engine 20.10); what would
 make or use one is refused with what to do instead.
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from ligan.api.router import Call, Handler, Route
     from ligan.errors import LiganError
 
-_NO_BUILDER = (
-    "Ligan has no BuildKit, and this version no builder of its own yet: "
-    "that one will serve DOCKER_BUILDKIT=0 and `ligan build`"
+_NO_BUILDKIT = (
+    "Ligan's daemon has no BuildKit: build with DOCKER_BUILDKIT=0, or with `ligan build`, "
+    "which does what BuildKit does"
 )
 _NO_SWARM = (
     'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" '
@@ -60,7 +60,7 @@ ROUTES: list[Route] = [
     ("GET", "/plugins", _answer([])),
     ("POST", "/build/prune", _answer({"CachesDeleted": None, "SpaceReclaimed": 0})),
     *[("POST", path, _none(what)) for path, what in _MADE_BY.items()],
-    *[("POST", path, _refuse(Unsupported, _NO_BUILDER)) for path in ("/build", "/grpc", "/session")],
+    *[("POST", path, _refuse(Unsupported, _NO_BUILDKIT)) for path in ("/grpc", "/session")],
     ("POST", "/swarm/leave", _refuse(Unavailable, "This node is not part of a swarm")),
     *[("GET", path, _refuse(Unavailable, _NO_SWARM)) for path in _SWARM],
     *[

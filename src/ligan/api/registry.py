@@ -90,7 +90,7 @@ def _credentials(call: Call) -> Credentials | None:
         return None
     try:
         raw = base64.urlsafe_b64decode(header + "=" * (-len(header) % 4))
-        return _credentials_in(parse_json(raw, _HEADER))
+        return credentials_in(parse_json(raw, _HEADER))
     except (binascii.Error, ValueError, Invalid):
         return Credentials()
 
@@ -98,13 +98,13 @@ def _credentials(call: Call) -> Credentials | None:
 async def _credentials_of_body(call: Call) -> Credentials:
     body = await call.http.content.read(MAX_DOCUMENT_SIZE)
     try:
-        return _credentials_in(json.loads(body))
+        return credentials_in(json.loads(body))
     except (ValueError, RecursionError, Invalid) as error:
         reason = error if body.strip() else "EOF"
         raise Invalid(f"Bad parameters and missing {_HEADER}: {reason}") from None
 
 
-def _credentials_in(document: Any) -> Credentials:
+def credentials_in(document: Any) -> Credentials:
     """Raises Invalid for what is no AuthConfig."""
     if not isinstance(document, dict):
         raise Invalid("not an object")
@@ -121,7 +121,7 @@ async def _login(call: Call) -> StreamResponse:
     body = await call.http.content.read(MAX_DOCUMENT_SIZE)
     try:
         document = json.loads(body)
-        credentials = _credentials_in(document)
+        credentials = credentials_in(document)
     except (ValueError, RecursionError, Invalid) as error:
         raise Invalid(str(error) if body.strip() else "EOF") from None
     domain = _domain(document.get("serveraddress"))

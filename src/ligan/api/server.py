@@ -11,6 +11,7 @@ from aiohttp import HttpVersion11
 from aiohttp.web import Response
 
 from ligan.api import (
+    build,
     container_files,
     container_streams,
     containers,
@@ -47,7 +48,17 @@ class Api:
             ("GET", "/events", feed.handle),
             ("POST", "/containers/{name}/wait", container_streams.wait_handler(feed)),
         ]
-        modules = (system, images, registry, containers, container_streams, container_files, volumes, empty)
+        modules = (
+            system,
+            images,
+            registry,
+            containers,
+            container_streams,
+            container_files,
+            volumes,
+            build,
+            empty,
+        )
         self._router = Router([*of_feed, *[route for module in modules for route in module.ROUTES]])
 
     async def __call__(self, http: BaseRequest) -> StreamResponse:

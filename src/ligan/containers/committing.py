@@ -14,19 +14,17 @@ from ligan.containers.merging import merge
 from ligan.containers.roots import settle
 from ligan.errors import Conflict
 from ligan.images import catalog
+from ligan.images.children import Step, add_layer, child_config
 from ligan.images.events import record
-from ligan.images.host import host_platform
 from ligan.images.inspect import read_config
 from ligan.images.removal import NoSuchImage
 from ligan.layers.diff import changes_size, overlay_layer, tree_layer, upper_size
 from ligan.layers.scan import scan_layer
 from ligan.layers.snapshots.drivers import VFS
-from ligan.oci.digest import ChainID, DiffID
+from ligan.oci.digest import DiffID
 from ligan.oci.documents import ImageConfig
-from ligan.oci.gojson import go_json, go_time
-from ligan.oci.identity import chain_id
-from ligan.oci.runconfig import ENGINE_VERSION, run_config
-from ligan.oci.times import rfc3339nano
+from ligan.oci.identity import EMPTY_LAYER
+from ligan.oci.runconfig import run_config
 from ligan.store import failpoints
 from ligan.values import Value
 
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
     from ligan.oci.digest import ImageID
     from ligan.oci.reference import Reference
     from ligan.store.blobs import Lease, Staged
-    from ligan.store.db import ReadTransaction, WriteTransaction
+    from ligan.store.db import ReadTransaction
     from ligan.store.store import Store
 
 
@@ -60,10 +58,6 @@ class CommitRequest(Value):
     pause: bool = True
 
 
-EMPTY_LAYER = DiffID("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef")
-"""The tar without a member: such a layer is left out of an image."""
-
-
 def commit(store: Store, name: str, request: CommitRequest) -> ImageID:
     """Make an image of a container; returns its ID. Names are checked before anything is made.
 
@@ -79,14 +73,15 @@ def commit(store: Store, name: str, request: CommitRequest) -> ImageID:
         layer, size = _stage_layer(store, lease, container, pause=request.pause)
         now = store.now()
         diff_id = DiffID(layer.digest)
-        config = ImageConfig.parse(_document(store, container, request, settings, diff_id, now))
+        step = Step(settings, run_config(container.config), container.id, request.author, request.comment)
+        config = ImageConfig.parse(child_config(_config_of(store, container), step, diff_id, now))
         staged = [lease.write(config.raw), *([] if diff_id == EMPTY_LAYER else [layer])]
         with store.database.write() as tx:
             blobs = lease.commit(tx, staged)
             parent = _image_of(tx, container)
             top = parent.layer if parent else None
             if diff_id in blobs:
-                top = _add_layer(tx, top, diff_id, size, blobs[diff_id])
+                top = add_layer(tx, top, diff_id, size, blobs[diff_id])
             image = catalog.create_image(tx, config, blobs[config.id], top, parent=parent, built_locally=True)
             if reference is not None:
                 catalog.set_reference(tx, reference, image, now)
@@ -133,11 +128,11 @@ def _stage_layer(store: Store, lease: Lease, container: Container, *, pause: boo
     """
     settle(store, container)
     if container.state == "running" and not pause:
-        staged = lease.write_chunks(_layer(store, container))
+        staged = lease.write_chunks(layer_of(store, container))
         with open(staged.path, "rb") as file:
             return staged, scan_layer(file.fileno()).diff_size
     with _Still(store, container):
-        return lease.write_chunks(_layer(store, container)), _size(store, container)
+        return lease.write_chunks(layer_of(store, container)), _size(store, container)
 
 
 class _Still:
@@ -167,7 +162,7 @@ class _Still:
             unpause(self._store, self._container.id)
 
 
-def _layer(store: Store, container: Container) -> Iterator[bytes]:
+def layer_of(store: Store, container: Container) -> Iterator[bytes]:
     """Return the tar of what the container changed."""
     if container.driver == VFS:
         return tree_layer(store.layout.merged(container.id), changes_of(store, container))
@@ -192,50 +187,6 @@ def _image_of(tx: ReadTransaction, container: Container) -> ImageRow | None:
     return image
 
 
-def _add_layer(tx: WriteTransaction, below: int | None, diff_id: DiffID, size: int, blob: int) -> int:
-    parent = tx.value("SELECT chain_id FROM layer WHERE key = ?", (below,))
-    whole = chain_id(ChainID(parent) if parent else None, diff_id)
-    return catalog.ensure_layer(tx, whole, below, diff_id, size, blob)
-
-
-def _document(
-    store: Store,
-    container: Container,
-    request: CommitRequest,
-    settings: Mapping[str, Any],
-    diff_id: DiffID,
-    now: int,
-) -> bytes:
-    """Return the config as Docker marshals it: keys sorted at the top, in its structs' order below."""
-    parent = _config_of(store, container)
-    is_empty = diff_id == EMPTY_LAYER
-    created = rfc3339nano(*divmod(now, 10**9))
-    diff_ids = [*((parent.get("rootfs") or {}).get("diff_ids") or ()), *([] if is_empty else [diff_id])]
-    step = {
-        "created": created,
-        "author": request.author,
-        "created_by": " ".join(container.config["Cmd"] or ()),
-        "comment": request.comment,
-        "empty_layer": is_empty,
-    }
-    document = {
-        "architecture": parent.get("architecture") or host_platform().architecture,
-        "author": request.author,
-        "config": settings,
-        "container": container.id,
-        "container_config": run_config(container.config),
-        "created": created,
-        "docker_version": ENGINE_VERSION,
-        "history": [*_history(parent), _in_order(step)],
-        "os": "linux",
-        "os.features": parent.get("os.features"),
-        "os.version": parent.get("os.version"),
-        "rootfs": {"type": "layers"} | ({"diff_ids": diff_ids} if diff_ids else {}),
-        "variant": parent.get("variant"),
-    }
-    return go_json({key: value for key, value in document.items() if value})
-
-
 def _config_of(store: Store, container: Container) -> dict[str, Any]:
     """Return the config of the container's image, empty for one on nothing."""
 
@@ -244,16 +195,3 @@ def _config_of(store: Store, container: Container) -> dict[str, Any]:
         return read_config(store.layout, image.id).document if image else {}
 
     return store.read_files(read)
-
-
-def _history(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [
-        _in_order(row | {"created": go_time(row.get("created") or "")})
-        for row in document.get("history") or ()
-    ]
-
-
-def _in_order(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row of history as Go marshals it: what is empty is left out."""
-    fields = ("created", "author", "created_by", "comment", "empty_layer")
-    return {field: row[field] for field in fields if row.get(field)}

@@ -6,6 +6,7 @@ must not pay for `load`.
 
 from __future__ import annotations
 
+from ligan.engine.embedded_builds import EmbeddedBuilds
 from ligan.engine.embedded_containers import EmbeddedContainers
 from ligan.store.layout import Layout
 from ligan.store.store import Policy, Store
@@ -48,7 +49,7 @@ def open_engine(root: str, policy: Policy | None = None, *, command: str = "") -
     return EmbeddedEngine(Store(Layout(root.rstrip("/") or "/"), policy or Policy()), command)
 
 
-class EmbeddedEngine(EmbeddedContainers):
+class EmbeddedEngine(EmbeddedContainers, EmbeddedBuilds):
     """See `ligan.engine.role.Engine` for what each method promises."""
 
     def __init__(self, store: Store, command: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ligan.engine.build_role import BuildEngine
 from ligan.engine.container_role import ContainerEngine
 
 TYPE_CHECKING = False
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     """Docker's filters: name -> values, as given by `--filter name=value`."""
 
 
-class Engine(ContainerEngine, Protocol):
-    """Everything about images and, by its base, about containers."""
+class Engine(ContainerEngine, BuildEngine, Protocol):
+    """Everything about images and, by its bases, about containers and building."""
 
     command: str
     """What undo entries say did it: the command as typed, or the request."""

@@ -1,0 +1,75 @@
+"""The context of a classic build: the tar that a client sends, or what a URL names, and the Dockerfile in it.
+
+Source: engine 20.10, builder/remotecontext/detect.go.
+"""
+
+from __future__ import annotations
+
+from ligan.build.tar_tree import open_tar
+from ligan.dockerfile.parse import parse
+from ligan.errors import Invalid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ligan.build.tar_tree import TarTree
+    from ligan.dockerfile.nodes import Dockerfile
+    from ligan.layers.compression import Source as Readable
+    from ligan.store.blobs import Lease
+
+DEFAULT_NAME = "Dockerfile"
+_IGNORE_FILE = ".dockerignore"
+
+
+def take_dockerfile(tree: TarTree, name: str) -> str:
+    """Return the text of the Dockerfile; it leaves the context where .dockerignore says so.
+
+    Raises Invalid where there is none, or nothing in it.
+    """
+    entry = tree.find(name)
+    if entry is None and name == DEFAULT_NAME and tree.find(name.lower()) is not None:
+        name = name.lower()
+        entry = tree.find(name)
+    if entry is None:
+        raise Invalid(f"Cannot locate specified Dockerfile: {name}")
+    if entry.is_folder:
+        raise Invalid(f"unexpected error reading Dockerfile: read {name}: is a directory")
+    text = tree.text(entry)
+    ignored = tree.find(_IGNORE_FILE)
+    if ignored is not None and not ignored.is_folder:
+        from ligan.dockerfile.ignore import Ignore
+
+        ignore = Ignore(tree.text(ignored))
+        for path in (_IGNORE_FILE, name):
+            if ignore.matches(path):
+                tree.remove(path)
+    return text
+
+
+class Opened:
+    """`with Opened(...) as opened`: the Dockerfile and the tree of a context, a stream or a URL.
+
+    Raises Invalid, Corrupt and Unavailable.
+    """
+
+    dockerfile: Dockerfile
+    tree: TarTree
+
+    def __init__(self, context: Readable | str, dockerfile: str, lease: Lease) -> None:
+        self._context = context
+        self._name = dockerfile
+        self._lease = lease
+
+    def __enter__(self) -> Opened:
+        if isinstance(self._context, str):
+            raise Invalid(f"remoteURL ({self._context}) could not be recognized as URL")
+        self.tree = open_tar(self._context, self._lease)
+        try:
+            text = take_dockerfile(self.tree, self._name)
+            self.dockerfile = parse(text, classic=True, name=self._name)
+        except BaseException:
+            self.tree.close()
+            raise
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.tree.close()
