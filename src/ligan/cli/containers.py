@@ -5,6 +5,7 @@ from __future__ import annotations
 from ligan.cli.commands import DAEMON, Command
 from ligan.cli.flags import FILTER, INTEGER, TEXT, Flag
 from ligan.cli.output import Failure, write, write_error
+from ligan.cli.removal import DRY_RUN, agreed, rehearsable
 from ligan.errors import LiganError
 
 TYPE_CHECKING = False
@@ -131,10 +132,11 @@ def _remove(session: Session, options: Options) -> int:
 
 
 REMOVE = Command(
-    _remove,
+    rehearsable(_remove),
     _MANY,
     "Remove one or more containers",
     (
+        DRY_RUN,
         Flag("force", "Force the removal of a running container (uses SIGKILL)", "f"),
         Flag("link", "Remove the specified link", "l"),
         Flag("volumes", "Remove anonymous volumes associated with the container", "v"),
@@ -161,10 +163,9 @@ WAIT = Command(
 
 
 def _prune(session: Session, options: Options) -> int:
-    from ligan.cli.removal import confirmed
     from ligan.cli.units import human_size
 
-    if not options.on("force") and not confirmed("WARNING! This will remove all stopped containers."):
+    if not agreed(options, "WARNING! This will remove all stopped containers."):
         return 1
     outcome = session.engine.prune_containers(options.filters())
     if outcome.containers:
@@ -176,10 +177,11 @@ def _prune(session: Session, options: Options) -> int:
 
 
 PRUNE = Command(
-    _prune,
+    rehearsable(_prune),
     "",
     "Remove all stopped containers",
     (
+        DRY_RUN,
         Flag("filter", 'Provide filter values (e.g. "until=<timestamp>")', kind=FILTER),
         Flag("force", "Do not prompt for confirmation", "f"),
     ),

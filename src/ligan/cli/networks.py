@@ -6,7 +6,7 @@ from ligan.cli import tables
 from ligan.cli.commands import DAEMON, Command
 from ligan.cli.flags import FILTER, FORMAT, LIST, MAP, STRINGS, TEXT, Flag
 from ligan.cli.output import Failure, write, write_error
-from ligan.cli.removal import confirmed
+from ligan.cli.removal import DRY_RUN, agreed, rehearsable
 from ligan.errors import LiganError, NotFound
 
 TYPE_CHECKING = False
@@ -183,10 +183,10 @@ def _remove(session: Session, options: Options) -> int:
 
 
 REMOVE = Command(
-    _remove,
+    rehearsable(_remove),
     "NETWORK [NETWORK...]",
     "Remove one or more networks",
-    (Flag("force", "Do not error if the network does not exist", "f"),),
+    (DRY_RUN, Flag("force", "Do not error if the network does not exist", "f")),
     least=1,
     most=None,
 )
@@ -244,7 +244,7 @@ DISCONNECT = Command(
 
 def _prune(session: Session, options: Options) -> int:
     warning = "WARNING! This will remove all custom networks not used by at least one container."
-    if not options.on("force") and not confirmed(warning):
+    if not agreed(options, warning):
         return 1
     names = session.engine.prune_networks(options.filters())
     if names:
@@ -253,10 +253,11 @@ def _prune(session: Session, options: Options) -> int:
 
 
 PRUNE = Command(
-    _prune,
+    rehearsable(_prune),
     "",
     "Remove all unused networks",
     (
+        DRY_RUN,
         Flag("filter", 'Provide filter values (e.g. "until=<timestamp>")', kind=FILTER),
         Flag("force", "Do not prompt for confirmation", "f"),
     ),

@@ -7,13 +7,13 @@ import sys
 from ligan.cli.commands import DAEMON, Command
 from ligan.cli.flags import FILTER, Flag
 from ligan.cli.output import flush, note, write, write_error
-from ligan.cli.reports import show_plan, tell
+from ligan.cli.reports import show_bytes, show_plan, tell
 from ligan.cli.units import human_size
 from ligan.errors import Conflict, LiganError, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ligan.cli.flags import Options
     from ligan.cli.session import Session
@@ -94,7 +94,7 @@ def _prune(session: Session, options: Options) -> int:
     filters = prune_filters(options)
     if options.on("dry-run"):
         return show_plan(session.engine.plan_prune(filters, now=options.on("now")))
-    if not options.on("force") and not confirmed(_WARNINGS[everything]):
+    if not agreed(options, _WARNINGS[everything]):
         return 0
     outcome = session.engine.prune_images(filters, now=options.on("now"))
     if outcome.rows:
@@ -113,6 +113,26 @@ def prune_filters(options: Options) -> dict[str, list[str]]:
     if dangling not in values:
         values.append(dangling)
     return filters
+
+
+def agreed(options: Options, warning: str) -> bool:
+    """Return whether a prune may go on: nobody is asked who forces it, or tries it only."""
+    return options.on("force") or options.on("dry-run") or confirmed(warning)
+
+
+def rehearsable(run: Callable[[Session, Options], int]) -> Callable[[Session, Options], int]:
+    """Give a command `--dry-run`: it says all that it would, and how many bytes would go."""
+
+    def either(session: Session, options: Options) -> int:
+        if not options.on("dry-run"):
+            return run(session, options)
+        with session.engine.rehearsal() as rehearsal:
+            status = run(session, options)
+            freed = rehearsal.freed()
+        show_bytes(freed, 0)
+        return status
+
+    return either
 
 
 def confirmed(warning: str) -> bool:

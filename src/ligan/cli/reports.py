@@ -42,15 +42,19 @@ def show_plan(plan: Plan) -> int:
     lines += [f"Refused: {item.argument}: {item.message}" for item in plan.refused]
     if not lines:
         lines.append("Nothing would be deleted.")
-    lines += [
-        "",
-        f"Freed at once:  {plan.freed} bytes ({human_size(plan.freed)})",
-        f"Kept for undo:  {plan.recoverable} bytes ({human_size(plan.recoverable)})",
-    ]
-    write("\n".join(lines) + "\n")
+    write("".join([f"{line}\n" for line in lines]))
+    show_bytes(plan.freed, plan.recoverable)
     if plan.reason and plan.reason != NOW:
         note(f"nothing would be kept for undo: {plan.reason}")
     return 1 if plan.refused else 0
+
+
+def show_bytes(freed: int, recoverable: int) -> None:
+    """End a dry run: nothing was removed, and this is what would become of the bytes."""
+    write(
+        f"\nFreed at once:  {freed} bytes ({human_size(freed)})\n"
+        f"Kept for undo:  {recoverable} bytes ({human_size(recoverable)})\n"
+    )
 
 
 def wants_json(options: Options) -> bool:

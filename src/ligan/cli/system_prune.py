@@ -5,23 +5,50 @@ from __future__ import annotations
 from ligan.cli.commands import DAEMON, Command
 from ligan.cli.flags import FILTER, Flag
 from ligan.cli.output import Failure, write
-from ligan.cli.removal import NOW_FLAG, confirmed, prune_filters
-from ligan.cli.reports import tell
+from ligan.cli.removal import DRY_RUN, NOW_FLAG, agreed, prune_filters
+from ligan.cli.reports import show_bytes, tell
 from ligan.cli.units import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ligan.cli.flags import Options
     from ligan.cli.session import Session
+    from ligan.engine.role import Engine
+    from ligan.images.removal import Row
 
 
 def _prune(session: Session, options: Options) -> int:
     filters = options.filters()
     if options.on("volumes") and "until" in filters:
         raise Failure('ERROR: The "until" filter is not supported with "--volumes"')
-    if not options.on("force") and not confirmed(_warning(options)):
+    if not agreed(options, _warning(options)):
         return 0
-    engine = session.engine
+    if options.on("dry-run"):
+        return _rehearse(session.engine, options)
+    freed = _prune_before_images(session.engine, options)
+    images = session.engine.prune_images(prune_filters(options), now=options.on("now"))
+    _show_images(images.rows)
+    write(f"Total reclaimed space: {human_size(freed + images.diff_size)}\n")
+    tell(images.report)
+    return 0
+
+
+def _rehearse(engine: Engine, options: Options) -> int:
+    with engine.rehearsal() as rehearsal:
+        size = _prune_before_images(engine, options)
+        freed = rehearsal.freed()
+        plan = engine.plan_prune(prune_filters(options), now=options.on("now"))
+    _show_images(plan.rows)
+    write(f"Total reclaimed space: {human_size(size + plan.diff_size)}\n")
+    show_bytes(freed + plan.freed, plan.recoverable)
+    return 0
+
+
+def _prune_before_images(engine: Engine, options: Options) -> int:
+    """Prune what holds images, and the rest; returns the bytes, as Docker counts them."""
+    filters = options.filters()
     containers = engine.prune_containers(filters)
     freed = containers.size
     _show("Containers", containers.containers)
@@ -30,11 +57,11 @@ def _prune(session: Session, options: Options) -> int:
         volumes, size = engine.prune_volumes({**filters, "all": ["false"]})
         _show("Volumes", volumes)
         freed += size
-    images = engine.prune_images(prune_filters(options), now=options.on("now"))
-    _show("Images", [f"{row.kind.lower()}: {row.name}" for row in images.rows])
-    write(f"Total reclaimed space: {human_size(freed + images.diff_size)}\n")
-    tell(images.report)
-    return 0
+    return freed
+
+
+def _show_images(rows: Sequence[Row]) -> None:
+    _show("Images", [f"{row.kind.lower()}: {row.name}" for row in rows])
 
 
 def _show(kind: str, names: list[str] | tuple[str, ...]) -> None:
@@ -63,6 +90,7 @@ PRUNE = Command(
     "Remove unused data",
     (
         Flag("all", "Remove all unused images not just dangling ones", "a"),
+        DRY_RUN,
         Flag("filter", 'Provide filter values (e.g. "label=<key>=<value>")', kind=FILTER),
         Flag("force", "Do not prompt for confirmation", "f"),
         NOW_FLAG,

@@ -7,7 +7,7 @@ from ligan.cli.commands import DAEMON, Command
 from ligan.cli.containers import each
 from ligan.cli.flags import FILTER, FORMAT, LIST, MAP, TEXT, Flag
 from ligan.cli.output import Failure, write
-from ligan.cli.removal import confirmed
+from ligan.cli.removal import DRY_RUN, agreed, rehearsable
 from ligan.cli.units import human_size
 
 TYPE_CHECKING = False
@@ -114,10 +114,10 @@ def _remove(session: Session, options: Options) -> int:
 
 
 REMOVE = Command(
-    _remove,
+    rehearsable(_remove),
     "VOLUME [VOLUME...]",
     "Remove one or more volumes. You cannot remove a volume that is in use by a container.",
-    (Flag("force", "Force the removal of one or more volumes", "f"),),
+    (DRY_RUN, Flag("force", "Force the removal of one or more volumes", "f")),
     least=1,
     most=None,
 )
@@ -132,7 +132,7 @@ def _prune(session: Session, options: Options) -> int:
         if "all" in filters:
             raise Failure("conflicting options: cannot specify both --all and --filter all=1")
         warning = "WARNING! This will remove all local volumes not used by at least one container."
-    if not options.on("force") and not confirmed(warning):
+    if not agreed(options, warning):
         return 1
     filters.setdefault("all", ["true" if options.on("all") else "false"])
     names, size = session.engine.prune_volumes(filters)
@@ -143,11 +143,12 @@ def _prune(session: Session, options: Options) -> int:
 
 
 PRUNE = Command(
-    _prune,
+    rehearsable(_prune),
     "",
     "Remove unused local volumes",
     (
         Flag("all", "Remove all unused volumes, not just anonymous ones", "a"),
+        DRY_RUN,
         Flag("filter", 'Provide filter values (e.g. "label=<label>")', kind=FILTER),
         Flag("force", "Do not prompt for confirmation", "f"),
     ),

@@ -246,7 +246,7 @@ def reconcile(store: Store) -> None:
     can only be read stays as it is. A run that cannot be ended, such as one with a process that the kernel
     does not let go, keeps its row: verbs that name its container say why, all others do their work.
     """
-    if not store.database.is_writable:
+    if not store.database.is_writable or store.database.is_rehearsing:
         return
     with store.database.read() as tx:
         running = tx.all(

@@ -56,9 +56,10 @@ def remove(
     if container.is_running:
         if not force:
             raise CannotRemove(container)
-        from ligan.containers.stopping import kill_and_wait
+        if not store.database.is_rehearsing:
+            from ligan.containers.stopping import kill_and_wait
 
-        kill_and_wait(store, container)
+            kill_and_wait(store, container)
     try:
         with Locked(store.layout, container.id):
             _remove_locked(store, container.id, volumes=volumes)
@@ -73,7 +74,7 @@ def _remove_locked(store: Store, container_id: str, *, volumes: bool) -> None:
         container = rows.by_id(tx, container_id)
         if container is None:
             return
-        if container.is_running:
+        if container.is_running and not store.database.is_rehearsing:
             raise CannotRemove(container)
         delete(tx, store, container, volumes=volumes)
         failpoints.hit("rm.rows")

@@ -296,9 +296,13 @@ def prune(store: Store, filters: Filters) -> tuple[list[str], int]:
         if name not in _PRUNE_FILTERS:
             raise Invalid(f"Invalid filter '{name}'")
     pruned, freed = [], 0
+    with store.database.read() as tx:
+        sizes = {volume.key: _held(store.layout, volume) for volume in _unused(tx, filters)}
     with store.database.write() as tx:
         for volume in _unused(tx, filters):
-            freed += _held(store.layout, volume)
+            if volume.key not in sizes:
+                continue  # it came meanwhile
+            freed += sizes[volume.key]
             delete(tx, store.layout, volume, store.now())
             pruned.append(volume.name)
         record(tx, store.now(), "prune", "", {"reclaimed": str(freed)}, kind="volume")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ligan.containers.logs import LogLine, LogRequest
     from ligan.containers.outcome import ContainerPruneOutcome
     from ligan.containers.rows import Ended
+    from ligan.engine.rehearsal import Rehearsal
     from ligan.layers.diff import Change
 
     Filters = Mapping[str, Sequence[str]]
@@ -90,6 +91,12 @@ class ContainerEngine(Protocol):
         """Remove a container; with `volumes` its anonymous volumes too."""
 
     def prune_containers(self, filters: Filters) -> ContainerPruneOutcome: ...
+
+    def rehearsal(self) -> Rehearsal:
+        """`with engine.rehearsal() as rehearsal`: what is removed and pruned inside is back at the end.
+
+        Answers are those of the deed, since it is the same code. Others cannot write meanwhile.
+        """
 
     # Looking
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ligan.containers.logs import LogLine, LogRequest
     from ligan.containers.outcome import ContainerPruneOutcome
     from ligan.containers.rows import Ended
+    from ligan.engine.rehearsal import Rehearsal
     from ligan.engine.role import Filters
     from ligan.layers.diff import Change
     from ligan.store.store import Store
@@ -135,6 +136,11 @@ class EmbeddedContainers:
 
         reconcile(self.store)
         return prune(self.store, filters)
+
+    def rehearsal(self) -> Rehearsal:
+        from ligan.engine.rehearsal import Rehearsal
+
+        return Rehearsal(self.store)
 
     def list_containers(
         self, filters: Filters, *, show_all: bool = False, limit: int = 0, size: bool = False

@@ -94,12 +94,17 @@ class _ReadScope:
 
 
 class _WriteScope:
-    """`with database.write() as tx`: commits at the end, rolls back on an exception."""
+    """`with database.write() as tx`: commits at the end, rolls back on an exception.
+
+    In a rehearsal it is a part of that, which ends it.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def __enter__(self) -> WriteTransaction:
+        if self._database.is_rehearsing:
+            return WriteTransaction(self._database.connection)
         self._database.check_writable()
         reserve.release_if_full(self._database.layout)
         try:
@@ -113,7 +118,9 @@ class _WriteScope:
     ) -> None:
         connection = self._database.connection
         try:
-            if kind is None:
+            if self._database.is_rehearsing:
+                pass
+            elif kind is None:
                 connection.execute("COMMIT")
             elif connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -125,8 +132,29 @@ class _WriteScope:
             raise explain(exception, self._database.path) from exception
 
 
+class _RehearsalScope:
+    """`with database.rehearse() as tx`: what is written inside, by any code, is rolled back at the end."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._scope = _WriteScope(database)
+
+    def __enter__(self) -> WriteTransaction:
+        tx = self._scope.__enter__()
+        self._database.is_rehearsing = True
+        return tx
+
+    def __exit__(self, *_exception: object) -> None:
+        self._database.is_rehearsing = False
+        if self._database.connection.in_transaction:  # some errors have ended it
+            self._database.connection.execute("ROLLBACK")
+
+
 class Database:
-    """One process's connection. Not shared between threads."""
+    """One process's connection. Not shared between threads.
+
+    `is_rehearsing`: what is written will be rolled back, so that nothing else may be done that could not.
+    """
 
     def __init__(self, connection: sqlite3.Connection, layout: Layout, schema_lock: int) -> None:
         """`schema_lock` is the descriptor of the held lock, or -1 for a database that is only read."""
@@ -134,12 +162,16 @@ class Database:
         self.layout = layout
         self.path = layout.database
         self._schema_lock = schema_lock
+        self.is_rehearsing = False
 
     def read(self) -> _ReadScope:
         return _ReadScope(self)
 
     def write(self) -> _WriteScope:
         return _WriteScope(self)
+
+    def rehearse(self) -> _RehearsalScope:
+        return _RehearsalScope(self)
 
     @property
     def is_writable(self) -> bool:

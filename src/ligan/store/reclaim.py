@@ -141,6 +141,20 @@ def held_by_undo(tx: ReadTransaction) -> int:
     return int(tx.value(_HELD_BY_UNDO))
 
 
+def outbox_bytes(tx: ReadTransaction, layout: Layout) -> int:
+    """Return the bytes on the disk of the paths in the outbox: what the next sweep frees."""
+    from ligan.store.trees import tree_size
+
+    total = 0
+    for name, kind in tx.all("SELECT name, kind FROM outbox"):
+        path = layout.absolute(name)
+        try:
+            total += tree_size(path) if kind == "tree" else os.stat(path).st_size
+        except FileNotFoundError:
+            pass  # it has been taken away by hand, or by a sweep that was killed
+    return total
+
+
 def sweep(database: Database, layout: Layout) -> None:
     """On return nothing is left of the outbox as it was, and of the trash that this call filled."""
     with database.read() as tx:

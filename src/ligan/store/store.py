@@ -120,10 +120,11 @@ class Store:
         return freed
 
     def sweep(self) -> None:
-        """On return the paths in the outbox are off the disk."""
+        """On return the paths in the outbox are off the disk. In a rehearsal, do nothing."""
         from ligan.store.reclaim import sweep
 
-        sweep(self.database, self.layout)
+        if not self.database.is_rehearsing:
+            sweep(self.database, self.layout)
 
     def make_room(self, wanted: int) -> bool:
         """Drop downloads that nobody works on, then the oldest undo entries, until so many bytes are freed.
