@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from posixpath import basename, normpath
 
+from ligan.build.sums import path_sum
 from ligan.build.tar_tree import open_member
 from ligan.build.trees import NO_XATTRS, Entry, Tree, has_wildcards, without
 from ligan.build.upper import File, Upper
@@ -64,6 +65,10 @@ class Source(Value):
     def name(self) -> str:
         """What a file is called in a folder that it is copied into."""
         return basename(normpath(self.path))
+
+    def sum(self) -> str:
+        """Return Docker's string for it in the classic cache. That of a URL has no word before it."""
+        return self.tree.tarsum(self.entry) or "" if self.remote else path_sum(self.tree, self.path)
 
 
 class Options(Value):

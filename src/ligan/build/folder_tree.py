@@ -83,8 +83,18 @@ class FolderTree(Tree):
         while ahead:
             entry = ahead.pop()
             yield entry
-            if entry.kind == DIRECTORY:
+            if entry.kind == DIRECTORY and not self._is_shut(entry.path):
                 ahead.extend(self._listed(entry.path))
+
+    def _is_shut(self, path: str) -> bool:
+        """Return whether a folder is left out with all that is in it."""
+        ignore = self._ignore
+        return (
+            ignore is not None
+            and bool(path)
+            and ignore.matches(path)
+            and not ignore.may_hold_exceptions(path)
+        )
 
     def _entry_as_it_is(self, path: str) -> Entry | None:
         ignore, self._ignore = self._ignore, None

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
         def matches(self, path: str, /) -> bool:
             """Return whether what has this path is left out."""
 
+        def may_hold_exceptions(self, folder: str, /) -> bool:
+            """Return whether something in a folder that is left out may be in: false spares a walk."""
+
 
 KINDS = {
     stat.S_IFREG: REGULAR,

@@ -188,6 +188,10 @@ class Download:
     def close(self) -> None:
         self._response.close()
 
+    def header(self, name: str) -> str:
+        """Return what the server says in a header, "" for nothing."""
+        return self._response.headers.get(name, "")
+
     def watch(self, report: Callable[[int, int], object]) -> None:
         """Have `report` called with the bytes read so far, and the size, as often as Docker tells them.
 
