@@ -8,7 +8,6 @@ Source: engine 20.10, builder/remotecontext/git and pkg/urlutil.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from posixpath import normpath
@@ -78,13 +77,14 @@ def clone(url: str, lease: Lease) -> str:
 def _folder(root: str, folder: str) -> str:
     """Return the path of a folder in the clone: links in it lead nowhere else."""
     clean = normpath(f"./{folder}")
+    outside = Invalid(f'error setting git context, "{folder}" not within git root')
+    if clean == ".." or clean.startswith("../"):
+        raise outside
     top = open_root(root)
     try:
-        if clean == ".." or clean.startswith("../"):
-            raise OSError(errno.EXDEV, folder)
         path = f"{root}/{resolve(top, clean)}".rstrip("/")
     except OSError:
-        raise Invalid(f'error setting git context, "{folder}" not within git root') from None
+        raise outside from None
     finally:
         os.close(top)
     if not os.path.isdir(path):
