@@ -18,25 +18,24 @@ if TYPE_CHECKING:
 
 def without_prefix(value: str, pattern: str, *, longest: bool) -> str:
     """Return the value without what the pattern matches at its beginning. Raises Invalid."""
-    end = _match(_parts(pattern, pattern), value, 0, longest=longest)
+    end = _match(_parts(pattern, longest=longest), value, 0)
     return value if end is None else value[end:]
 
 
 def without_suffix(value: str, pattern: str, *, longest: bool) -> str:
     """Return the value without what the pattern matches at its end. Raises Invalid."""
     tokens = re.findall(r"(?s)\\.|.", pattern)
-    backward = "".join(reversed(tokens))
-    end = _match(_parts(backward, backward), value[::-1], 0, longest=longest)
+    end = _match(_parts("".join(reversed(tokens)), longest=longest), value[::-1], 0)
     return value if end is None else value[: len(value) - end]
 
 
 def replaced(value: str, pattern: str, text: str, *, everywhere: bool) -> str:
     """Return the value with `text` for the first match, or for each. Raises Invalid."""
-    parts = _parts(pattern, pattern)
+    parts = _parts(pattern, longest=True)
     result: list[str] = []
     copied, at, after_match = 0, 0, -1
     while at <= len(value):
-        end = _match(parts, value, at, longest=True)
+        end = _match(parts, value, at)
         if end is None or end == at == after_match:  # an empty match counts where none ended
             at += 1
             continue
@@ -48,8 +47,8 @@ def replaced(value: str, pattern: str, text: str, *, everywhere: bool) -> str:
     return "".join([*result, value[copied:]])
 
 
-def _parts(pattern: str, shown: str) -> list[re.Pattern[str]]:
-    """Return a regular expression for each part between stars."""
+def _parts(pattern: str, *, longest: bool) -> list[re.Pattern[str]]:
+    """Return a regular expression for each part of a pattern that a star ends or begins."""
     parts = [""]
     characters = iter(pattern)
     for char in characters:
@@ -62,24 +61,20 @@ def _parts(pattern: str, shown: str) -> list[re.Pattern[str]]:
         else:
             escaped = next(characters, "\ufffd")
             if escaped not in "}/*?\\":
-                raise Invalid(f"invalid pattern ({shown}) in substitution: invalid escape '\\{escaped}'")
+                raise Invalid(f"invalid pattern ({pattern}) in substitution: invalid escape '\\{escaped}'")
             parts[-1] += re.escape(escaped)
-    return [re.compile(part) for part in parts]
+    first, *others = parts
+    gaps = [".*?"] * len(others)
+    if others and longest:
+        gaps[-1] = ".*"  # where the parts before it come first, this one alone decides
+    return [re.compile(first), *[re.compile(gap + part) for gap, part in zip(gaps, others, strict=True)]]
 
 
-def _match(parts: Sequence[re.Pattern[str]], value: str, start: int, *, longest: bool) -> int | None:
-    """Return the end of the shortest or longest match that begins at `start`."""
-    first = parts[0].match(value, start)
-    if first is None:
-        return None
-    at = first.end()
-    for part in parts[1:]:
-        line_end = value.find("\n", at)
-        limit = len(value) if line_end < 0 else line_end
-        found = part.search(value, at)
-        if longest and part is parts[-1]:
-            found = next(filter(None, (part.match(value, place) for place in range(limit, at - 1, -1))), None)
-        if found is None or found.start() > limit:
+def _match(parts: Sequence[re.Pattern[str]], value: str, start: int) -> int | None:
+    """Return the end of the match that begins at `start`."""
+    for part in parts:
+        found = part.match(value, start)
+        if found is None:
             return None
-        at = found.end()
-    return at
+        start = found.end()
+    return start

@@ -230,7 +230,7 @@ class Lexer:
                 fault = "unset" if value is None else "empty"
                 raise Invalid(f"{name}: {word or f'is not allowed to be {fault}'}")
             return value
-        if kind not in "#%":
+        if kind not in "#%" or modifier[0] == ":":
             raise self._unsupported(modifier)
         from ligan.dockerfile import patterns
 
