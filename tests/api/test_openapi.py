@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from ligan.api import (
+    build,
     container_files,
     container_streams,
     containers,
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 DOCUMENT = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "openapi.yaml")
 schemathesis.serializer.alias("application/x-tar", "application/octet-stream")
 API = schemathesis.openapi.from_path(DOCUMENT)
-MODULES = (system, images, registry, containers, container_streams, container_files, volumes, empty)
-STREAMS = ("/events", "/images/load", "/images/create")
+MODULES = (system, images, registry, containers, container_streams, container_files, volumes, build, empty)
+STREAMS = ("/events", "/images/load", "/images/create", "/build")
 """Their answers are many documents, of which schemas know nothing."""
 
 SECONDS = 20

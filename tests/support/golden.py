@@ -126,7 +126,9 @@ class Replay:
         assert loaded.returncode == 0, loaded.stderr
 
     def write(self, name: str, content: bytes) -> None:
-        with open(os.path.join(self._folder, name), "wb") as file:
+        path = os.path.join(self._folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
             file.write(content)
 
     def check(self, *indices: int, reading: Callable[[str], str] = normalise.listing) -> None:

@@ -29,6 +29,7 @@ class BuildEngine(Protocol):
     ) -> ImageID:
         """Build as Docker's classic builder does: an image of every step. Returns the last one's ID.
 
-        `context` is a tar in any compression, or a URL; `dockerfile` a path in it. `credentials` are by registry,
-        for what FROM and --from pull. A build that `is_wanted` says no to, asked several times a second, ends.
+        `context` is a tar in any compression, or a URL; `dockerfile` is a path in it. `credentials` are by
+        registry, for what FROM and --from pull. A build that `is_wanted`, asked several times a second, says
+        no to comes to an end.
         """

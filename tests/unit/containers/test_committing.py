@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ligan.containers.committing import EMPTY_LAYER, CommitRequest
+from ligan.containers.committing import CommitRequest
 from ligan.errors import Conflict, Invalid
 from ligan.images.removal import NoSuchImage
+from ligan.oci.identity import EMPTY_LAYER
 from tests.support.containers import events, image, make, set_state
 
 if TYPE_CHECKING:
