@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from ligan.dockerfile.arguments import split_name
 from ligan.dockerfile.faults import quoted
 from ligan.dockerfile.flags import flags_of, suggestion
 from ligan.dockerfile.health import health_check
@@ -30,9 +31,9 @@ def check(instruction: Instruction, *, classic: bool) -> None:
     """Raise Invalid for an instruction that Docker would not begin a build with."""
     checked = _CHECKS.get(instruction.name)
     if checked is None:
-        written = instruction.original.split(maxsplit=1)[0] if instruction.original else ""
         if classic:
             raise Invalid(f"unknown instruction: {instruction.name}")
+        written, _rest = split_name(instruction.original)
         raise Invalid(f"unknown instruction: {written}{suggestion(written, _CHECKS, any_case=True)}")
     if any("\0" in argument for argument in instruction.arguments if argument):
         # Docker fails later and less clearly: neither a path nor a process can have one.
@@ -98,7 +99,7 @@ def _from(instruction: Instruction, classic: bool) -> None:
 def _onbuild(instruction: Instruction, classic: bool) -> None:
     _at_least_one(instruction)
     flags_of(instruction, classic=classic)
-    trigger = str(instruction.arguments[0]).split(maxsplit=1)[0].upper()
+    trigger = split_name(str(instruction.arguments[0]))[0].upper()
     if trigger == "ONBUILD":
         raise Invalid("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")
     if trigger in ("MAINTAINER", "FROM"):
