@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _NODES = (REGULAR, DIRECTORY, SYMLINK, CHARACTER_DEVICE, BLOCK_DEVICE, FIFO)
 _CHUNK = 1 << 20
-_LINKS_MAX = 40  # the kernel's, by whose rules a tar is unpacked
+_LINKS_MAX, _NAME_MAX, _PATH_MAX = 40, 255, 4094  # the kernel's, by whose rules a tar is unpacked
 
 
 class _Member(Entry):
@@ -97,6 +97,7 @@ class TarTree(Tree):
         self._root = _Member("", DIRECTORY, 0o755, 0, 0, 0, 0)
         self._folders: dict[str, _Folder] = {"": {}}
         self._sums: dict[str, str] = {}
+        self._names: dict[int, list[str]] = {}  # of files that have several, by where they lie
         try:
             for member in members(fd, start, end):
                 # Docker looks a sum up by its name in the tar, and finds the first.
@@ -182,13 +183,13 @@ class TarTree(Tree):
     def _add(self, member: Member) -> None:
         path = path_in_layer(member.name)
         if not path:
-            if member.type != DIRECTORY:
-                raise Corrupt("unlinkat /: device or resource busy")
-            return  # Docker changes nothing of the root
+            return  # to Docker the root is there already, and stays as it is
+        if len(path) > _NAME_MAX // 4:
+            _check_length(member, path)
         parent, _, base = path.rpartition("/")
         folder = self._folders.get(parent)
         if folder is None:
-            parent = self._made(parent, path, member)
+            parent = self._made(parent, _doing(member, path), member)
             folder = self._folders[parent]
             path = f"{parent}/{base}" if parent else base
         existing = folder.get(base)
@@ -197,6 +198,8 @@ class TarTree(Tree):
             self._remove(parent, base)
         if kind == HARD_LINK:
             folder[base] = self._linked(member, path)
+        elif kind == SYMLINK and not member.linkname:
+            raise Corrupt(f"{_doing(member, path)}: no such file or directory")
         elif kind in _NODES:
             folder[base] = _entry_of(member, path)
         else:
@@ -205,19 +208,26 @@ class TarTree(Tree):
             self._folders.setdefault(path, {})
 
     def _linked(self, member: Member, path: str) -> _Member:
-        """Return the entry of another name for a file that is there."""
+        """Return the entry of another name for a file that is there. All its names go by the last header."""
         target = path_in_layer(member.linkname)
         parent, _, base = target.rpartition("/")
-        words = f"link /{target} /{path}"
+        words = _doing(member, path)
         found = self._folders[self._made(parent, words)].get(base)
         if found is None:
             raise Corrupt(f"{words}: no such file or directory")
         if found.kind == DIRECTORY:
             raise Corrupt(f"{words}: operation not permitted")
-        if not found.inode:
-            found = found.replace(inode=found.offset)
-            self._folders[found.path.rpartition("/")[0]][base] = found
-        return found.replace(path=path)
+        new = found.replace(path=path, uid=member.uid, gid=member.gid, inode=found.offset)
+        if found.kind != SYMLINK:
+            new = new.replace(mode=member.mode & 0o7777, mtime=member.mtime)
+        names = self._names.setdefault(found.offset, [found.path])
+        for name in names:
+            above, _, last = name.rpartition("/")
+            other = self._folders.get(above, {}).get(last)
+            if other is not None and other.offset == new.offset:
+                self._folders[above][last] = new.replace(path=name)
+        names.append(path)
+        return new
 
     def _made(self, path: str, what: str, maker: Member | None = None) -> str:
         """Return the path of the folder that a path leads to, links followed.
@@ -225,8 +235,9 @@ class TarTree(Tree):
         For a maker, what is missing is made. `what` is what fails where there is no folder.
         """
         done = ""
-        ahead = path.split("/")[::-1] if path else []
-        own = len(ahead)  # of `ahead`, what comes from no link
+        parts = path.split("/") if path else []
+        ahead = parts[::-1]
+        own = len(ahead)  # this many of `ahead` are parts of the path; those above them came from a link
         links = 0
         while ahead:
             part = ahead.pop()
@@ -235,29 +246,28 @@ class TarTree(Tree):
             if part == "..":
                 done = done.rpartition("/")[0]
                 continue
+            from_link = len(ahead) >= own
             here = f"{done}/{part}" if done else part
             node = self._folders[done].get(part)
             if node is None:
-                if maker is None:
+                if from_link and maker and own:  # to Docker the link to nowhere is in the way
+                    raise Corrupt(f"mkdir /{'/'.join(parts[:-own])}: file exists")
+                if from_link or maker is None:
                     raise Corrupt(f"{what}: no such file or directory")
-                if len(ahead) >= own:  # to Docker the link to nowhere is in the way
-                    raise Corrupt(f"mkdir /{path}: file exists")
-                self._folders[done][part] = _Member(
-                    here, DIRECTORY, 0o755, 0, 0, 0, maker.mtime, implied=True
-                )
+                self._folders[done][part] = _implied(here, maker)
                 self._folders[here] = {}
             elif node.kind == SYMLINK:
                 links += 1
                 if links > _LINKS_MAX:
                     raise Corrupt(f"{what}: too many levels of symbolic links")
-                own = min(own, len(ahead))
+                if not from_link:
+                    own = len(ahead)
                 if node.target.startswith("/"):
                     done = ""
                 ahead.extend(node.target.split("/")[::-1])
                 continue
             elif node.kind != DIRECTORY:
                 raise Corrupt(f"{what}: not a directory")
-            own = min(own, len(ahead))
             done = here
         return done
 
@@ -267,6 +277,25 @@ class TarTree(Tree):
             entry = doomed.pop()
             if entry.kind == DIRECTORY:
                 doomed.extend(self._folders.pop(entry.path).values())
+
+
+def _check_length(member: Member, path: str) -> None:
+    if len(os.fsencode(path)) > _PATH_MAX or max(map(len, os.fsencode(path).split(b"/"))) > _NAME_MAX:
+        raise Corrupt(f"{_doing(member, path)}: file name too long")
+
+
+def _doing(member: Member, path: str) -> str:
+    """Return what Docker says of a member that it fails to unpack."""
+    if member.type == SYMLINK:
+        return f"symlink {member.linkname} /{path}"
+    if member.type == HARD_LINK:
+        return f"link /{path_in_layer(member.linkname)} /{path}"
+    return f"{'mkdir' if member.type == DIRECTORY else 'open'} /{path}"
+
+
+def _implied(path: str, maker: Member) -> _Member:
+    """Return a folder that the tar has no member for, but one that lies in it."""
+    return _Member(path, DIRECTORY, 0o755, 0, 0, 0, maker.mtime, implied=True)
 
 
 def _entry_of(member: Member, path: str) -> _Member:
