@@ -17,6 +17,15 @@ import stat
 from ligan.errors import Conflict, Corrupt, Invalid, Unsupported
 from ligan.layers.beneath import CHANGED, FOLDER, open_folder, resolve
 from ligan.layers.namespaces import in_user_namespace, overlay_attribute
+from ligan.layers.restoring import (
+    NO_OWNERS,
+    PERMISSIONS,
+    copy_content,
+    finish_node,
+    set_attributes,
+    set_owner,
+    times_of,
+)
 from ligan.layers.scan import OPAQUE, WHITEOUT, path_in_layer
 from ligan.layers.tar import (
     BLOCK_DEVICE,
@@ -29,7 +38,6 @@ from ligan.layers.tar import (
     Member,
     members,
 )
-from ligan.layers.tar_xattrs import xattrs_of
 from ligan.store.db import DISK_FULL
 from ligan.store.trees import remove_tree
 
@@ -37,18 +45,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CHUNK = 1 << 20
-
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_NODE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _KINDS = {CHARACTER_DEVICE: stat.S_IFCHR, BLOCK_DEVICE: stat.S_IFBLK, FIFO: stat.S_IFIFO}
-_PERMISSIONS = 0o7777
-_LATEST = (1 << 63) - 1
-
-_NO_OWNERS = (
-    "Run ligan as root, or in a user namespace that has these IDs: with /etc/subuid and /etc/subgid set up "
-    "(Debian package uidmap), below `unshare --map-auto --map-root-user`."
-)
 
 
 class CannotOverwrite(Conflict):
@@ -115,7 +113,7 @@ def _unpack(
             if path == below:
                 continue  # Docker leaves the folder that it unpacks into as it is
             parent, _, name = path.rpartition("/")
-            unpacking.times = _times(member)
+            unpacking.times = times_of(member)
             try:
                 if whiteout and name.startswith(WHITEOUT):
                     whiteout(unpacking, parent, name)
@@ -190,7 +188,7 @@ class _Unpacking:
             self._add_folder(folder, parent, name, member)
         elif kind == SYMLINK:
             self._replace(folder, name, lambda: os.symlink(member.linkname, name, dir_fd=folder))
-            self._finish_node(folder, name, member)
+            finish_node(folder, name, member, self._owner_of(member))
         elif kind == HARD_LINK:
             self._add_link(folder, name, member)
         elif kind in _KINDS:
@@ -315,7 +313,7 @@ class _Unpacking:
         os.mkdir(name, 0o700, dir_fd=above)
         folder = os.open(name, FOLDER, dir_fd=above)
         try:
-            self._own(folder, *(self._owner or (os.geteuid(), os.getegid())))
+            set_owner(folder, *(self._owner or (os.geteuid(), os.getegid())))
             os.fchmod(folder, 0o755)
         except BaseException:
             os.close(folder)
@@ -358,34 +356,13 @@ class _Unpacking:
             self._remove(folder, name)
             file = os.open(name, _NEW_FILE, 0o600, dir_fd=folder)
         try:
-            self._copy(member, file)
-            self._own(file, *self._owner_of(member))
-            self._set_attributes(file, member)
-            os.fchmod(file, member.mode & _PERMISSIONS)
-            os.utime(file, ns=_times(member))
+            copy_content(self._tar, member, file)
+            set_owner(file, *self._owner_of(member))
+            set_attributes(file, member)
+            os.fchmod(file, member.mode & PERMISSIONS)
+            os.utime(file, ns=times_of(member))
         finally:
             os.close(file)
-
-    def _copy(self, member: Member, file: int) -> None:
-        source = member.offset
-        if member.sparse is None:
-            self._copy_run(source, file, member.size)
-            return
-        os.ftruncate(file, member.size)
-        for offset, length in member.sparse:
-            os.lseek(file, offset, os.SEEK_SET)
-            self._copy_run(source, file, length)
-            source += length
-
-    def _copy_run(self, source: int, file: int, length: int) -> None:
-        while length:
-            data = memoryview(os.pread(self._tar, min(length, CHUNK), source))
-            if not data:
-                raise Corrupt("unexpected EOF")
-            source += len(data)
-            length -= len(data)
-            while data:
-                data = data[os.write(file, data) :]
 
     def _add_folder(self, folder: int, parent: str, name: str, member: Member) -> None:
         try:
@@ -396,12 +373,12 @@ class _Unpacking:
                 os.mkdir(name, 0o700, dir_fd=folder)
         opened = os.open(name, FOLDER, dir_fd=folder)
         try:
-            self._own(opened, *self._owner_of(member))
-            self._set_attributes(opened, member)
-            os.fchmod(opened, member.mode & _PERMISSIONS)
+            set_owner(opened, *self._owner_of(member))
+            set_attributes(opened, member)
+            os.fchmod(opened, member.mode & PERMISSIONS)
         finally:
             os.close(opened)
-        self._folder_times.append((f"{parent}/{name}" if parent else name, _times(member)))
+        self._folder_times.append((f"{parent}/{name}" if parent else name, times_of(member)))
 
     def _add_link(self, folder: int, name: str, member: Member) -> None:
         target = self._target_of(member)
@@ -417,7 +394,7 @@ class _Unpacking:
             )
         finally:
             os.close(source)
-        self._finish_node(folder, name, member)
+        finish_node(folder, name, member, self._owner_of(member))
 
     def _target_of(self, member: Member) -> str:
         if not self._below:
@@ -437,52 +414,8 @@ class _Unpacking:
         except PermissionError:
             if member.type != FIFO and in_user_namespace():
                 return  # no device can be made there, and Docker leaves it out
-            raise Unsupported(f"cannot make the device {name}: operation not permitted", _NO_OWNERS) from None
-        self._finish_node(folder, name, member)
-
-    def _finish_node(self, folder: int, name: str, member: Member) -> None:
-        """Set what is to be known of something that has been made and is not held open."""
-        node = os.open(name, _NODE, dir_fd=folder)
-        try:
-            path = f"/proc/self/fd/{node}"  # this very inode, whatever has its name by now
-            is_link = stat.S_ISLNK(os.fstat(node).st_mode)
-            self._own(path, *self._owner_of(member))
-            self._set_attributes(path, member)
-            if is_link:
-                os.utime(name, ns=_times(member), dir_fd=folder, follow_symlinks=False)
-            else:
-                os.chmod(path, member.mode & _PERMISSIONS)
-                os.utime(path, ns=_times(member))
-        finally:
-            os.close(node)
+            raise Unsupported(f"cannot make the device {name}: operation not permitted", NO_OWNERS) from None
+        finish_node(folder, name, member, self._owner_of(member))
 
     def _owner_of(self, member: Member) -> tuple[int, int]:
         return self._owner or (member.uid, member.gid)
-
-    def _own(self, file: int | str, uid: int, gid: int) -> None:
-        try:
-            os.chown(file, uid, gid)
-        except (PermissionError, OSError) as error:
-            if error.errno not in (errno.EPERM, errno.EINVAL):
-                raise
-            words = os.strerror(error.errno).lower()
-            raise Unsupported(f"cannot give a file to {uid}:{gid}: {words}", _NO_OWNERS) from None
-
-    def _set_attributes(self, file: int | str, member: Member) -> None:
-        if not member.pax:
-            return
-        for name, value in xattrs_of(member).items():
-            if name.startswith("user.overlay.") and in_user_namespace():
-                continue  # there overlay's own, by which the layer could point into others
-            try:
-                os.setxattr(file, name, value)
-            except OSError as error:
-                # Docker goes on as well: not every file system has them, nor may everybody set them.
-                if error.errno not in (errno.ENOTSUP, errno.EPERM):
-                    raise
-
-
-def _times(member: Member) -> tuple[int, int]:
-    """Return access and change time in nanoseconds. To Docker what was before 1970 was then."""
-    mtime = member.mtime if 0 <= member.mtime <= _LATEST else 0
-    return mtime, mtime
