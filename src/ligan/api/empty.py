@@ -58,7 +58,6 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 
 ROUTES: list[Route] = [
     ("GET", "/plugins", _answer([])),
-    ("POST", "/build/prune", _answer({"CachesDeleted": None, "SpaceReclaimed": 0})),
     *[("POST", path, _none(what)) for path, what in _MADE_BY.items()],
     *[("POST", path, _refuse(Unsupported, _NO_BUILDKIT)) for path in ("/grpc", "/session")],
     ("POST", "/swarm/leave", _refuse(Unavailable, "This node is not part of a swarm")),

@@ -12,6 +12,7 @@ from aiohttp.web import Response
 from ligan import __version__
 from ligan.api import answers, container_wire, wire
 from ligan.api.router import API_VERSION, MIN_API_VERSION, dotted
+from ligan.errors import Invalid
 from ligan.oci.platform import normalise
 from ligan.oci.times import rfc3339nano
 
@@ -214,9 +215,23 @@ async def _disk_usage(call: Call) -> StreamResponse:
             container_wire.row(item) for item in engine.list_containers({}, show_all=True, size=True)
         ]
         size = engine.disk_usage().layers_size
-        return wire.usage(engine.image_usage(), containers, engine.volume_usage(), size, call.api, kinds)
+        volumes, cache = engine.volume_usage(), engine.build_cache()
+        return wire.usage(engine.image_usage(), containers, volumes, cache, size, call.api, kinds)
 
     return answers.document(await call.engine.stream(usage))
+
+
+async def _prune_cache(call: Call) -> StreamResponse:
+    filters = wire.filters(call.text("filters"))
+    keep = call.text("keep-storage") or "0"
+    if not (keep.isascii() and keep.isdigit()):
+        raise Invalid(f"keep-storage is in bytes and expects an integer, got {keep}")
+    everything = call.on("all")
+    pruned = await call.engine.stream(
+        lambda engine: engine.prune_build_cache(filters, everything=everything, keep=int(keep)), call.command
+    )
+    names = [record.id for record in pruned.removed]
+    return answers.document({"CachesDeleted": names or None, "SpaceReclaimed": pruned.bytes})
 
 
 ROUTES: list[Route] = [
@@ -225,5 +240,6 @@ ROUTES: list[Route] = [
     ("GET", "/version", _version),
     ("GET", "/info", _info),
     ("GET", "/system/df", _disk_usage),
+    ("POST", "/build/prune", _prune_cache),
     ("OPTIONS", "/{name}", _options),
 ]

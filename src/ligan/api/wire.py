@@ -14,6 +14,7 @@ import msgspec
 from ligan.errors import Invalid, LiganError
 from ligan.oci.gojson import GO_ZERO_TIME, go_json
 from ligan.oci.gosize import bar
+from ligan.oci.times import rfc3339nano
 from ligan.remote.progress import Pushed
 
 TYPE_CHECKING = False
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from ligan.build.cache import CacheRecord
     from ligan.images.inspect import HistoryEntry
     from ligan.images.listing import ImageSummary
     from ligan.images.removal import Row
@@ -165,11 +167,13 @@ def usage(
     images: Sequence[ImageUsage],
     containers: Sequence[Any],
     volumes: Sequence[Any],
+    cache: Sequence[CacheRecord],
     layers_size: int,
     api: int,
     kinds: Sequence[str],
 ) -> dict[str, Any]:
     """Return the document of `system df`; of `kinds`, where any are named, only these are told."""
+    empty_cache: list[Any] | None = None if api < 42 else []
     rows = [image_row(item.image, api, item.shared_size, item.containers) for item in images]
     told = {
         "LayersSize": ("image", layers_size, 0),
@@ -177,12 +181,30 @@ def usage(
         "Containers": ("container", containers, None),
         "Volumes": ("volume", volumes, None),
         # Docker says null here for a cache that is empty, up to API 1.41.
-        "BuildCache": ("build-cache", None if api < 42 else [], None),
+        "BuildCache": ("build-cache", [_cache_row(item, api) for item in cache] or empty_cache, None),
     }
     document = {
         key: full if not kinds or kind in kinds else empty for key, (kind, full, empty) in told.items()
     }
-    return document | {"BuilderSize": 0} if api < 42 else document
+    if api >= 42:
+        return document
+    return document | {"BuilderSize": sum(item.size for item in cache if not item.shared)}
+
+
+def _cache_row(item: CacheRecord, api: int) -> dict[str, Any]:
+    parents = {"Parent": item.parent} if api < 42 else {"Parents": [item.parent]} if item.parent else {}
+    return {
+        "ID": item.id,
+        **parents,
+        "Type": item.kind,
+        "Description": item.description,
+        "InUse": item.in_use,
+        "Shared": item.shared,
+        "Size": item.size,
+        "CreatedAt": rfc3339nano(*divmod(item.created, 10**9)),
+        "LastUsedAt": rfc3339nano(*divmod(item.last_used, 10**9)) if item.uses else None,
+        "UsageCount": item.uses + 1,
+    }
 
 
 # What containers need and images do not: gone from an image's Config with API 1.50.

@@ -56,15 +56,34 @@ class CacheRecord(Value):
     in_use: bool
 
 
+_RESULT = """
+    SELECT build_cache.key, layer.key, chain_id, diff_id, created
+    FROM build_cache JOIN layer ON layer.key = build_cache.layer
+"""
+
+
 def find(tx: ReadTransaction, step: str) -> Result | None:
     """Return the newest result of a step."""
-    row = tx.one(
-        """SELECT build_cache.key, layer.key, chain_id, diff_id, created
-           FROM build_cache JOIN layer ON layer.key = build_cache.layer
-           WHERE step = ? ORDER BY build_cache.key DESC LIMIT 1""",
-        (step,),
-    )
+    return _result(tx.one(f"{_RESULT} WHERE step = ? ORDER BY build_cache.key DESC LIMIT 1", (step,)))
+
+
+def find_content(tx: ReadTransaction, content: str) -> Result | None:
+    """Return the newest result of a step that copied the same, wherever that came from."""
+    return _result(tx.one(f"{_RESULT} WHERE content = ? ORDER BY build_cache.key DESC LIMIT 1", (content,)))
+
+
+def _result(row: tuple[int, int, str, str, int] | None) -> Result | None:
     return row and Result(row[0], row[1], ChainID(row[2]), row[3], row[4])
+
+
+def is_there(tx: ReadTransaction, row: int) -> bool:
+    """Return whether no prune has taken a row that was found before it could be locked."""
+    return tx.value("SELECT 1 FROM build_cache WHERE key = ?", (row,)) is not None
+
+
+def rename(tx: WriteTransaction, row: int, step: str) -> None:
+    """Have a result found by another digest next time: what is copied was found elsewhere."""
+    tx.execute("UPDATE build_cache SET step = ? WHERE key = ?", (step, row))
 
 
 def use(tx: WriteTransaction, rows: Sequence[int], now: int) -> None:
@@ -74,12 +93,12 @@ def use(tx: WriteTransaction, rows: Sequence[int], now: int) -> None:
     )
 
 
-def add(tx: WriteTransaction, step: str, layer: int, description: str, now: int) -> int:
+def add(tx: WriteTransaction, step: str, content: str | None, layer: int, description: str, now: int) -> int:
     """Write a new result of a step; its layer is live on return. Returns the key of the row."""
     row = tx.insert(
-        """INSERT INTO build_cache (id, step, kind, layer, description, created, last_used)
-           VALUES (?, ?, ?, ?, ?, ?, ?)""",
-        (new_id(), step, REGULAR, layer, description, now, now),
+        """INSERT INTO build_cache (id, step, content, kind, layer, description, created, last_used)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+        (new_id(), step, content, REGULAR, layer, description, now, now),
     )
     catalog.revive_layer(tx, layer)
     return row
@@ -220,3 +239,58 @@ class _Filter:
             "shared": "true" if row.shared else "false",
         }
         return all(facts[name] in values for name, values in self._filters.items() if name in facts)
+
+
+class MountFolder(Value):
+    """The folder of a cache mount. `is_new`: nothing is in it yet."""
+
+    path: str
+    is_new: bool
+
+
+def mount_step(mount_id: str) -> str:
+    """Return the digest that cache mounts of this ID have for their step."""
+    import hashlib
+
+    return hashlib.sha256(f"mount {mount_id}".encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def mount_folder(store: Store, locks: Locks, mount_id: str, *, private: bool) -> MountFolder:
+    """Return the folder of a cache mount, which nobody prunes until the end of `locks`.
+
+    A `private` one is used by nobody else meanwhile: where all are in use, another is made.
+    """
+    step = mount_step(mount_id)
+    with locks.step(f"{step[:-1]}0"):  # not the step itself: that one is locked for the time of its use
+        with store.database.read() as tx:
+            rows = tx.all("SELECT key, id FROM build_cache WHERE step = ? ORDER BY key", (step,))
+        for key, name in rows:
+            if private:
+                if not locks.take(key):
+                    continue
+            else:
+                locks.use(key)
+            with store.database.write() as tx:
+                if is_there(tx, key):
+                    use(tx, [key], store.now())
+                    return MountFolder(store.layout.cache(name), False)
+        return _new_mount(store, locks, step, mount_id)
+
+
+def _new_mount(store: Store, locks: Locks, step: str, mount_id: str) -> MountFolder:
+    from ligan.store.folders import NewFolders
+
+    name, now = new_id(), store.now()
+    with (
+        store.lease() as lease,
+        NewFolders(store.layout, lease) as folders,
+        store.database.write() as tx,
+    ):
+        folders.make([store.layout.cache_name(name)])
+        row = tx.insert(
+            """INSERT INTO build_cache (id, step, kind, description, created, last_used)
+               VALUES (?, ?, ?, ?, ?, ?)""",
+            (name, step, MOUNT, f"cached mount {mount_id} from exec", now, now),
+        )
+        locks.use(row)
+    return MountFolder(store.layout.cache(name), True)

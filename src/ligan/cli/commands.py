@@ -52,6 +52,10 @@ COMMANDS = {
     "image load": "archives:LOAD",
     "import": "archives:IMPORT",
     "image import": "archives:IMPORT",
+    "build": "build:BUILD",
+    "image build": "build:BUILD",
+    "builder build": "build:BUILD",
+    "builder prune": "builder:PRUNE",
     "pull": "pull:PULL",
     "image pull": "pull:PULL",
     "push": "pull:PUSH",
@@ -162,6 +166,7 @@ ALIASES = {
 }
 
 GROUPS = {
+    "builder": "Manage builds",
     "container": "Manage containers",
     "image": "Manage images",
     "manifest": "Look at manifests in registries",

@@ -7,13 +7,14 @@ from ligan.cli.commands import DAEMON, Command
 from ligan.cli.flags import FORMAT, Flag
 from ligan.cli.listing import NONE, image_names, image_row
 from ligan.cli.output import note, write
-from ligan.cli.units import SECOND, human_size
+from ligan.cli.units import SECOND, human_duration, human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from ligan.build.cache import CacheRecord
     from ligan.cli.flags import Options
     from ligan.cli.session import Session
     from ligan.containers.listing import ContainerSummary
@@ -41,11 +42,15 @@ _IMAGE_HEADERS = {
 _CONTAINER_COLUMNS = ("ID", "Image", "Command", "LocalVolumes", "Size", "RunningFor", "Status", "Names")
 _VOLUME_HEADERS = {"Name": "VOLUME NAME", "Links": "LINKS", "Size": "SIZE"}
 
-# Images are built without a cache of their own: the table is Docker's of an empty one.
-_NO_CACHE = """Build cache usage: 0B
-
-CACHE ID   CACHE TYPE   SIZE      CREATED   LAST USED   USAGE     SHARED
-"""
+_CACHE_HEADERS = {
+    "ID": "CACHE ID",
+    "CacheType": "CACHE TYPE",
+    "Size": "SIZE",
+    "CreatedSince": "CREATED",
+    "LastUsedSince": "LAST USED",
+    "UsageCount": "USAGE",
+    "Shared": "SHARED",
+}
 
 
 def _df(session: Session, options: Options) -> int:
@@ -53,15 +58,17 @@ def _df(session: Session, options: Options) -> int:
     usage = session.engine.disk_usage()
     containers = session.engine.list_containers({}, show_all=True, size=True)
     volumes = session.engine.volume_usage()
+    cache = session.engine.build_cache()
     if options.on("verbose"):
-        write(_verbose(session.engine.image_usage(), containers, volumes, chosen, session.now() // SECOND))
+        images, now = session.engine.image_usage(), session.now() // SECOND
+        write(_verbose(images, containers, volumes, cache, chosen, now))
     else:
         write(
             tables.render(
                 chosen,
                 columns=tuple(_HEADERS),
                 headers=_HEADERS,
-                rows=_rows(usage, containers, volumes),
+                rows=_rows(usage, containers, volumes, cache),
                 context="formatter.diskUsageImagesContext",
             )
         )
@@ -77,19 +84,29 @@ def _df(session: Session, options: Options) -> int:
 
 
 def _rows(
-    usage: DiskUsage, containers: Sequence[ContainerSummary], volumes: Sequence[Mapping[str, Any]]
+    usage: DiskUsage,
+    containers: Sequence[ContainerSummary],
+    volumes: Sequence[Mapping[str, Any]],
+    cache: Sequence[CacheRecord],
 ) -> list[dict[str, str]]:
     running = [item for item in containers if item.state in ("running", "paused", "restarting")]
     used = [volume for volume in volumes if volume["UsageData"]["RefCount"]]
     written, kept = (sum([item.size_rw or 0 for item in items]) for items in (containers, running))
     held, needed = (sum([item["UsageData"]["Size"] for item in items]) for items in (volumes, used))
+    cached = _cache_size(cache)
+    busy = [item for item in cache if item.in_use]
     rows = (
         ("Images", usage.images, usage.active_images, usage.layers_size, usage.reclaimable),
         ("Containers", len(containers), len(running), written, written - kept),
         ("Local Volumes", len(volumes), len(used), held, held - needed),
-        ("Build Cache", 0, 0, 0, 0),
+        ("Build Cache", len(cache), len(busy), cached, cached - _cache_size(busy)),
     )
     return [dict(zip(_HEADERS, _cells(*row), strict=True)) for row in rows]
+
+
+def _cache_size(cache: Sequence[CacheRecord]) -> int:
+    """Return the bytes of what no image has too."""
+    return sum([item.size for item in cache if not item.shared])
 
 
 def _cells(kind: str, count: int, active: int, size: int, reclaimable: int) -> tuple[str, ...]:
@@ -101,6 +118,7 @@ def _verbose(
     images: Sequence[ImageUsage],
     containers: Sequence[ContainerSummary],
     volumes: Sequence[Mapping[str, Any]],
+    cache: Sequence[CacheRecord],
     chosen: str,
     now: int,
 ) -> str:
@@ -113,6 +131,7 @@ def _verbose(
         "Images": [_image_row(item, now, whole=whole) for item in images],
         "Containers": ps.rows(writable, now, whole=whole),
         "Volumes": [_volume_row(volume) for volume in volumes],
+        "BuildCache": [_cache_row(item, now, whole=whole) for item in cache],
     }
     if whole:
         return _by_template(parts, chosen)
@@ -120,9 +139,11 @@ def _verbose(
     headers = {column: ps.HEADERS[column] for column in _CONTAINER_COLUMNS}
     container_table = _table(parts["Containers"], headers, "formatter.ContainerContext")
     volume_table = _table(parts["Volumes"], _VOLUME_HEADERS, "formatter.volumeContext")
+    cache_table = _table(parts["BuildCache"], _CACHE_HEADERS, "formatter.buildCacheContext")
     return (
         f"Images space usage:\n\n{image_table}\nContainers space usage:\n\n{container_table}\n"
-        f"Local Volumes space usage:\n\n{volume_table}\n{_NO_CACHE}\n"
+        f"Local Volumes space usage:\n\n{volume_table}\n"
+        f"Build cache usage: {human_size(_cache_size(cache))}\n\n{cache_table}\n"
     )
 
 
@@ -133,13 +154,18 @@ def _table(rows: Sequence[Cells], headers: Mapping[str, str], context: str) -> s
 def _by_template(parts: Mapping[str, Sequence[Cells]], chosen: str) -> str:
     from ligan.cli.templates import Row, Struct, Template
 
-    contexts = ("formatter.imageContext", "formatter.ContainerContext", "formatter.volumeContext")
+    contexts = (
+        "formatter.imageContext",
+        "formatter.ContainerContext",
+        "formatter.volumeContext",
+        "formatter.buildCacheContext",
+    )
     document: dict[str, Any] = {
         name: [Row(row, context) for row in rows]
         for (name, rows), context in zip(parts.items(), contexts, strict=True)
     }
     template = Template.parse("{{json .}}" if chosen == "json" else chosen)
-    return template.execute(Struct(document | {"BuildCache": []}, "formatter.diskUsageContext")) + "\n"
+    return template.execute(Struct(document, "formatter.diskUsageContext")) + "\n"
 
 
 def _image_row(item: ImageUsage, now: int, *, whole: bool) -> Cells:
@@ -153,6 +179,22 @@ def _image_row(item: ImageUsage, now: int, *, whole: bool) -> Cells:
         "SharedSize": human_size(item.shared_size),
         "UniqueSize": human_size(item.image.size - item.shared_size),
         "Containers": str(item.containers),
+    }
+
+
+def _cache_row(item: CacheRecord, now: int, *, whole: bool) -> Cells:
+    used = item.last_used // SECOND
+    return {
+        "ID": (item.id if whole else item.id[:12]) + ("*" if item.in_use else ""),
+        "Parent": item.parent if whole else item.parent[:12],
+        "CacheType": item.kind,
+        "Description": item.description,
+        "Size": human_size(item.size),
+        "CreatedSince": f"{human_duration(now - item.created // SECOND)} ago",
+        "LastUsedSince": f"{human_duration(now - used)} ago" if item.uses else "",
+        "UsageCount": str(item.uses + 1),
+        "InUse": "true" if item.in_use else "false",
+        "Shared": "true" if item.shared else "false",
     }
 
 

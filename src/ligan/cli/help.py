@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 WIDTH = 80
 
 _SECTIONS = (
-    ("Common Commands", ("run", "exec", "ps", "images", "pull", "push", "load", "save", "rmi", "info")),
+    (
+        "Common Commands",
+        ("run", "exec", "ps", "build", "images", "pull", "push", "load", "save", "rmi", "info"),
+    ),
     ("Insight Commands", ("why", "plan", "apply", "undo", "reclaim", "pin", "unpin", "pins")),
-    ("Management Commands", ("container", "image", "manifest", "network", "system", "volume")),
+    ("Management Commands", ("builder", "container", "image", "manifest", "network", "system", "volume")),
 )
 
 

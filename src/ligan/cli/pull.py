@@ -45,11 +45,11 @@ def _pull(session: Session, options: Options) -> int:
         raise
     write(f"{reference.familiar}\n")
     if options.on("rm-replaced"):
-        _remove(session, [str(image) for image in outcome.replaced])
+        remove_replaced(session, [str(image) for image in outcome.replaced])
     return 0
 
 
-def _remove(session: Session, images: list[str]) -> None:
+def remove_replaced(session: Session, images: list[str]) -> None:
     """Remove images that lost a name to what was pulled, unless something else needs them."""
     if not images:
         return

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, BinaryIO
 
+    from ligan.build.building import Export
+    from ligan.build.cache import CachePruned, CacheRecord
+    from ligan.build.progress import Say
+    from ligan.build.request import BuildOutcome, BuildRequest
     from ligan.engine.role import Filters
     from ligan.images.adopting import Provenance
     from ligan.images.events import Event
@@ -176,6 +180,31 @@ class EmbeddedEngine(EmbeddedContainers, EmbeddedBuilds):
         from ligan.remote.push import push
 
         return push(self.store, name, report, self.remote, credentials)
+
+    def build(self, request: BuildRequest, say: Say, export: Export | None = None) -> BuildOutcome:
+        from ligan.build.building import build
+        from ligan.build.exporting import export_image
+        from ligan.containers.ending import reconcile
+
+        self.store.recover()
+        reconcile(self.store)
+        return build(self.store, request, say, self._pull_for_build, export or export_image)
+
+    def _pull_for_build(self, store: Store, name: str, platform: str) -> None:
+        from ligan.remote.pull import pull
+
+        pull(store, name, lambda _message: None, self.remote, platform=platform)
+
+    def build_cache(self) -> list[CacheRecord]:
+        from ligan.build.cache import records
+
+        return records(self.store)
+
+    def prune_build_cache(self, filters: Filters, *, everything: bool = False, keep: int = 0) -> CachePruned:
+        from ligan.build.cache import prune
+
+        self.store.recover()
+        return prune(self.store, filters, everything=everything, keep=keep)
 
     def copy(
         self, source: str, target: str, report: Report, *, platform: str = "", all_platforms: bool = False

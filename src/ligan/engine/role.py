@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, BinaryIO
 
+    from ligan.build.building import Export
+    from ligan.build.cache import CachePruned, CacheRecord
+    from ligan.build.progress import Say
+    from ligan.build.request import BuildOutcome, BuildRequest
     from ligan.images.adopting import Provenance
     from ligan.images.events import Event
     from ligan.images.importing import ImportRequest
@@ -122,6 +126,22 @@ class Engine(ContainerEngine, BuildEngine, Protocol):
         """Push an image, or all tags of a repository that is named without one.
 
         On return the registry has them, and each a name by digest here. Returns their manifests' digests.
+        """
+
+    def build(self, request: BuildRequest, say: Say, export: Export | None = None) -> BuildOutcome:
+        """Build a Dockerfile by the modern builder; `say` is told its progress.
+
+        On return the image and its names are stored, or what `export` has made of the result is there. After
+        an error the steps that were made stay in the cache.
+        """
+
+    def build_cache(self) -> list[CacheRecord]:
+        """Return what builds can use again, the least recently used first."""
+
+    def prune_build_cache(self, filters: Filters, *, everything: bool = False, keep: int = 0) -> CachePruned:
+        """Remove what no build uses; what images have too only with `everything`.
+
+        The least recently used goes first, until no more than `keep` bytes are left.
         """
 
     def copy(

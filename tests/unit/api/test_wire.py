@@ -106,12 +106,12 @@ def test_from_1_50_on_the_config_has_only_what_is_set_and_an_image_needs() -> No
 def test_disk_usage_tells_the_kinds_that_are_asked_for() -> None:
     images = [ImageUsage(summary(), 30, 2)]
     containers, volumes = [{"Id": "a"}], [{"Name": "v"}]
-    old = wire.usage(images, containers, volumes, 42, 41, [])
+    old = wire.usage(images, containers, volumes, [], 42, 41, [])
     assert list(old) == ["LayersSize", "Images", "Containers", "Volumes", "BuildCache", "BuilderSize"]
     assert (old["LayersSize"], old["BuildCache"]) == (42, None)
     assert (old["Containers"], old["Volumes"]) == (containers, volumes)
     assert json.loads(wire.encode(old))["Images"][0]["SharedSize"] == 30
-    new = wire.usage(images, containers, volumes, 42, 42, ["volume"])
+    new = wire.usage(images, containers, volumes, [], 42, 42, ["volume"])
     assert new == {
         "LayersSize": 0,
         "Images": None,

@@ -25,7 +25,8 @@ NOW = int(time.time())
 
 
 def _engine(**answers: Any) -> FakeEngine:
-    return FakeEngine(**{"disk_usage": USAGE, "list_containers": [], "volume_usage": []} | answers)
+    empty: dict[str, Any] = {"list_containers": [], "volume_usage": [], "build_cache": []}
+    return FakeEngine(**{"disk_usage": USAGE} | empty | answers)
 
 
 def test_df_is_dockers_table(ligan: CommandLine) -> None:

@@ -13,6 +13,7 @@ CREATE TABLE build_cache (
     key         INTEGER PRIMARY KEY,
     id          TEXT NOT NULL UNIQUE,                -- 25 letters and digits; the name of a cache mount's folder
     step        TEXT NOT NULL,                       -- digest of all that the step, or the mount, depends on
+    content     TEXT,                                -- the same by what was copied, not by where it came from
     kind        TEXT NOT NULL CHECK (kind IN ('regular', 'exec.cachemount')),
     layer       INTEGER REFERENCES layer (key) ON DELETE RESTRICT,
     description TEXT NOT NULL,
@@ -22,4 +23,5 @@ CREATE TABLE build_cache (
     CHECK ((layer IS NULL) = (kind = 'exec.cachemount'))
 ) STRICT;
 CREATE INDEX build_cache_step ON build_cache (step, key);
+CREATE INDEX build_cache_content ON build_cache (content);
 CREATE INDEX build_cache_layer ON build_cache (layer);

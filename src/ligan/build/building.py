@@ -1,0 +1,97 @@
+"""One modern build, from its request to its image."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+
+from ligan.build.contexts import open_context, open_tree
+from ligan.build.exporting import export_image
+from ligan.build.progress import Progress
+from ligan.build.solver import Build
+from ligan.dockerfile.faults import excerpt
+from ligan.errors import LiganError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from threading import RLock
+
+    from ligan.build.bases import Made, Pull
+    from ligan.build.contexts import Context
+    from ligan.build.progress import Say
+    from ligan.build.request import BuildOutcome, BuildRequest
+    from ligan.build.trees import Tree
+    from ligan.store.blobs import Lease
+    from ligan.store.store import Store
+
+    Export = Callable[[Build, Made], BuildOutcome]
+
+
+class BuildFailed(LiganError):
+    """A build came to nothing. `excerpt` shows the lines of the Dockerfile that are to blame, if any are."""
+
+    def __init__(self, error: LiganError, context: Context) -> None:
+        super().__init__(error.message, error.hint)
+        line, end = getattr(error, "line", 0), getattr(error, "end", 0)
+        self.excerpt = excerpt(context.text, context.name, line, end) if line else ""
+
+
+def build(
+    store: Store, request: BuildRequest, say: Say, pull: Pull, export: Export = export_image
+) -> BuildOutcome:
+    """Build what is asked for, tell of it, and give it out.
+
+    Raises what `open_context` does for the context, and BuildFailed; what was made until then stays in the
+    cache.
+    """
+    progress = Progress(say, store.now)
+    with (
+        store.lease() as lease,
+        open_context(
+            request.place, lease, dockerfile=request.dockerfile, stdin=request.stdin, proxies=request.proxies
+        ) as context,
+    ):
+        with progress.begin(f"[internal] load build definition from {context.name}") as vertex:
+            vertex.status("transferring dockerfile:", len(context.text.encode("utf-8", "surrogateescape")))
+        try:
+            with (
+                Trees(context.tree, request, lease) as trees,
+                Build(store, request, context, trees, progress, pull) as work,
+            ):
+                return export(work, work.solve())
+        except LiganError as error:
+            raise BuildFailed(error, context) from error
+        finally:
+            store.sweep()
+
+
+class Trees:
+    """The contexts of a build. A tree is for one thread at a time, so that a step has it to itself."""
+
+    def __init__(self, context: Tree, request: BuildRequest, lease: Lease) -> None:
+        from threading import RLock
+
+        self._request = request
+        self._lease = lease
+        self._stack = ExitStack()
+        self._lock = RLock()
+        self._open: dict[str, tuple[Tree, RLock]] = {"": (context, RLock())}
+
+    def __enter__(self) -> Trees:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def tree(self, name: str) -> Iterator[Tree]:
+        """Yield the context of a name, the build context for none."""
+        from threading import RLock
+
+        with self._lock:
+            if name not in self._open:
+                tree = open_tree(self._request.contexts[name], self._lease, self._request.proxies)
+                self._open[name] = self._stack.enter_context(tree), RLock()
+            tree, lock = self._open[name]
+        with lock:
+            yield tree

@@ -1,0 +1,262 @@
+"""The modern builder: from a Dockerfile to one image, its stages side by side, its steps out of the cache.
+
+Each stage is made by a thread with a `Store` of its own; a stage that another needs is waited for by the step
+that needs it. What fails first ends the build: commands that run elsewhere are killed.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from ligan.build import bases, cache
+from ligan.build.graph import SCRATCH, Graph, StagePlan, plan
+from ligan.build.locks import Locks
+from ligan.build.sources import Sources
+from ligan.build.stage import SolveError, Stage
+from ligan.dockerfile.nodes import Instruction
+from ligan.dockerfile.parse import parse
+from ligan.errors import LiganError
+from ligan.images.host import host_platform
+from ligan.layers.snapshots.indexing import are_wanted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from threading import Event
+
+    from ligan.build.bases import Made, Pull
+    from ligan.build.building import Trees
+    from ligan.build.contexts import Context
+    from ligan.build.progress import Progress, Vertex
+    from ligan.build.request import BuildRequest
+    from ligan.build.runs import Run
+    from ligan.store.store import Store
+
+
+class Cancelled(LiganError):
+    """Another step has failed, so this one was not made."""
+
+    def __init__(self) -> None:
+        super().__init__("context canceled")
+
+
+class Build:
+    """One build, from `with` to its end. What its threads share is here."""
+
+    def __init__(
+        self,
+        store: Store,
+        request: BuildRequest,
+        context: Context,
+        trees: Trees,
+        progress: Progress,
+        pull: Pull,
+    ) -> None:
+        self.store = store
+        self.request = request
+        self.trees = trees
+        self.progress = progress
+        self.indexed = are_wanted(store)
+        self.locks = Locks(store.layout)
+        self.dockerfile = parse(context.text, classic=False, name=context.name)
+        self.platform = request.platform
+        self.graph: Graph = plan(
+            self.dockerfile, request.arguments, _predefined(request), request.target, request.contexts
+        )
+        self.used: list[int] = []
+        self.consumed: set[str] = set()
+        self._pull = pull
+        self._stages: dict[int, _StageTask] = {}
+        self._runs: list[Run] = []
+        self._failure: BaseException | None = None
+        self.sources = Sources(self)
+
+    def __enter__(self) -> Build:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.locks.__exit__()
+
+    def solve(self) -> Made:
+        """Return what the target comes to, every needed stage made. Raises what failed first."""
+        for planned in self.graph.stages.values():
+            self.sources.load(self.store, planned, planned.stage.steps)
+        plans = self.graph.stages
+        if len(plans) == 1:
+            planned = plans[self.graph.target]
+            self._stages[planned.index] = task = _StageTask()
+            task.made = self.make_stage(self.store, planned)
+        else:
+            self._solve_in_threads(list(plans.values()))
+        made = self._stages[self.graph.target].made
+        assert made is not None
+        return made
+
+    def _solve_in_threads(self, wanted: Sequence[StagePlan]) -> None:
+        from threading import Event, Thread
+
+        from ligan.store.store import Store
+
+        for planned in wanted:
+            self._stages[planned.index] = _StageTask(Event())
+
+        def work(planned: StagePlan) -> None:
+            task = self._stages[planned.index]
+            store = None
+            try:
+                store = Store(self.store.layout, self.store.policy, self.store.now)
+                task.made = self.make_stage(store, planned)
+            except BaseException as error:  # noqa: BLE001  # it is raised where the build is waited for
+                self.fail(error, store)
+            finally:
+                assert task.done is not None
+                task.done.set()
+                if store is not None:
+                    store.close()
+
+        threads = [Thread(target=work, args=(planned,), name=f"stage {planned.index}") for planned in wanted]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        except BaseException as error:
+            self.fail(error, self.store)
+            for thread in threads:
+                thread.join()
+            raise
+        if self._failure is not None:
+            raise self._failure
+
+    def fail(self, error: BaseException, store: Store | None) -> None:
+        """Have everything else end: only what failed first counts."""
+        if self._failure is None and not _is_cancelled(error):
+            self._failure = error
+            for run in list(self._runs):
+                if store is not None:
+                    run.stop(store)
+
+    def check_going(self, vertex: Vertex | None = None) -> None:
+        """Raise Cancelled where another step has failed."""
+        if self._failure is not None:
+            if vertex is not None:
+                vertex.cancelled = True
+            raise Cancelled
+
+    @contextmanager
+    def running(self, run: Run) -> Iterator[None]:
+        """Have a command killed when the build fails meanwhile."""
+        self._runs.append(run)
+        try:
+            yield
+        finally:
+            self._runs.remove(run)
+
+    def new_locks(self) -> Locks:
+        return Locks(self.store.layout)
+
+    def stage_made(self, index: int) -> Made:
+        """Return what a stage comes to, once it is made. Raises Cancelled where it failed."""
+        task = self._stages[index]
+        if task.done is not None:
+            task.done.wait()
+        if task.made is None:
+            raise Cancelled
+        return task.made
+
+    def make_stage(self, store: Store, planned: StagePlan) -> Made:
+        base = self._base(store, planned)
+        stage = Stage(self, store, planned, base)
+        if planned.below is None and planned.base != SCRATCH:
+            stage.next_name("")
+        steps = planned.stage.steps
+        if base.triggers:
+            stage.run(self._triggers(store, base, planned))
+        stage.run(steps)
+        if planned.index == self.graph.target and self.request.labels:
+            stage.settings["Labels"] = {**(stage.settings.get("Labels") or {}), **self.request.labels}
+        return stage.made()
+
+    def _base(self, store: Store, planned: StagePlan) -> Made:
+        if planned.below is not None:
+            return self.stage_made(planned.below)
+        wanted = planned.platform or self.platform
+        if planned.base == SCRATCH:
+            return bases.nothing(wanted)
+        return self.sources.base(planned)
+
+    def image(self, store: Store, name: str, platform: str) -> tuple[Made, bool]:
+        return bases.image(store, name, platform, refresh=self.request.pull, pull=self._pull)
+
+    def _triggers(self, store: Store, base: Made, planned: StagePlan) -> list[Instruction]:
+        """Return the instructions that the base image has for whoever builds on it."""
+        line = planned.stage.instruction
+        found = parse("FROM scratch\n" + "\n".join(base.triggers), classic=False).stages[0].steps
+        steps = [step.replace(line=line.line, end=line.end) for step in found]
+        self.sources.load(store, planned.replace(below=planned.index), steps)
+        return steps
+
+    def stage_index(self, name: str, before: int) -> int | None:
+        """Return the stage before this one that a name or number means."""
+        return self.graph.find(name, before)
+
+    def view(self, store: Store, layer: int | None) -> ViewOrNothing:
+        """Return `with` what all layers from this one down show, as a folder; None for no layer."""
+        return ViewOrNothing(store, layer)
+
+    def note_uses(self) -> None:
+        """Write that what the cache had was used."""
+        if self.used:
+            with self.store.database.write() as tx:
+                cache.use(tx, self.used, self.store.now())
+
+
+class _StageTask:
+    """A stage that is being made: `done` is set at its end, `made` is None where that was a failure."""
+
+    def __init__(self, done: Event | None = None) -> None:
+        self.done = done
+        self.made: Made | None = None
+
+
+class ViewOrNothing:
+    """`with` it: the folder of a view of layers, or None where there are none."""
+
+    def __init__(self, store: Store, layer: int | None) -> None:
+        self._store = store
+        self._layer = layer
+
+    def __enter__(self) -> str | None:
+        if self._layer is None:
+            return None
+        from ligan.layers.snapshots import Snapshots
+
+        self._view = Snapshots(self._store).view(self._layer)
+        return self._view.__enter__()
+
+    def __exit__(self, *exception: object) -> None:
+        if self._layer is not None:
+            self._view.__exit__(*exception)
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    return isinstance(error, Cancelled) or (
+        isinstance(error, SolveError) and isinstance(error.error, Cancelled)
+    )
+
+
+def _predefined(request: BuildRequest) -> dict[str, str]:
+    """Return the arguments of the platform that is built on, and for."""
+    from ligan.oci.platform import parse as parse_platform
+
+    here = host_platform()
+    target = parse_platform(request.platform) if request.platform else here
+    found: dict[str, str] = {}
+    for prefix, platform in (("BUILD", here), ("TARGET", target)):
+        found |= {
+            f"{prefix}PLATFORM": str(platform),
+            f"{prefix}OS": platform.os,
+            f"{prefix}ARCH": platform.architecture,
+            f"{prefix}VARIANT": platform.variant,
+        }
+    return found | {"TARGETSTAGE": request.target or "default"}

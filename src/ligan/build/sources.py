@@ -1,0 +1,161 @@
+"""What a build takes from: base images, the build context, other contexts by name, and its own stages."""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock
+from contextlib import ExitStack, contextmanager
+
+from ligan.build import bases
+from ligan.build.folder_tree import FolderTree
+from ligan.build.graph import SCRATCH, StagePlan, needs_context, sources_of
+from ligan.build.sums import content_digest
+from ligan.errors import Invalid
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ligan.build.bases import Made
+    from ligan.build.solver import Build
+    from ligan.build.stage import Stage
+    from ligan.build.trees import Tree
+    from ligan.dockerfile.nodes import Instruction
+    from ligan.store.blobs import Lease
+    from ligan.store.store import Store
+
+_IMAGE = "docker-image://"
+
+
+class _Image(Value):
+    """An image that was looked up: what it has, its whole name, and whether it was pulled for this build."""
+
+    made: Made
+    name: str
+    pulled: bool
+
+
+class Sources:
+    """The sources of one build, looked up once each. For any thread."""
+
+    def __init__(self, build: Build) -> None:
+        self._build = build
+        self._images: dict[tuple[str, str], _Image] = {}
+        self._opened: set[str] = set()
+        self._lock = allocate_lock()
+
+    def load(self, store: Store, planned: StagePlan, steps: Sequence[Instruction]) -> None:
+        """Look up every image, and open every context, that the base and instructions of a stage name."""
+        build = self._build
+        if planned.below is None and planned.base != SCRATCH:
+            self._look_up(store, *self._wanted(planned))
+        for name in dict.fromkeys([name for step in steps for name in sources_of(step)]):
+            if self._is_context(name):
+                self._open(name, f"[context {name}] load from client")
+            elif build.stage_index(name, planned.index) is None:
+                self._look_up(store, self._image_name(name), build.platform)
+        if any(map(needs_context, steps)):
+            self._open("", "[internal] load build context")
+
+    def _open(self, name: str, title: str) -> None:
+        """Open a context once, so that what is wrong with it is told of itself."""
+        with self._lock:
+            if name in self._opened:
+                return
+            self._opened.add(name)
+            with self._build.progress.begin(title) as vertex, self._build.trees.tree(name):
+                vertex.status("transferring context:")
+
+    def _is_context(self, name: str) -> bool:
+        return name in self._build.request.contexts and not self._is_image(name)
+
+    def _wanted(self, planned: StagePlan) -> tuple[str, str]:
+        return self._image_name(planned.base), planned.platform or self._build.platform
+
+    def _image_name(self, name: str) -> str:
+        """Return the image that a name means: one of a context's, or itself."""
+        target = self._build.request.contexts.get(name, "")
+        return target.removeprefix(_IMAGE) if target.startswith(_IMAGE) else name
+
+    def _is_image(self, name: str) -> bool:
+        return self._build.request.contexts.get(name, "").startswith(_IMAGE)
+
+    def _look_up(self, store: Store, name: str, platform: str) -> _Image:
+        with self._lock:
+            if (name, platform) not in self._images:
+                build = self._build
+                whole = bases.canonical(name)
+                with build.progress.begin(f"[internal] load metadata for {whole}"):
+                    made, pulled = build.image(store, name, platform)
+                self._images[name, platform] = _Image(made, whole, pulled)
+            return self._images[name, platform]
+
+    def base(self, planned: StagePlan) -> Made:
+        """Return what a stage that begins with an image begins with, and tell of it."""
+        if self._is_context(planned.base):
+            raise Invalid(f"the context {planned.base} is a folder, and no stage can stand on it")
+        found = self._images[self._wanted(planned)]
+        platform = f"{planned.platform} " if planned.platform else ""
+        total = str(planned.steps)
+        name = f"[{platform}{planned.label}{1:{len(total)}}/{total}] FROM {found.name}"
+        with self._build.progress.begin(name) as vertex:
+            vertex.cached = not found.pulled
+        return found.made
+
+    def _stage(self, stage: Stage, name: str) -> Made | None:
+        """Return what another stage or an image comes to; None for a context."""
+        build = self._build
+        if self._is_context(name):
+            return None
+        index = build.stage_index(name, stage.planned.index)
+        if index is not None:
+            return build.stage_made(index)
+        return self._images[self._image_name(name), build.platform].made
+
+    @contextmanager
+    def tree(self, stage: Stage, name: str) -> Iterator[Tree]:
+        """Yield what `--from` names: a stage, an image or a context; the build context for none."""
+        made = self._stage(stage, name) if name else None
+        if made is None:
+            with self._build.trees.tree(name) as tree:
+                yield tree
+        else:
+            with self._build.view(stage.store, made.layer) as root, ExitStack() as stack:
+                folder = root or stack.enter_context(stage.store.lease()).folder()
+                yield stack.enter_context(FolderTree(folder))
+
+    def chain(self, stage: Stage, name: str) -> str | None:
+        """Return the chain ID of what a name means where it has one: it covers all that is in it."""
+        if not name or (made := self._stage(stage, name)) is None:
+            return None
+        return str(made.chain)
+
+    def content(self, stage: Stage, name: str, path: str) -> str:
+        """Return what covers the content of a path that is mounted."""
+        found = self.chain(stage, name)
+        if found is not None:
+            return found
+        with self.tree(stage, name) as tree:
+            if tree.find(path) is None:
+                raise Invalid(f'failed to calculate checksum of ref: "{path}": not found')
+            return content_digest(tree, path, owners=True)
+
+    @contextmanager
+    def folder(self, stage: Stage, name: str, lease: Lease) -> Iterator[str]:
+        """Yield what a name means as a folder that can be mounted."""
+        made = self._stage(stage, name) if name else None
+        if made is not None:
+            with self._build.view(stage.store, made.layer) as root:
+                yield root or lease.folder()
+            return
+        from ligan.build.copying import Options, copy_layer, find_sources
+        from ligan.build.materialize import unpack_tar
+
+        with self.tree(stage, name) as tree:
+            folder = lease.folder()
+            os.chmod(folder, 0o755)  # noqa: S103  # as the root of a context
+            options = Options(classic=False, owner=None)
+            chunks = copy_layer(None, find_sources(tree, ["/"]), "/", options, lease)
+            unpack_tar(lease, chunks, folder)
+            yield folder

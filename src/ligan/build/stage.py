@@ -1,0 +1,280 @@
+"""One stage of a build: its instructions, one after the other, from the base to what it comes to.
+
+Source of words and history: BuildKit, frontend/dockerfile/dockerfile2llb/convert.go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from ligan.build import cache, layers
+from ligan.build.bases import Made
+from ligan.build.graph import expanded, pairs
+from ligan.build.image import HistoryRow
+from ligan.dockerfile import settings
+from ligan.dockerfile.faults import DockerfileError
+from ligan.dockerfile.words import Lexer
+from ligan.errors import Invalid, LiganError
+from ligan.oci.digest import ChainID
+from ligan.store import failpoints
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from ligan.build.graph import StagePlan
+    from ligan.build.layers import NewLayer
+    from ligan.build.progress import Vertex
+    from ligan.build.solver import Build
+    from ligan.dockerfile.nodes import Instruction
+    from ligan.store.blobs import Lease
+    from ligan.store.db import WriteTransaction
+    from ligan.store.store import Store
+
+    Make = Callable[[Lease, Vertex], NewLayer]
+
+
+class Stage:
+    """A stage that is being made, by one thread."""
+
+    def __init__(self, build: Build, store: Store, planned: StagePlan, base: Made) -> None:
+        self.build = build
+        self.store = store
+        self.planned = planned
+        self.escape = build.dockerfile.escape
+        self.layer = base.layer
+        self.chain = base.chain
+        self.diff_ids = list(base.diff_ids)
+        self.state = settings.State(base.settings, classic=False)
+        self.state.author = base.author
+        self.history = list(base.history)
+        self.arguments: dict[str, str | None] = dict(base.arguments)
+        self.platform = base.platform
+        self._number = 0
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of what runs of this, as they stand."""
+        return self.state.config
+
+    def made(self) -> Made:
+        return Made(
+            layer=self.layer,
+            chain=self.chain,
+            diff_ids=tuple(self.diff_ids),
+            settings=self.settings,
+            history=tuple(self.history),
+            platform=self.platform,
+            author=self.state.author,
+            arguments=self.arguments,
+        )
+
+    def next_name(self, text: str) -> str:
+        """Return what the next step is called: its place in the stage, and its instruction."""
+        self._number += 1
+        total = str(self.planned.steps)
+        return f"[{self.planned.label}{self._number:{len(total)}}/{total}] {text}"
+
+    def run(self, steps: Sequence[Instruction]) -> None:
+        """Do the instructions. Raises what is wrong with one as a DockerfileError of its lines."""
+        for step in steps:
+            self.build.check_going()
+            try:
+                self._do(step)
+            except DockerfileError:
+                raise
+            except LiganError as error:
+                raise SolveError(error, step) from error
+
+    def _do(self, step: Instruction) -> None:
+        if step.name == "RUN":
+            from ligan.build.run_step import run_step
+
+            run_step(self, step)
+        elif step.name in ("COPY", "ADD"):
+            from ligan.build.copy_step import copy_step
+
+            copy_step(self, step)
+        elif step.name == "WORKDIR":
+            self._workdir(step)
+        elif step.name == "ARG":
+            self._argument(step)
+        else:
+            whole = settings.expanded(step, self.variables, self.escape, classic=False)
+            if told := settings.apply(self.state, whole):
+                self.record(told)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What words are expanded with: arguments, and over them the image's variables."""
+        values = {key: value for key, value in self.arguments.items() if value is not None}
+        return values | self.state.environment
+
+    def expand(self, step: Instruction, word: str) -> str:
+        return expanded(step, word, self.variables, self.escape)
+
+    def expand_document(self, step: Instruction, text: str) -> str:
+        """Return a heredoc with its variables; quotes in it are no quotes."""
+        lexer = Lexer(text, self.variables, self.escape, classic=False, raw_quotes=True)
+        try:
+            return "".join([piece for piece, _splits in lexer.pieces("")])
+        except Invalid as error:
+            raise DockerfileError(error.message, step.line, step.end) from None
+
+    def shown(self, step: Instruction) -> str:
+        """Return an instruction as progress names it: variables that are set replaced, quotes as they are."""
+        lexer = Lexer(
+            step.original,
+            self.variables,
+            self.escape,
+            classic=False,
+            raw_quotes=True,
+            raw_escapes=True,
+            keep_unset=True,
+        )
+        try:
+            return "".join([text for text, _splits in lexer.pieces("")])
+        except LiganError:
+            return step.original
+
+    def record(self, created_by: str, *, layer: bool = False, created: int | None = None) -> None:
+        """Write a row of history. One of a layer has the time of that layer, if no other is asked for."""
+        epoch = self.build.request.epoch
+        time = created if layer else None
+        self.history.append(
+            HistoryRow(created_by, not layer, time if epoch is None else epoch, self.state.author)
+        )
+
+    def _argument(self, step: Instruction) -> None:
+        shown = []
+        for key, default in pairs(step):
+            given, outer = self.build.request.arguments, self.build.graph.arguments
+            if key in given:
+                value: str | None = given[key]
+            elif default is not None:
+                value = self.expand(step, default)
+            else:
+                value = outer.get(key)
+            self.build.consumed.add(key)
+            self.arguments[key] = value
+            shown.append(key if value is None else f"{key}={value}")
+        self.record(f"ARG {' '.join(shown)}")
+
+    def _workdir(self, step: Instruction) -> None:
+        whole = settings.expanded(step, self.variables, self.escape, classic=False)
+        text, path = settings.apply(self.state, whole), str(self.settings["WorkingDir"])
+        name = self.next_name(f"WORKDIR {whole.arguments[0]}")
+        if path == "/":
+            with self.build.progress.begin(name) as vertex:
+                vertex.cached = True
+            self.record(text)
+            return
+        made = self.layer_step(name, text, {"workdir": path}, lambda lease, _: self._folder(lease, path))
+        self.record(text, layer=True, created=made)
+
+    def _folder(self, lease: Lease, path: str) -> NewLayer:
+        """Return the layer that makes a folder, where it is not there."""
+        from ligan.build.folders import folder_layer
+
+        epoch = self.build.request.epoch
+        time = self.store.now() if epoch is None else epoch
+        with self.build.view(self.store, self.layer) as root:
+            chunks = folder_layer(root, path, time // 10**9)
+        return layers.stage(lease, chunks, index=self.build.indexed)
+
+    def layer_step(
+        self,
+        name: str,
+        description: str,
+        facts: Mapping[str, object],
+        make: Make,
+        *,
+        content: Callable[[], Mapping[str, object]] | None = None,
+        forget: Callable[[WriteTransaction], None] = lambda _tx: None,
+    ) -> int:
+        """Put a layer on this stage, out of the cache or made now. Returns when that was, in nanoseconds.
+
+        `facts` are all that the layer depends on besides what is below it. `content`, which takes longer to
+        tell, are those of a step that copies, by what is copied. `forget` is called in the transaction that
+        writes it.
+        """
+        with self.build.progress.begin(name) as vertex:
+            digest = self._digest(facts)
+            result = self._cached(digest, None)
+            if result is None:
+                inner = self._digest(content()) if content else None
+                with self.build.locks.step(inner or digest):
+                    result = self._cached(digest, inner)
+                    if result is None:
+                        self.build.check_going(vertex)
+                        result = self._make(digest, inner, description, make, vertex, forget)
+                    else:
+                        vertex.cached = True
+            else:
+                vertex.cached = True
+            if vertex.cached:
+                self.build.used.append(result.row)
+        self.layer, self.chain = result.layer, result.chain_id
+        self.diff_ids.append(result.diff_id)
+        return result.created
+
+    def _digest(self, facts: Mapping[str, object]) -> str:
+        """Return the digest of a step on what is below it."""
+        epoch = self.build.request.epoch
+        whole = json.dumps([self.chain, epoch, dict(facts)], sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(whole.encode()).hexdigest()
+
+    def _cached(self, digest: str, content: str | None) -> cache.Result | None:
+        """Return the result of a step, from now on in use by this build."""
+        if self.build.request.no_cache:
+            return None
+        while True:
+            with self.store.database.read() as tx:
+                found = cache.find(tx, digest)
+                other = cache.find_content(tx, content) if found is None and content else None
+            result = found or other
+            if result is None:
+                return None
+            self.build.locks.use(result.row)
+            with self.store.database.read() as tx:
+                is_there = cache.is_there(tx, result.row)
+            if is_there:
+                if other is not None:
+                    with self.store.database.write() as tx:
+                        cache.rename(tx, result.row, digest)
+                return result
+
+    def _make(
+        self,
+        digest: str,
+        content: str | None,
+        description: str,
+        make: Make,
+        vertex: Vertex,
+        forget: Callable[[WriteTransaction], None],
+    ) -> cache.Result:
+        with self.store.lease() as lease:
+            new = make(lease, vertex)
+            now = self.store.now()
+            with self.store.database.write() as tx:
+                blobs = lease.commit(tx, new.staged)
+                layer = layers.add(tx, blobs, new, self.layer)
+                row = cache.add(tx, digest, content, layer, description, now)
+                forget(tx)
+                self.build.locks.use(row)
+                chain = ChainID(tx.value("SELECT chain_id FROM layer WHERE key = ?", (layer,)))
+                failpoints.hit("step.committed")
+        failpoints.hit("step.done")
+        return cache.Result(row, layer, chain, new.diff_id, now)
+
+
+class SolveError(LiganError):
+    """A step failed. `error` is why; `line` to `end` are those of its instruction."""
+
+    def __init__(self, error: LiganError, step: Instruction) -> None:
+        super().__init__(error.message, error.hint)
+        self.error = error
+        self.line = step.line
+        self.end = step.end

@@ -1,0 +1,310 @@
+"""Progress of a build in BuildKit's forms: plain lines, or a table that is redrawn on a terminal.
+
+Source of the forms: BuildKit, util/progress/progressui (printer.go, display.go).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ligan.build.progress import Began, Finished, Status, Wrote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from ligan.build.progress import Message
+
+    class Printer(Protocol):
+        """Shows messages, and keeps what they tell; `finish` is called once, after the last."""
+
+        vertices: Vertices
+
+        def say(self, message: Message) -> None: ...
+
+        def finish(self) -> None: ...
+
+
+_NAME_WIDTH = 72
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def printer(form: str, now: Callable[[], int], *, is_terminal: bool) -> Printer:
+    """Return what prints to standard error: `form` is auto, plain, tty or quiet."""
+    if form == "quiet":
+        return Quiet()
+    if form == "tty" or (form == "auto" and is_terminal):
+        return Table(now, _write, _size)
+    return Plain(_write)
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stderr.buffer.write(text.encode("utf-8", "replace"))
+        sys.stderr.flush()
+    except BrokenPipeError:
+        pass  # nobody reads it; the build goes on
+
+
+def _size() -> tuple[int, int]:
+    try:
+        found = os.get_terminal_size(sys.stderr.fileno())
+    except OSError:
+        return 80, 24
+    return found.columns or 80, found.lines or 24
+
+
+class Quiet:
+    """Keeps what failed, and shows nothing else."""
+
+    def __init__(self) -> None:
+        self.vertices = Vertices()
+
+    def say(self, message: Message) -> None:
+        self.vertices.take(message)
+
+    def finish(self) -> None:
+        """Nothing is left to show."""
+
+
+class Vertex:
+    """What is known of one vertex."""
+
+    def __init__(self, number: int, name: str, began: int) -> None:
+        self.number = number
+        self.name = name
+        self.began = began
+        self.ended = 0
+        self.cached = False
+        self.error = ""
+        self.cancelled = False
+        self.statuses: dict[str, Status] = {}
+        self.lines: list[tuple[int, str]] = []
+        self._rest = {1: b"", 2: b""}
+
+    def write(self, stream: int, data: bytes, at: int) -> list[tuple[int, str]]:
+        """Take output; return the lines that it completes, each with its time."""
+        *whole, rest = (self._rest[stream] + data).split(b"\n")
+        self._rest[stream] = rest
+        lines = [(at, line.decode("utf-8", "replace").rstrip("\r")) for line in whole]
+        self.lines += lines
+        return lines
+
+    def flush(self, at: int) -> list[tuple[int, str]]:
+        """Return what was written without a newline at its end."""
+        lines = [(at, rest.decode("utf-8", "replace")) for rest in self._rest.values() if rest]
+        self._rest = {1: b"", 2: b""}
+        self.lines += lines
+        return lines
+
+    def seconds(self, now: int) -> float:
+        return ((self.ended or now) - self.began) / 10**9
+
+
+class Vertices:
+    """All vertices of a build, by number, in the order of their beginnings."""
+
+    def __init__(self) -> None:
+        self.all: dict[int, Vertex] = {}
+
+    def take(self, message: Message) -> tuple[Vertex, list[tuple[int, str]]]:
+        """Note a message. Returns its vertex, and the lines of output that it completes."""
+        if isinstance(message, Began):
+            self.all[message.vertex] = Vertex(message.vertex, message.name, message.at)
+        vertex = self.all[message.vertex]
+        lines: list[tuple[int, str]] = []
+        if isinstance(message, Wrote):
+            lines = vertex.write(message.stream, message.data, message.at)
+        elif isinstance(message, Status):
+            vertex.statuses[message.text] = message
+        elif isinstance(message, Finished):
+            lines = vertex.flush(message.at)
+            vertex.ended, vertex.cached = message.at, message.cached
+            vertex.error, vertex.cancelled = message.error, message.cancelled
+        return vertex, lines
+
+    @property
+    def failed(self) -> Vertex | None:
+        return next((vertex for vertex in self.all.values() if vertex.error and not vertex.cancelled), None)
+
+
+def failure(vertices: Vertices) -> str:
+    """Return the block that shows what the step that failed wrote, empty where none did."""
+    vertex = vertices.failed
+    if vertex is None or vertex.name.startswith("[internal]"):
+        return ""
+    lines = [f"{_elapsed(at - vertex.began)} {line}\n" for at, line in vertex.lines[-_SHOWN_OF_FAILED:]]
+    return f"------\n > {vertex.name}:\n{''.join(lines)}------\n"
+
+
+_SHOWN_OF_FAILED = 100
+"""Lines."""
+
+
+class Plain:
+    """One line after the other: each vertex has a number, and stays in view until it has ended."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.vertices = Vertices()
+        self._write = write
+        self._current = 0
+        self._waiting: dict[int, list[str]] = {}
+        self._has_begun = False
+
+    def say(self, message: Message) -> None:
+        vertex, lines = self.vertices.take(message)
+        shown = [f"#{vertex.number} {_elapsed(at - vertex.began)} {line}" for at, line in lines]
+        if isinstance(message, Status):
+            shown.append(f"#{vertex.number} {_status(message)}")
+        elif isinstance(message, Finished):
+            shown.append(f"#{vertex.number} {_ending(vertex)}")
+        self._waiting.setdefault(vertex.number, []).extend(shown)
+        self._show()
+
+    def finish(self) -> None:
+        """Everything has been printed as it came."""
+
+    def _show(self) -> None:
+        """Print what there is of the current vertex, and of others once it has ended."""
+        while True:
+            if not self._current:
+                if not self._waiting:
+                    return
+                self._current = min(self._waiting)
+                name = self.vertices.all[self._current].name
+                name = name if len(name) <= _NAME_WIDTH else f"{name[:_NAME_WIDTH]}..."
+                self._write(f"{chr(10) if self._has_begun else ''}#{self._current} {_one_line(name)}\n")
+                self._has_begun = True
+            lines = self._waiting.get(self._current, [])
+            if lines:
+                self._write("".join([f"{line}\n" for line in lines]))
+                lines.clear()
+            if not self.vertices.all[self._current].ended:
+                return
+            del self._waiting[self._current]
+            self._current = 0
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\n", " ")
+
+
+def _elapsed(nanoseconds: int) -> str:
+    """Return seconds in five characters."""
+    return f"{max(nanoseconds, 0) / 10**9:.3f}"[:5]
+
+
+def _ending(vertex: Vertex) -> str:
+    if vertex.cancelled:
+        return "CANCELED"
+    if vertex.error:
+        return f"ERROR: {vertex.error}"
+    return "CACHED" if vertex.cached else f"DONE {vertex.seconds(0):.1f}s"
+
+
+def _status(status: Status) -> str:
+    seconds = (status.at - status.began) / 10**9
+    took = f" {seconds:.1f}s" if seconds > 0.01 else ""
+    return f"{status.text}{_bytes(status)}{took}{' done' if status.done else ''}"
+
+
+def _bytes(status: Status) -> str:
+    if status.total:
+        return f" {_amount(status.current)} / {_amount(status.total)}"
+    return f" {_amount(status.current)}" if status.current else ""
+
+
+def _amount(size: float) -> str:
+    unit = 0
+    while size >= 1000 and unit < len(_UNITS) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.2f}{_UNITS[unit]}" if unit else f"{int(size)}B"
+
+
+_BLUE, _RED, _YELLOW, _FAINT, _RESET = "\x1b[34m", "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
+_LOG_LINES = 6
+_REDRAW_SECONDS = 0.1
+
+
+class Table:
+    """A table of all vertices, drawn again where it stands ten times a second."""
+
+    def __init__(
+        self, now: Callable[[], int], write: Callable[[str], None], size: Callable[[], tuple[int, int]]
+    ) -> None:
+        from threading import Event, Lock, Thread
+
+        self.vertices = Vertices()
+        self._now = now
+        self._write = write
+        self._size = size
+        self._began = now()
+        self._drawn = 0
+        self._lock = Lock()
+        self._over = Event()
+        self._thread = Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def say(self, message: Message) -> None:
+        with self._lock:
+            self.vertices.take(message)
+
+    def finish(self) -> None:
+        self._over.set()
+        self._thread.join()
+        self._draw(at_end=True)
+
+    def _work(self) -> None:
+        while not self._over.wait(_REDRAW_SECONDS):
+            self._draw(at_end=False)
+
+    def _draw(self, *, at_end: bool) -> None:
+        width, height = self._size()
+        with self._lock:
+            rows = self._rows(width, at_end=at_end)
+        if not at_end and len(rows) > height - 2:
+            rows = [rows[0], *rows[-max(height - 3, 1) :]]
+        up = f"\x1b[{self._drawn}A\x1b[0J" if self._drawn else ""
+        self._write(f"\x1b[?25l{up}{''.join(rows)}\x1b[?25h")
+        self._drawn = len(rows)
+
+    def _rows(self, width: int, *, at_end: bool) -> list[str]:
+        now = self._now()
+        vertices = list(self.vertices.all.values())
+        ended = sum(bool(vertex.ended) for vertex in vertices)
+        is_over = at_end and ended == len(vertices) and self.vertices.failed is None
+        head = f"[+] Building {(now - self._began) / 10**9:.1f}s ({ended}/{len(vertices)})"
+        rows = [f"{head}{' FINISHED' if is_over else ''}\n"]
+        for vertex in vertices:
+            rows += self._vertex(vertex, now, width)
+        return rows
+
+    def _vertex(self, vertex: Vertex, now: int, width: int) -> list[str]:
+        state = "CACHED " if vertex.cached else ""
+        color = _BLUE if vertex.ended else ""
+        if vertex.cancelled:
+            state, color = "CANCELED ", _YELLOW
+        elif vertex.error:
+            state, color = "ERROR ", _RED
+        rows = [_row(f" => {state}{_one_line(vertex.name)}", vertex.seconds(now), width, color)]
+        for status in vertex.statuses.values():
+            seconds = ((status.at if status.done else now) - status.began) / 10**9
+            rows.append(_row(f" => => {status.text}{_bytes(status)}", seconds, width, color))
+        if not vertex.ended:
+            for _at, line in vertex.lines[-_LOG_LINES:]:
+                rows.append(f"{_FAINT}{f' => => # {_shown(line)}'[: width - 1]}{_RESET}\n")
+        return rows
+
+
+def _shown(line: str) -> str:
+    """Return a line of output as a row can hold it: without what moves the cursor."""
+    return "".join([char if char.isprintable() else " " for char in line.rpartition("\r")[2]])
+
+
+def _row(text: str, seconds: float, width: int, color: str) -> str:
+    timer = f" {max(seconds, 0):.1f}s"
+    left = max(width - len(timer) - 1, 10)
+    text = f"{text[:left]:{left}}{timer}"
+    return f"{color}{text}{_RESET}\n" if color else f"{text}\n"
