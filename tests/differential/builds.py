@@ -124,6 +124,12 @@ CASES: dict[str, list[Build]] = {
     "run with a volume": [
         Build("FROM busybox\nRUN mkdir /v && touch /v/a\nVOLUME /v\nRUN touch /v/b && touch /c\n")
     ],
+    "run without a system": [
+        Build(
+            "FROM scratch\nCOPY --from=busybox:glibc / /all/\nCOPY --from=busybox /bin/busybox /bin/busybox\n"
+            'RUN ["/bin/busybox", "touch", "/x"]\nRUN ["/bin/busybox", "rm", "-r", "/all"]\n'
+        )
+    ],
     "failing run": [Build("FROM busybox\nRUN touch /a\nRUN echo no; exit 7\n")],
     "missing command": [Build('FROM busybox\nRUN ["/nope"]\n')],
     "arguments": [

@@ -28,6 +28,7 @@ _ID = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{12})(?![0-9a-f])")
 _FOLDER = re.compile(r"/[^ ]*/overlay2/ID[0-9]+/merged(?=/)")
 """Where dockerd has mounted something, which it tells in some errors."""
 
+_RED, _PLAIN = "\x1b[91m", "\x1b[0m"
 _TIMES = ("Created", "LastTagTime")
 _OWN = ("GraphDriver", "DockerVersion", "Metadata", "Size", "VirtualSize")
 
@@ -99,15 +100,19 @@ class Engine:
 
 
 def _joined(lines: list[Any]) -> list[Any]:
-    """Join what commands print: where it is split is a matter of luck. Stdout and stderr race, too."""
+    """Join what commands print, stderr apart from stdout: how they are split is a matter of luck."""
     joined: list[Any] = []
     for line in lines:
         text = line.get("stream")
-        is_output = text is not None and not text.startswith(("Step ", " --->", "\n", "Removing "))
-        if is_output and joined and "output" in joined[-1]:
-            joined[-1]["output"] = "".join(sorted([*joined[-1]["output"], text]))
-        else:
-            joined.append({"output": text} if is_output else line)
+        if text is None or text.startswith(("Step ", " --->", "\n", "Removing ", "Successfully ")):
+            joined.append(line)
+            continue
+        if not joined or "stdout" not in joined[-1]:
+            joined.append({"stdout": "", "stderr": ""})
+        is_error = text.startswith("\x1b[91m")
+        joined[-1]["stderr" if is_error else "stdout"] += text.removeprefix("\x1b[91m").removesuffix(
+            "\x1b[0m"
+        )
     return joined
 
 

@@ -154,7 +154,12 @@ class Builder:
         self.arguments = Arguments(request.arguments)
         self.cache = Cache(store, request.cache_from, off=request.no_cache)
         self.containers = Containers(
-            store, output, request.host_config, keep=not request.remove, is_wanted=is_wanted
+            store,
+            self.snapshots,
+            output,
+            request.host_config,
+            keep=not request.remove,
+            is_wanted=is_wanted,
         )
         self._pull = pull
         self._bases: dict[str, Base] = {}

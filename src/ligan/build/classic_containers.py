@@ -6,10 +6,12 @@ n_events.
 
 from __future__ import annotations
 
+import os
 import select
 from posixpath import normpath
 
 from ligan.build.output import Text
+from ligan.build.stubs import ALWAYS, Stubs
 from ligan.containers import naming, removing, rows
 from ligan.containers.attach import STDERR
 from ligan.containers.attaching import attach
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from ligan.build.output import Output
     from ligan.containers.attach import Attachment
     from ligan.containers.locking import Watch
+    from ligan.layers.snapshots import Snapshots
     from ligan.store.db import WriteTransaction
     from ligan.store.store import Store
 
@@ -81,9 +84,17 @@ class Containers:
     """
 
     def __init__(
-        self, store: Store, output: Output, asked: Config, *, keep: bool, is_wanted: Callable[[], bool]
+        self,
+        store: Store,
+        snapshots: Snapshots,
+        output: Output,
+        asked: Config,
+        *,
+        keep: bool,
+        is_wanted: Callable[[], bool],
     ) -> None:
         self._store = store
+        self._snapshots = snapshots
         self._output = output
         self._keep = keep
         self._is_wanted = is_wanted
@@ -141,10 +152,12 @@ class Containers:
         """
         from threading import Thread
 
+        root = self._snapshots.mount(container.id, volatile=True)
+        stubs = Stubs(root, ALWAYS)
         attachment = attach(self._store, container.id)
         watches: list[Watch] = []
         # A start waits for those who attach.
-        connecting = Thread(target=attachment.connect, name="attach", daemon=True)  # type: ignore[attr-defined]
+        connecting = Thread(target=attachment.connect, name="attach", daemon=True)  # type: ignore[attr-defined]  # of one that has not started
         connecting.start()
         try:
             self._output.flush()
@@ -156,12 +169,17 @@ class Containers:
             if watches:  # it runs
                 removing.remove(self._store, container.id, force=True, volumes=True)
                 self._left.remove(container)
+            else:
+                self._snapshots.unmount(container.id)
             raise
         finally:
             attachment.close()
             connecting.join()
             for watch in watches:
                 watch.close()
+        upper = self._store.layout.upper(container.id)
+        is_upper = os.path.exists(upper)
+        stubs.remove(upper if is_upper else root, is_upper=is_upper)
         if status:
             raise StepFailed(command, status)
 

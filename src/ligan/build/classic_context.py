@@ -5,6 +5,8 @@ Source: engine 20.10, builder/remotecontext/detect.go.
 
 from __future__ import annotations
 
+from ligan.build.contexts import DOCKERFILE, open_remote
+from ligan.build.files_tree import FilesTree
 from ligan.build.tar_tree import open_tar
 from ligan.dockerfile.parse import parse
 from ligan.errors import Invalid
@@ -12,11 +14,11 @@ from ligan.errors import Invalid
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ligan.build.tar_tree import TarTree
+    from ligan.build.trees import Tree
     from ligan.dockerfile.nodes import Dockerfile
     from ligan.layers.compression import Source as Readable
     from ligan.store.blobs import Lease
 
-DEFAULT_NAME = "Dockerfile"
 _IGNORE_FILE = ".dockerignore"
 
 
@@ -26,7 +28,7 @@ def take_dockerfile(tree: TarTree, name: str) -> str:
     Raises Invalid where there is none, or nothing in it.
     """
     entry = tree.find(name)
-    if entry is None and name == DEFAULT_NAME and tree.find(name.lower()) is not None:
+    if entry is None and name == DOCKERFILE and tree.find(name.lower()) is not None:
         name = name.lower()
         entry = tree.find(name)
     if entry is None:
@@ -52,7 +54,7 @@ class Opened:
     """
 
     dockerfile: Dockerfile
-    tree: TarTree
+    tree: Tree
 
     def __init__(self, context: Readable | str, dockerfile: str, lease: Lease) -> None:
         self._context = context
@@ -60,11 +62,15 @@ class Opened:
         self._lease = lease
 
     def __enter__(self) -> Opened:
+        tree, text = None, ""
         if isinstance(self._context, str):
-            raise Invalid(f"remoteURL ({self._context}) could not be recognized as URL")
-        self.tree = open_tar(self._context, self._lease)
+            tree, text = open_remote(self._context, self._lease)
+        else:
+            tree = open_tar(self._context, self._lease)
+        self.tree = FilesTree({}) if tree is None else tree
         try:
-            text = take_dockerfile(self.tree, self._name)
+            if tree is not None:
+                text = take_dockerfile(tree, self._name)
             self.dockerfile = parse(text, classic=True, name=self._name)
         except BaseException:
             self.tree.close()

@@ -5,18 +5,21 @@ Source: engine 20.10, builder/dockerfile/dispatchers.go and evaluator.go.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from posixpath import normpath
 
 from ligan.build import copying, sums
 from ligan.build.classic_images import write_image
 from ligan.build.folder_tree import FolderTree
 from ligan.build.owners import owner_of
+from ligan.build.urls import check_named, fetch_file, is_url
 from ligan.dockerfile.flags import flags_of
 from ligan.dockerfile.parse import parse_trigger
 from ligan.dockerfile.settings import State, apply, expanded
 from ligan.errors import Invalid, LiganError
 from ligan.images.children import Step
 from ligan.oci.runconfig import run_config
+from ligan.remote.progress import Message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from ligan.build.copying import Source
     from ligan.build.trees import Tree
     from ligan.dockerfile.nodes import Instruction
+    from ligan.store.blobs import Lease
     from ligan.store.db import WriteTransaction
 
     Config = Mapping[str, Any]
@@ -239,54 +243,62 @@ class Stage:
         flags = flags_of(instruction, classic=True)
         if flags.one("chmod"):
             raise Invalid(_NEEDS_BUILDKIT.format("chmod"))
-        *paths, destination = [str(word) for word in instruction.arguments]
+        destination = str(instruction.arguments[-1])
         chown = expand(flags.one("chown"), variables, self._builder.escape)
-        with self._builder.open_source(flags.one("from")) as tree:
-            sources = self._sources(tree, paths, instruction.name, in_context=not flags.one("from"))
+        with (
+            self._builder.store.lease() as lease,
+            self._builder.open_source(flags.one("from")) as tree,
+            ExitStack() as fetched,
+        ):
+            try:
+                in_context = not flags.one("from")
+                sources = self._sources(instruction, tree, lease, fetched, in_context=in_context)
+            except LiganError as error:
+                raise Invalid(f"{instruction.name} failed: {error.message}") from None
             copying.check_destination(instruction.name, sources, destination)
             total = sums.sources_sum([sums.path_sum(source.tree, source.path) for source in sources])
-            owner_text = f"--chown={chown}" if chown else ""
-            note = f"#(nop) {instruction.name} {owner_text}{total} in {destination} "
+            owner = f"--chown={chown}" if chown else ""
+            note = f"#(nop) {instruction.name} {owner}{total} in {destination} "
             recorded = run_config(self._config | {"Cmd": [*self._state.shell, note]})
             if self._is_cached(recorded):
                 return
             self._builder.output.flush()
-            self._write_copy(instruction, recorded, sources, destination, chown, bool(flags.one("from")))
-
-    def _sources(self, tree: Tree, paths: list[str], command: str, *, in_context: bool) -> list[Source]:
-        try:
-            return copying.find_sources(tree, paths, in_context=in_context)
-        except LiganError as error:
-            raise Invalid(f"{command} failed: {error.message}") from None
-
-    def _write_copy(
-        self,
-        instruction: Instruction,
-        recorded: Config,
-        sources: list[Source],
-        destination: str,
-        chown: str,
-        keeps_owner: bool,
-    ) -> None:
-        builder = self._builder
-        with builder.store.lease() as lease, builder.snapshots.view(self.base.layer) as root:
-            owner: tuple[int, int] | None = (0, 0)
-            if chown:
-                owner = _owner(root, chown)
-            elif keeps_owner:
-                owner = None
             options = copying.Options(
                 classic=True,
-                owner=owner,
+                owner=None if flags.one("from") and not chown else (0, 0),
                 unpack=instruction.name == "ADD",
-                time=builder.store.now() // 10**9,
+                time=self._builder.store.now() // 10**9,
             )
             target = copying.destination_path(self._config["WorkingDir"], destination)
-            try:
-                layer = copying.copy_layer(root, sources, target, options, lease)
-                self._write(recorded, layer)
-            except LiganError as error:
-                raise Invalid(f"failed to copy files: {error.message}") from None
+            with self._builder.snapshots.view(self.base.layer) as root:
+                if chown:
+                    options = options.replace(owner=_owner(root, chown))
+                try:
+                    self._write(recorded, copying.copy_layer(root, sources, target, options, lease))
+                except LiganError as error:
+                    raise Invalid(f"failed to copy files: {error.message}") from None
+
+    def _sources(
+        self, instruction: Instruction, tree: Tree, lease: Lease, fetched: ExitStack, *, in_context: bool
+    ) -> list[Source]:
+        """Return what is copied; trees of what is fetched close with `fetched`."""
+        *paths, destination = [str(word) for word in instruction.arguments]
+        found: list[Source] = []
+        for path in paths:
+            if not is_url(path):
+                found += copying.find_sources(tree, [path], in_context=in_context)
+                continue
+            if instruction.name == "COPY":
+                raise Invalid("source can't be a URL for COPY")
+            source = fetch_file(path, lease, watch=self._tell_download)
+            fetched.enter_context(source.tree)
+            check_named(source, path, destination)
+            self._builder.output.say("\n")
+            found.append(source)
+        return found
+
+    def _tell_download(self, current: int, total: int) -> None:
+        self._builder.output.report(Message("Downloading", "", True, current, total))
 
 
 def _owner(root: str, chown: str) -> tuple[int, int]:
