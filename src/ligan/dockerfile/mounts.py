@@ -186,6 +186,8 @@ def _size(value: str) -> int:
 
 def _fields(text: str) -> list[str]:
     """Return the fields of a line of comma-separated values, with Go's words for one that is not."""
+    if not text:
+        raise _bad_csv("EOF")
     fields: list[str] = []
     at = 0
     while True:

@@ -26,10 +26,8 @@ def exposed_ports(text: str, *, classic: bool) -> list[str]:
         if protocol.lower() not in _PROTOCOLS:
             raise Invalid(f"invalid port: {quoted(text)}: invalid proto: {protocol}")
     ip, _, host = address.rpartition(":")
-    if ":" in ip and not ip.startswith("[") and classic:
-        raise Invalid(f"Invalid ip address {ip}: address {ip}:: too many colons in address")
-    if ip and not re.fullmatch(r"[0-9.]+|\[[0-9a-fA-F:.]+\]", ip):
-        raise _fault(f"Invalid {'ip' if classic else 'IP'} address: {ip}", classic)
+    if ip:
+        _check_address(ip, classic)
     if not container:
         raise Invalid(f"No port specified: {text}<empty>")
     ports = _port_range(container)
@@ -46,6 +44,29 @@ def exposed_ports(text: str, *, classic: bool) -> list[str]:
     if protocol.lower() not in _PROTOCOLS:
         raise Invalid(f"Invalid proto: {protocol}")
     return [f"{port}/{protocol.lower()}" for port in ports]
+
+
+def _check_address(ip: str, classic: bool) -> None:
+    """Raise Invalid for what is no address; one of IPv6 is in brackets, BuildKit can do without."""
+    from ipaddress import ip_address
+
+    name = "ip" if classic else "IP"
+    address = ip
+    if classic or ip.startswith("["):
+        fault = ""
+        if not ip.startswith("["):
+            fault = "too many colons in address" if ":" in ip else ""
+        elif "]" not in ip:
+            fault = "missing ']' in address"
+        elif not ip.endswith("]"):
+            fault = "missing port in address"
+        if fault:
+            raise _fault(f"Invalid {name} address {ip}: address {ip}:: {fault}", classic)
+        address = ip.removeprefix("[").removesuffix("]")
+    try:
+        ip_address(address if "%" not in address else "")
+    except ValueError:
+        raise _fault(f"Invalid {name} address: {address}", classic) from None
 
 
 def _fault(message: str, classic: bool) -> Invalid:
