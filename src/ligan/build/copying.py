@@ -225,8 +225,9 @@ class _Copier:
     ) -> None:
         """Copy all below a folder of a tree into a folder of the layer, which has that path."""
         stem = len(top.path) + 1 if top.path else 0
-        # The folders of the source by their paths below the top: what has become of them, and where.
-        folders = {"": (folder, path)}
+        # The folders of the source by their paths below the top: what has become of them, and where. One that
+        # an archive only implies is made for what lies in it, and may be behind a link of the image.
+        folders: dict[str, tuple[Folder | None, str]] = {"": (folder, path)}
         entries = tree.walk(top.path)
         if (exclude := self._options.exclude) is not None:
             entries = without(exclude, entries, stem)
@@ -237,12 +238,14 @@ class _Copier:
             above, _, name = relative.rpartition("/")
             at, where = folders[above]
             here = f"{where}/{name}" if where else name
+            if is_archive and entry.implied:
+                folders[relative] = (None, self._upper.resolve(here[len(path) :], path))
+                continue
+            if at is None:
+                at = self._make(where, (0, 0), "")
             if entry.kind != DIRECTORY:
                 inode = (number, entry.inode) if entry.inode else None
                 self._put_file(at, name, here, tree, entry, inode, chowned=not is_archive)
-            elif is_archive and entry.implied:
-                here = self._upper.resolve(here[len(path) :], path)
-                folders[relative] = (self._make(here, (0, 0), ""), here)
             else:
                 folders[relative] = (self._put_folder(at, name, here, entry, chowned=not is_archive), here)
 

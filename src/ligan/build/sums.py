@@ -111,18 +111,23 @@ def content_digest(tree: Tree, path: str, *, owners: bool) -> str:
     """Return a digest, in hexadecimal, of what a path leads to and all below it.
 
     It changes with names, kinds, modes, contents, links and attributes; with owners if they count; and never
-    with times. Names of one file count as files of the same content.
+    with times. Of a folder that a path leads to it is what is in it: of itself nothing is copied. Names of one
+    file count as files of the same content.
     """
     found = tree.find(path)
     assert found is not None
     stem = len(found.path) + 1 if found.path else 0
     hasher = hashlib.sha256()
     for entry in tree.walk(found.path):
+        if entry.is_folder and entry.path == found.path:
+            hasher.update(b"folder")
+            continue
         # Where the tree is from, and what the source itself is called, are the caller's to add.
         name = entry.path[stem:].encode("utf-8", "surrogateescape")
         target = entry.target.encode("utf-8", "surrogateescape")
         owner = (entry.uid, entry.gid) if owners else (0, 0)
-        facts = (name, entry.kind, entry.mode, owner, entry.size, target, entry.devmajor, entry.devminor)
+        device = (entry.devmajor, entry.devminor)
+        facts = (name, entry.kind, entry.mode, owner, entry.size, target, device)
         hasher.update(repr((*facts, sorted(entry.xattrs.items()))).encode())
         if entry.kind == REGULAR:
             for chunk in tree.read(entry):
