@@ -21,7 +21,7 @@ from ligan.store.reclaim import release_tree
 from ligan.store.trees import tree_size
 from tests.support import mounts
 from tests.support.stores import Stock, check_store
-from tests.support.trees import LayerTar, check_same, described, expected
+from tests.support.trees import PLACES, LayerTar, check_same, described, expected, of_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,7 +113,7 @@ class SnapshotSuite:
         snapshots = self.snapshots(stock)
         wanted = expected(self.layers, os.path.join(tmp_path, "oracle"))
         merged = snapshots.mount(container)
-        check_same(described(merged), wanted)
+        check_same(of_image(described(merged)), of_image(wanted))
         status = os.stat(merged)
         assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (0o755, self.owner, self.owner)
         with snapshots.view(layer) as view:
@@ -124,7 +124,7 @@ class SnapshotSuite:
         container, layer = self.container(stock, *self.layers[:count])
         snapshots = self.snapshots(stock)
         wanted = expected(self.layers[:count], os.path.join(tmp_path, "oracle"))
-        check_same(described(snapshots.mount(container)), wanted)
+        check_same(of_image(described(snapshots.mount(container))), of_image(wanted))
         with snapshots.view(layer) as view:
             check_same(described(view), wanted)
 
@@ -132,18 +132,37 @@ class SnapshotSuite:
         layers = [self.layers[0], self.layers[1], self.layers[0]]
         container, _layer = self.container(stock, *layers)
         wanted = expected(layers, os.path.join(tmp_path, "oracle"))
-        check_same(described(self.snapshots(stock).mount(container)), wanted)
+        check_same(of_image(described(self.snapshots(stock).mount(container))), of_image(wanted))
 
     def test_an_image_without_layers_is_an_empty_folder(self, stock: Stock) -> None:
         container, layer = self.container(stock)
         snapshots = self.snapshots(stock)
         assert layer is None
         merged = snapshots.mount(container)
-        assert os.listdir(merged) == []
+        assert sorted(described(merged)) == sorted(PLACES)
         with open(f"{merged}/file", "w") as file:
             file.write("1")
         with snapshots.view(None) as view:
             assert os.listdir(view) == []
+
+    def test_places_for_mounts_are_in_folders_as_the_image_has_them(self, stock: Stock) -> None:
+        tar = (
+            LayerTar(self.owner, self.owner)
+            .folder("etc", 0o2750)
+            .add("etc/hosts", b"of the image", mode=0o600)
+        )
+        tar.symlink("dev", "/tmp").add("proc", b"a file").folder("sys", 0o555)  # noqa: S108 - a link's text
+        container, _layer = self.container(stock, tar.done(), LayerTar(self.owner, self.owner).done())
+        merged = self.snapshots(stock).mount(container)
+        found = {path: facts[0] for path, facts in described(merged).items()}
+        assert (found["etc"], found["sys"]) == ("0o42750", "0o40555")
+        assert {found[path] for path in ("dev", "dev/pts", "dev/shm", "proc")} == {"0o40755"}
+        assert {found[path] for path in (".dockerenv", "dev/console", "etc/hosts")} == {"0o100755"}
+        assert (os.path.getsize(f"{merged}/etc/hosts"), os.readlink(f"{merged}/etc/mtab")) == (
+            0,
+            "/proc/mounts",
+        )
+        assert self.snapshots(stock).size(container) == 0
 
     def test_what_a_container_changes_is_its_own(self, stock: Stock) -> None:
         first, layer = self.container(stock, *self.layers, name="first")
@@ -160,7 +179,7 @@ class SnapshotSuite:
         os.symlink("12345", f"{one}/new/link")
         changed = described(one)
         check_same(described(other), before)
-        with snapshots.view(layer) as view:
+        with snapshots.view(layer, with_places=True) as view:
             check_same(described(view), before)
         snapshots.unmount(first)
         check_same(described(snapshots.mount(first)), changed)
@@ -213,7 +232,7 @@ class SnapshotSuite:
         tars = [LayerTar(self.owner, self.owner).add(f"file-{number}", b"x").done() for number in range(120)]
         container, layer = self.container(stock, *tars)
         snapshots = self.snapshots(stock)
-        assert len(os.listdir(snapshots.mount(container))) == 120
+        assert {f"file-{number}" for number in range(120)} <= set(os.listdir(snapshots.mount(container)))
         with snapshots.view(layer) as view:
             assert len(os.listdir(view)) == 120
 

@@ -9,6 +9,7 @@ ROOT/layers/<hex>/        the layer of this diff ID, unpacked for overlay
 ROOT/mounts/<hex>/        the layer of this diff ID, mounted while containers in use need it
 ROOT/containers/<id>/     a container's writable layer, files and sockets (docs/decisions/0006-containers.md)
 ROOT/namespace            which process keeps the user namespace of a user who is not root
+ROOT/placeholders/<modes> the layer between an image and a container (layers/snapshots/placeholders)
 ROOT/running/<id>         there from a container's start until the end of its run has been written down
 ROOT/volumes/<name>/_data what a volume holds
 ROOT/caches/<id>/         what a cache mount of builds holds
@@ -110,6 +111,10 @@ class Layout(Value):
     def merged(self, container: str) -> str:
         """Where a container's root file system is mounted; with vfs it is there always."""
         return f"{self.container(container)}/merged"
+
+    def placeholders(self, modes: str) -> str:
+        """The folder that lies between a container's image and its own changes."""
+        return f"{self.root}/placeholders/{modes}"
 
     def namespace(self, container: str) -> str:
         """The file that a container's network namespace is mounted on."""

@@ -17,6 +17,7 @@ from ligan.errors import NotFound
 from ligan.layers.mounting import mount_overlay
 from ligan.layers.snapshots.chain import Layer, Lowers, chain, lower_path, once_each
 from ligan.layers.snapshots.drivers import EROFS, OVERLAY, VFS, Choice, chosen
+from ligan.layers.snapshots.placeholders import placeholders, put_into
 from ligan.oci.digest import Digest
 from ligan.store import failpoints
 from ligan.store.db import Explained
@@ -116,6 +117,7 @@ class Snapshots:
         merged = self._layout.merged(container)
         with self._store.lease() as lease:
             folder = self._unpacked(lease, top)
+            put_into(self._store, folder)
             with Lock(self._layout.container(container)):
                 if self._is_vfs(container):
                     return
@@ -159,7 +161,7 @@ class Snapshots:
                 with Lowers(self._layout, layers) as lowers:
                     failpoints.hit("snapshot.lowers")
                     mount_overlay(
-                        lowers or [self._nothing(container)],
+                        [placeholders(self._store, lowers), *lowers],
                         merged,
                         upper=upper,
                         work=work,
@@ -172,12 +174,6 @@ class Snapshots:
         with self._store.database.read() as tx:
             return chain(tx, top)
 
-    def _nothing(self, container: str) -> str:
-        """Return an empty folder, for images without layers: overlay has to stand on something."""
-        path = f"{self._layout.container(container)}/lower"
-        os.makedirs(path, exist_ok=True)
-        return path
-
     def unmount(self, container: str) -> None:
         """On return the container's root file system is not mounted, nor are layers that only it needed.
 
@@ -187,12 +183,15 @@ class Snapshots:
         failpoints.hit("snapshot.unmounted")
         drop_unused_mounts(self._store.database, self._layout)
 
-    def view(self, top: int | None) -> View:
-        """Return what mounts the layers, without any container's, read-only: see View."""
-        return View(self, top)
+    def view(self, top: int | None, *, with_places: bool = False) -> View:
+        """Return what mounts the layers, without any container's, read-only: see View.
+
+        `with_places`: as a container has them at first, with the places for its mounts.
+        """
+        return View(self, top, with_places=with_places)
 
     def graph_driver(self, container: str, top: int | None) -> dict[str, Any]:
-        """Return Docker's GraphDriver of a container: where its layers and its files really are."""
+        """Return Docker's GraphDriver of a container: where its image's layers and its files really are."""
         layout = self._layout
         if self._is_vfs(container):
             return {"Data": None, "Name": VFS}
@@ -222,9 +221,10 @@ class View:
     It stays whatever is unmounted or removed meanwhile, until the end of the block.
     """
 
-    def __init__(self, snapshots: Snapshots, top: int | None) -> None:
+    def __init__(self, snapshots: Snapshots, top: int | None, *, with_places: bool) -> None:
         self._snapshots = snapshots
         self._top = top
+        self._with_places = with_places
 
     def __enter__(self) -> str:
         driver = self._snapshots.prepare(self._top)
@@ -236,10 +236,16 @@ class View:
             raise
 
     def _filled(self, lease: Lease, driver: str) -> str:
+        store = self._snapshots._store
         if driver == VFS:
-            return self._snapshots._unpacked(lease, self._top)
+            path = self._snapshots._unpacked(lease, self._top)
+            if self._with_places:
+                put_into(store, path)
+            return path
         path, nothing = lease.folder(), lease.folder()
-        with Lowers(self._snapshots._layout, once_each(self._snapshots._chain(self._top))) as lowers:
+        with Lowers(store.layout, once_each(self._snapshots._chain(self._top))) as lowers:
+            if self._with_places:
+                lowers = [placeholders(store, lowers), *lowers]
             if lowers:
                 mount_overlay([*lowers, nothing], path)  # of one folder alone overlay makes nothing
         return path
