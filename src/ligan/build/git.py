@@ -69,9 +69,13 @@ def clone(url: str, lease: Lease) -> str:
         _git(root, "error fetching", "fetch", "--quiet", "--tags", "origin")
         _git(root, "error fetching", "fetch", "--quiet", "origin", "--", ref)
     _git(root, f"error checking out {ref}", "checkout", "--quiet", "FETCH_HEAD")
-    submodules = ("submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
-    _git(root, "error initializing submodules", *submodules)
-    return _folder(root, repository.folder)
+    folder = _folder(root, repository.folder)
+    submodules = ("submodule", "--quiet", "update", "--init", "--recursive")
+    try:
+        _git(root, "error initializing submodules", *submodules, "--depth=1")
+    except Unavailable:
+        _git(root, "error initializing submodules", *submodules)
+    return folder
 
 
 def _folder(root: str, folder: str) -> str:

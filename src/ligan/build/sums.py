@@ -111,8 +111,8 @@ def content_digest(tree: Tree, path: str, *, owners: bool) -> str:
     """Return a digest, in hexadecimal, of what a path leads to and all below it.
 
     It changes with names, kinds, modes, contents, links and attributes; with owners if they count; and never
-    with times. Of a folder that a path leads to it is what is in it: of itself nothing is copied. Names of one
-    file count as files of the same content.
+    with times. Of a folder that a path leads to it is what is in it: of itself nothing is copied. Names of
+    one file count as files of the same content.
     """
     found = tree.find(path)
     assert found is not None
