@@ -15,7 +15,7 @@ from ligan.dockerfile.words import SPACE
 _BLANKS = re.compile(r"[\t\v\f\r ]+")
 _SPACES = re.compile(rf"[{SPACE}]+")
 _SPECIAL = re.compile(rf"[{SPACE}'\"\\`]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def split_name(line: str) -> tuple[str, str]:
@@ -181,7 +181,7 @@ def _json_array(text: str, *, classic: bool) -> tuple[str, ...] | None:
     if not all(isinstance(item, str) for item in array):
         raise DockerfileError("when using JSON array syntax, arrays must be comprised of strings only")
     # Go reads half of a surrogate pair as the replacement character.
-    return tuple([_SURROGATE.sub("\ufffd", item) for item in array])
+    return tuple([SURROGATE.sub("\ufffd", item) for item in array])
 
 
 def _refuse(constant: str) -> None:

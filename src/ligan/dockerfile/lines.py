@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from ligan.dockerfile.arguments import split_arguments, split_flags, split_name
+from ligan.dockerfile.arguments import SURROGATE, split_arguments, split_flags, split_name
 from ligan.dockerfile.faults import DockerfileError
 from ligan.dockerfile.heredocs import marks_of, without_tabs
 from ligan.dockerfile.nodes import Heredoc, Instruction
@@ -25,12 +25,16 @@ _CHAIN = re.compile(r"^(?:ONBUILD[\t\v\f\r ]+)+", re.IGNORECASE)
 
 
 class Reading(Value):
-    """A Dockerfile read. `empty_continuations` are those that hold an empty line where they continue."""
+    """A Dockerfile read.
+
+    `empty_continuations` are the lines, as they are joined, that hold an empty
+    one where they continue, each with the number of its last.
+    """
 
     escape: str
     directives: tuple[tuple[str, str], ...]
     instructions: tuple[Instruction, ...]
-    empty_continuations: tuple[Instruction, ...]
+    empty_continuations: tuple[tuple[int, str], ...]
 
 
 def read(text: str, *, classic: bool) -> Reading:
@@ -42,7 +46,7 @@ class _Reader:
     """Goes through the lines once; `_at` is the number of those read."""
 
     def __init__(self, text: str, classic: bool) -> None:
-        text = text.removeprefix("\ufeff")
+        text = SURROGATE.sub("\ufffd", text).removeprefix("\ufeff")
         self._lines = text.removesuffix("\n").split("\n") if text else []
         self._classic = classic
         self._at = 0
@@ -50,7 +54,7 @@ class _Reader:
         self._directives: dict[str, str] = {}
         self._too_long = False
         for number, line in enumerate(self._lines):
-            if len(line) > _LONGEST_LINE // 4 and len(line.encode("utf-8", "surrogatepass")) > _LONGEST_LINE:
+            if len(line) > _LONGEST_LINE // 4 and len(line.encode()) > _LONGEST_LINE:
                 del self._lines[number:]
                 self._too_long = True
                 break
@@ -58,19 +62,18 @@ class _Reader:
     def read(self) -> Reading:
         self._read_directives()
         instructions: list[Instruction] = []
-        empty: list[Instruction] = []
+        empty: list[tuple[int, str]] = []
         while self._at < len(self._lines):
             logical = self._logical_line()
             if logical is None:
                 continue
             start, line, has_empty = logical
+            if has_empty:
+                empty.append((self._at, line))
             try:
-                instruction = self._instruction(line, start)
+                instructions.append(self._instruction(line, start))
             except Invalid as error:
                 raise DockerfileError(error.message, start, self._at) from None
-            instructions.append(instruction)
-            if has_empty:
-                empty.append(instruction)
         if not instructions:
             raise DockerfileError("file with no instructions", self._at)
         if self._too_long:

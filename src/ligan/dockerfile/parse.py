@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ligan.dockerfile.arguments import SURROGATE
 from ligan.dockerfile.checks import check, stage_name
 from ligan.dockerfile.faults import DockerfileError
 from ligan.dockerfile.flags import flags_of
@@ -13,13 +14,14 @@ from ligan.errors import Invalid
 def parse(text: str | bytes, *, classic: bool, name: str = "Dockerfile") -> Dockerfile:
     """Return what a Dockerfile says. `name` is that of the file, for errors.
 
-    Bytes that are not UTF-8 are read as the replacement character, as which
-    Go records them. Raises DockerfileError in Docker's words: those of 20.10
+    Each byte that is not UTF-8, be it a surrogate already, is read as the
+    replacement character, as which Go records it. Raises DockerfileError in Docker's words: those of 20.10
     for a classic parse, with the name of the file or the line in them; else
     BuildKit's, where `faults.excerpt` shows the lines.
     """
     if isinstance(text, bytes):
-        text = text.decode("utf-8", "replace")
+        text = text.decode("utf-8", "surrogateescape")
+    text = SURROGATE.sub("\ufffd", text)
     if not text:
         raise DockerfileError(
             f"the Dockerfile ({name}) cannot be empty" if classic else "the Dockerfile cannot be empty"
@@ -97,8 +99,8 @@ def _classic_warnings(reading: Reading) -> tuple[str, ...]:
         return ()
     return (
         *[
-            f"[WARNING]: Empty continuation line found in:\n    {instruction.original}"
-            for instruction in reading.empty_continuations
+            f"[WARNING]: Empty continuation line found in:\n    {line}"
+            for _, line in reading.empty_continuations
         ],
         "[WARNING]: Empty continuation lines will become errors in a future release.",
     )

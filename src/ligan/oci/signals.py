@@ -27,7 +27,7 @@ def parse_signal(text: str) -> int:
     As for Docker any number but 0 is one: ask `is_supported` before it is sent.
     """
     digits = text[1:] if text[:1] in ("+", "-") else text
-    if digits.isascii() and digits.isdigit() and len(digits) < 10:
+    if digits.isascii() and digits.isdigit() and len(digits) < 20 and int(digits) < 1 << 63:
         number = int(text)
         if number == 0:
             raise Invalid(f"Invalid signal: {text}")

@@ -290,7 +290,9 @@ def test_only_a_classic_parse_ignores_what_follows_an_array() -> None:
 
 
 def test_bytes_that_are_not_utf8_are_replaced() -> None:
-    assert parse(b"FROM x\nRUN \xff", classic=True).stages[0].steps[0].arguments == ("\ufffd",)
+    for text in (b"FROM x\nRUN \xe2\x80 \xff", "FROM x\nRUN \udce2\udc80 \udcff"):
+        [step] = parse(text, classic=True).stages[0].steps
+        assert step.arguments == ("\ufffd\ufffd \ufffd",)
 
 
 @pytest.mark.timeout(20)
