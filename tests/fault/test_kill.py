@@ -29,7 +29,7 @@ def scenarios_at(point: str) -> list[str]:
     return [name for name in faults.SCENARIOS if faults.reference_run(name).reached.get(point)]
 
 
-OTHERS = ("tree.", "snapshot.", "start.", "finish.", "create.", "rm.")
+OTHERS = ("tree.", "snapshot.", "start.", "finish.", "create.", "rm.", "step.", "build.")
 """Tried by tests/contract and tests/containers, which need root, and by tests/unit/store/test_folders.py."""
 
 IMAGES = [point for point in POINTS if not point.startswith(OTHERS)]

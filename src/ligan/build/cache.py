@@ -11,7 +11,6 @@ import os
 from ligan.build.locks import Locks
 from ligan.images import catalog
 from ligan.oci.digest import ChainID
-from ligan.store import failpoints
 from ligan.store.reclaim import release_layer, release_tree
 from ligan.values import Value
 
@@ -191,7 +190,6 @@ def prune(
                 _delete(tx, store, key, row)
                 removed.append(row)
                 total -= row.size
-            failpoints.hit("prune_cache.rows")
         store.sweep()
     return CachePruned(tuple(removed), sum(row.size for row in removed if not row.shared))
 

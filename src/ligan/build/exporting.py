@@ -52,7 +52,6 @@ def export_image(build: Build, made: Made) -> BuildOutcome:
                 replaced = tuple(item.replace(dangling=_is_dangling(tx, item.image)) for item in replaced)
                 cache.use(tx, build.used, now)
                 failpoints.hit("build.rows")
-            failpoints.hit("build.done")
         vertex.status(f"writing image {config.id}")
         for name in names:
             vertex.status(f"naming to {name.canonical}")

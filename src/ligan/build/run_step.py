@@ -79,8 +79,10 @@ class _Runner:
             command = self._command
             run = Run(stage.store, stage.layer, command, mounts, prepare, environment)
             with run, build.running(run):
-                run.execute(vertex.write)
-                build.check_going(vertex)
+                try:
+                    run.execute(vertex.write)
+                finally:
+                    build.check_going(vertex)  # it was killed, or it is of no use any more
                 new = layers.stage(lease, run.layer(build.request.epoch), index=build.indexed)
                 run.keep_until_forgotten()
         self._run = run

@@ -14,7 +14,7 @@ from ligan.build.graph import expanded, pairs
 from ligan.build.image import HistoryRow
 from ligan.dockerfile import settings
 from ligan.dockerfile.faults import DockerfileError
-from ligan.dockerfile.words import Lexer
+from ligan.dockerfile.words import Lexer, expand_document
 from ligan.errors import Invalid, LiganError
 from ligan.oci.digest import ChainID
 from ligan.store import failpoints
@@ -117,9 +117,8 @@ class Stage:
 
     def expand_document(self, step: Instruction, text: str) -> str:
         """Return a heredoc with its variables; quotes in it are no quotes."""
-        lexer = Lexer(text, self.variables, self.escape, classic=False, raw_quotes=True)
         try:
-            return "".join([piece for piece, _splits in lexer.pieces("")])
+            return expand_document(text, self.variables)
         except Invalid as error:
             raise DockerfileError(error.message, step.line, step.end) from None
 
@@ -265,8 +264,7 @@ class Stage:
                 forget(tx)
                 self.build.locks.use(row)
                 chain = ChainID(tx.value("SELECT chain_id FROM layer WHERE key = ?", (layer,)))
-                failpoints.hit("step.committed")
-        failpoints.hit("step.done")
+        failpoints.hit("step.committed")
         return cache.Result(row, layer, chain, new.diff_id, now)
 
 

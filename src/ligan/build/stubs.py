@@ -46,14 +46,19 @@ class Stubs:
             try:
                 os.stat(below or ".", dir_fd=root, follow_symlinks=False)
             except OSError:
-                if path not in self._missing:
-                    found = os.stat(path or ".", dir_fd=root, follow_symlinks=False)
-                    self._parents[path] = _Parent(
-                        path, found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns
-                    )
-                if below not in self._missing:
-                    self._missing.append(below)
+                self._miss(root, below)
             path = below
+
+    def _miss(self, root: int, path: str) -> None:
+        """Note that nothing is at a path, which has no links, and how the folder above it is."""
+        above = _parent(path)
+        if above not in self._missing:
+            found = os.stat(above or ".", dir_fd=root, follow_symlinks=False)
+            self._parents[above] = _Parent(
+                above, found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns
+            )
+        if path not in self._missing:
+            self._missing.append(path)
 
     def remove(self, root: str, *, is_upper: bool) -> None:
         """Take away those that are still empty, and what else tells of them.

@@ -106,7 +106,7 @@ def _contexts(values: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _fields(text: str) -> dict[str, str]:
+def comma_fields(text: str) -> dict[str, str]:
     """Return the fields of `a=b,c=d` by name."""
     import csv
 
@@ -117,7 +117,7 @@ def _fields(text: str) -> dict[str, str]:
 def _secret(text: str, environ: Mapping[str, str]) -> tuple[str, Secret]:
     from ligan.build.request import Secret
 
-    fields = _fields(text)
+    fields = comma_fields(text)
     unknown = [name for name in fields if name not in ("id", "src", "source", "env", "type")]
     if unknown:
         raise Failure(f"unexpected key '{unknown[0]}' in '{text}'")

@@ -76,7 +76,7 @@ class Vertex:
         self.number = number
         self.name = name
         self.began = began
-        self.ended = 0
+        self.ended: int | None = None
         self.cached = False
         self.error = ""
         self.cancelled = False
@@ -100,7 +100,7 @@ class Vertex:
         return lines
 
     def seconds(self, now: int) -> float:
-        return ((self.ended or now) - self.began) / 10**9
+        return ((now if self.ended is None else self.ended) - self.began) / 10**9
 
 
 class Vertices:
@@ -181,7 +181,7 @@ class Plain:
             if lines:
                 self._write("".join([f"{line}\n" for line in lines]))
                 lines.clear()
-            if not self.vertices.all[self._current].ended:
+            if self.vertices.all[self._current].ended is None:
                 return
             del self._waiting[self._current]
             self._current = 0
@@ -273,7 +273,7 @@ class Table:
     def _rows(self, width: int, *, at_end: bool) -> list[str]:
         now = self._now()
         vertices = list(self.vertices.all.values())
-        ended = sum(bool(vertex.ended) for vertex in vertices)
+        ended = sum(vertex.ended is not None for vertex in vertices)
         is_over = at_end and ended == len(vertices) and self.vertices.failed is None
         head = f"[+] Building {(now - self._began) / 10**9:.1f}s ({ended}/{len(vertices)})"
         rows = [f"{head}{' FINISHED' if is_over else ''}\n"]
@@ -283,7 +283,7 @@ class Table:
 
     def _vertex(self, vertex: Vertex, now: int, width: int) -> list[str]:
         state = "CACHED " if vertex.cached else ""
-        color = _BLUE if vertex.ended else ""
+        color = "" if vertex.ended is None else _BLUE
         if vertex.cancelled:
             state, color = "CANCELED ", _YELLOW
         elif vertex.error:
@@ -292,7 +292,7 @@ class Table:
         for status in vertex.statuses.values():
             seconds = ((status.at if status.done else now) - status.began) / 10**9
             rows.append(_row(f" => => {status.text}{_bytes(status)}", seconds, width, color))
-        if not vertex.ended:
+        if vertex.ended is None:
             for _at, line in vertex.lines[-_LOG_LINES:]:
                 rows.append(f"{_FAINT}{f' => => # {_shown(line)}'[: width - 1]}{_RESET}\n")
         return rows

@@ -33,9 +33,11 @@ def _why_text(found: Why) -> str:
         blocks.append(tables.render_table(("HELD BY", "NAME", "DETAIL"), holders))
     else:
         blocks.append("Nothing holds it.")
-    sharing = [(holder.name, holder.detail) for holder in found.holders if not holder.blocks]
-    if sharing:
-        blocks.append("Images that share its layers:\n" + _listed(sharing))
+    sharing = [holder for holder in found.holders if not holder.blocks]
+    for title, kind in (("Images that share its layers", "sharing"), ("Kept in the build cache", "cache")):
+        listed = [(holder.name, holder.detail) for holder in sharing if holder.kind == kind]
+        if listed:
+            blocks.append(f"{title}:\n" + _listed(listed))
     if found.former_names:
         former = [(item.name, f"until {local_minute(item.until)}") for item in found.former_names]
         blocks.append("Was called:\n" + _listed(former))

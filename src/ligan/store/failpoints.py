@@ -47,6 +47,10 @@ POINTS = (
     "finish.rows",
     "finish.done",
     "recover.unlinked",
+    "step.rows",
+    "step.ran",
+    "step.committed",
+    "build.rows",
 )
 
 _armed: dict[str, tuple[str, int]] = {}

@@ -1,0 +1,364 @@
+"""The modern builder with real containers: what steps make, what the cache keeps, and what is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ligan.build.building import BuildFailed
+from ligan.build.progress import Finished, Wrote
+from ligan.build.request import BuildRequest, Secret
+from ligan.containers.ending import reconcile
+from ligan.engine.embedded import EmbeddedEngine
+from ligan.oci.digest import Digest
+from ligan.store.store import Store
+from tests.support.homes import PARENT, cgroups_of
+from tests.support.mounts import below as mounts_below
+from tests.support.stores import KEEP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from ligan.build.progress import Message
+    from tests.support.homes import Home
+
+pytestmark = pytest.mark.root
+
+HOST = {"CgroupParent": PARENT}
+
+
+class Builds:
+    """A home, and a folder for contexts."""
+
+    def __init__(self, home: Home, folder: str) -> None:
+        self.home = home
+        self.folder = folder
+        self.told: list[Message] = []
+
+    def write(self, dockerfile: str, **files: str) -> None:
+        for name, content in {"Dockerfile": dockerfile, **files}.items():
+            path = f"{self.folder}/{name}"
+            with open(path, "w") as file:
+                file.write(content)
+
+    def build(self, dockerfile: str, files: dict[str, str] | None = None, **asked: Any) -> str:
+        """Return the ID of the image that is made."""
+        self.write(dockerfile, **(files or {}))
+        self.told.clear()
+        network = {"network": "none", "host": HOST}
+        request = BuildRequest(self.folder, **{**network, **asked})
+        outcome = self.home.engine.build(request, self.told.append)
+        assert outcome.image is not None
+        return outcome.image
+
+    @property
+    def output(self) -> bytes:
+        return b"".join([message.data for message in self.told if isinstance(message, Wrote)])
+
+    @property
+    def cached(self) -> int:
+        return sum(isinstance(message, Finished) and message.cached for message in self.told)
+
+    def members(self, image: str) -> list[list[str]]:
+        """Return the names in each layer but those of the base image."""
+        document = self.home.engine.inspect_image(image)
+        found = []
+        for layer in document["RootFS"]["Layers"][1:]:
+            with tarfile.open(self.home.store.layout.blob(Digest(layer))) as tar:
+                found.append(tar.getnames())
+        return found
+
+    def history(self, image: str) -> list[str]:
+        return [row.created_by for row in self.home.engine.history(image)]
+
+
+@pytest.fixture
+def builds(home: Home, tmp_path: os.PathLike[str]) -> Iterator[Builds]:
+    """When the test is over, nothing of a build may be mounted, and no container be left."""
+    folder = f"{tmp_path}/context"
+    os.mkdir(folder)
+    yield Builds(home, folder)
+    assert home.engine.list_containers({}, show_all=True) == []
+    assert os.listdir(home.store.layout.containers) == []
+    assert mounts_below(home.root) == []
+
+
+DOCKERFILE = """FROM busybox
+ENV A=b
+RUN echo $A > /x && rm /bin/vi
+WORKDIR /w/x
+COPY f .
+CMD ["sh"]
+"""
+
+
+def test_one_image_with_buildkits_history(builds: Builds) -> None:
+    before = [item.id for item in builds.home.engine.list_images({}, show_all=True)]
+    image = builds.build(DOCKERFILE, {"f": "hello"}, names=("app:1",))
+    document = builds.home.engine.inspect_image("app:1")
+    assert (document["Id"], document["Parent"], document["Comment"]) == (image, "", "buildkit.dockerfile.v0")
+    assert builds.history(image)[:5] == [
+        'CMD ["sh"]',
+        "COPY f . # buildkit",
+        "WORKDIR /w/x",
+        "RUN /bin/sh -c echo $A > /x && rm /bin/vi # buildkit",
+        "ENV A=b",
+    ]
+    assert builds.members(image) == [
+        ["bin", "bin/.wh.vi", "x"],
+        ["w", "w/x"],
+        ["w", "w/x", "w/x/f"],
+    ]
+    assert {item.id for item in builds.home.engine.list_images({}, show_all=True)} == {image, *before}
+
+
+def test_a_second_build_makes_nothing(builds: Builds) -> None:
+    first = builds.build(DOCKERFILE, {"f": "hello"})
+    assert builds.cached == 1  # the base image
+    assert builds.build(DOCKERFILE, {"f": "hello"}) == first
+    assert builds.cached == 4
+    os.utime(f"{builds.folder}/f", (1, 1))
+    assert builds.build(DOCKERFILE) == first
+    assert builds.build(DOCKERFILE, {"f": "other"}) != first
+    assert builds.cached == 3
+    assert builds.build(DOCKERFILE, no_cache=True) != first
+    assert builds.cached == 1
+
+
+def test_an_argument_counts_for_steps_after_it(builds: Builds) -> None:
+    text = "FROM busybox\nRUN echo a > /a\nARG V=1\nRUN echo $V > /v\n"
+    builds.build(text)
+    builds.build(text, arguments={"V": "2"})
+    assert builds.cached == 2
+    image = builds.build(text, arguments={"V": "2"})
+    assert builds.cached == 3
+    assert builds.history(image)[0] == "RUN |1 V=2 /bin/sh -c echo $V > /v # buildkit"
+
+
+def test_a_step_that_fails_keeps_what_was_made_before(builds: Builds) -> None:
+    text = "FROM busybox\nRUN echo one > /one\nRUN echo two; exit 3\n"
+    with pytest.raises(BuildFailed) as caught:
+        builds.build(text)
+    assert caught.value.message == (
+        'process "/bin/sh -c echo two; exit 3" did not complete successfully: exit code: 3'
+    )
+    assert "   3 | >>> RUN echo two; exit 3\n" in caught.value.excerpt
+    assert builds.output == b"two\n"
+    builds.build("FROM busybox\nRUN echo one > /one\n")
+    assert builds.cached == 2
+
+
+def test_stages_side_by_side_and_only_those_that_are_needed(builds: Builds) -> None:
+    # Each stage waits for what the other one writes: one after the other they would not come to an end.
+    share = "--mount=type=cache,target=/share"
+    wait = "for i in $(seq 200); do test -e /share/{} && exit 0; sleep 0.05; done; exit 1"
+    image = builds.build(
+        "FROM busybox AS one\n"
+        f"RUN {share} touch /one /share/one; {wait.format('two')}\n"
+        "FROM busybox AS two\n"
+        f"RUN {share} touch /two /share/two; {wait.format('one')}\n"
+        "FROM busybox AS unused\n"
+        "RUN false\n"
+        "FROM busybox\n"
+        "COPY --from=one /one /\n"
+        "COPY --from=1 --chown=3:4 /two /\n"
+    )
+    assert builds.members(image) == [["one"], ["two"]]
+
+
+def test_what_fails_in_one_stage_ends_the_others(builds: Builds) -> None:
+    text = (
+        "FROM busybox AS a\nRUN sleep 1000\n"
+        "FROM busybox AS b\nRUN sleep 0.2; exit 7\n"
+        "FROM a\nCOPY --from=b / /\n"
+    )
+    with pytest.raises(BuildFailed, match="exit code: 7"):
+        builds.build(text)
+    assert sum(isinstance(message, Finished) and message.cancelled for message in builds.told) >= 1
+
+
+def test_mounts_of_a_step(builds: Builds) -> None:
+    image = builds.build(
+        "FROM busybox AS base\n"
+        "RUN echo from > /from\n"
+        "FROM base\n"
+        "RUN --mount=type=secret,id=s cat /run/secrets/s; stat -c %a /run/secrets/s\n"
+        "RUN --mount=type=secret,id=s,env=KEY echo $KEY\n"
+        "RUN --mount=type=bind,from=base,source=/from,target=/there cat /there; ! touch /there\n"
+        "RUN --mount=type=bind,target=/ctx,rw touch /ctx/new; cat /ctx/f; echo\n"
+        "RUN --mount=type=tmpfs,target=/fast touch /fast/x\n"
+        "RUN --mount=type=cache,target=/c,id=x,mode=0700 echo again >> /c/f; stat -c %a /c\n"
+        "RUN --mount=type=cache,target=/d,id=x cat /d/f\n",
+        {"f": "content"},
+        secrets={"s": Secret(value=b"password\n")},
+    )
+    assert builds.output.decode().split("\n")[:7] == [
+        "password",
+        "400",
+        "password",
+        "from",
+        "content",
+        "700",
+        "again",
+    ] or (b"password\n400\npassword\n" in builds.output)
+    assert builds.members(image) == [["from"], [], [], [], [], [], [], []]
+    assert not os.path.exists(f"{builds.folder}/new")
+    assert b"password" not in _database(builds.home)
+
+
+def _database(home: Home) -> bytes:
+    found = b""
+    for name in ("ligan.db", "ligan.db-wal"):
+        if os.path.exists(f"{home.root}/{name}"):
+            with open(f"{home.root}/{name}", "rb") as file:
+                found += file.read()
+    return found
+
+
+def test_a_secret_that_is_required_and_not_there(builds: Builds) -> None:
+    with pytest.raises(BuildFailed, match="secret s: not found"):
+        builds.build("FROM busybox\nRUN --mount=type=secret,id=s,required=true true\n")
+
+
+def test_documents_in_the_dockerfile(builds: Builds) -> None:
+    image = builds.build(
+        "FROM busybox\n"
+        "ENV A=b\n"
+        'COPY <<one <<"two" /d/\n$A "x"\none\n$A\ntwo\n'
+        "RUN <<EOF\necho plain\ncat /d/one /d/two\nEOF\n"
+        "RUN <<EOF\n#!/bin/sh\necho $0\nEOF\n"
+    )
+    assert builds.output == b'plain\nb "x"\n$A\n/dev/pipes/EOF\n'
+    assert builds.members(image) == [["d", "d/one", "d/two"], [], []]
+
+
+def test_the_same_twice_with_an_epoch(builds: Builds) -> None:
+    asked: dict[str, Any] = {"epoch": 10**9 * 10**9, "no_cache": True}
+    first = builds.build(DOCKERFILE, {"f": "hello"}, **asked)
+    assert builds.build(DOCKERFILE, {"f": "hello"}, **asked) == first
+    assert builds.home.engine.inspect_image(first)["Created"] == "2001-09-09T01:46:40Z"
+
+
+def test_triggers_of_the_base_image(builds: Builds) -> None:
+    builds.build("FROM busybox\nONBUILD COPY f /f\nONBUILD RUN cat /f\n", {"f": "hello\n"}, names=("app:1",))
+    image = builds.build("FROM app:1\nRUN echo end\n")
+    assert builds.output == b"hello\nend\n"
+    assert not builds.home.engine.inspect_image(image)["Config"]["OnBuild"]
+
+
+def test_a_name_that_moves_says_whose_it_was(builds: Builds) -> None:
+    old = builds.build("FROM busybox\nLABEL v=1\n", names=("app:1",))
+    builds.write("FROM busybox\nLABEL v=2\n")
+    request = BuildRequest(builds.folder, names=("app:1", "app:2"))
+    outcome = builds.home.engine.build(request, lambda _message: None)
+    assert [(item.name, item.image, item.dangling) for item in outcome.replaced] == [("app:1", old, True)]
+
+
+def test_two_builds_make_one_step_once(builds: Builds) -> None:
+    text = "FROM busybox\nRUN sleep 0.5; cat /proc/sys/kernel/random/uuid > /x\n"
+    builds.write(text)
+    images: list[object] = []
+
+    def build() -> None:
+        engine = EmbeddedEngine(Store(builds.home.store.layout, KEEP), "test")
+        request = BuildRequest(builds.folder, network="none", host=HOST)
+        images.append(engine.build(request, lambda _message: None).image)
+        engine.close()
+
+    threads = [threading.Thread(target=build) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(images) == 2
+    assert images[0] == images[1]
+    assert len(builds.home.engine.build_cache()) == 1
+
+
+@pytest.mark.parametrize("point", ["step.rows", "step.ran", "step.committed@2", "build.rows"])
+def test_kill_at(point: str, builds: Builds) -> None:
+    builds.write("FROM busybox\nRUN echo one > /one\nRUN echo two > /two; sleep 0.1\n")
+    name, _, nth = point.partition("@")
+    words = [sys.executable, "-m", "ligan", "--root", builds.home.root, "build", "--network", "none"]
+    environment = {**os.environ, "LIGAN_FAILPOINTS": f"{name}=kill@{nth or 1}"}
+    command = [*words, "--cgroup-parent", PARENT, "-t", "app:1", builds.folder]
+    killed = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert killed.returncode == -9
+    running = os.listdir(builds.home.store.layout.containers)
+    assert builds.home.engine.list_containers({}, show_all=True) == []
+    builds.home.store.recover()
+    reconcile(builds.home.store)
+    builds.home.store.sweep()
+    assert not any(map(cgroups_of, running))
+    assert builds.home.engine.fsck() == []
+    made = len(builds.home.engine.build_cache())
+    assert made == {"step.committed@2": 2, "build.rows": 2}.get(point, 0)
+    again = subprocess.run(command, capture_output=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count(b"CACHED") == made + 1
+
+
+def test_a_step_whose_builder_was_killed_is_ended(builds: Builds) -> None:
+    builds.write("FROM busybox\nRUN sleep 1000\n")
+    words = [sys.executable, "-m", "ligan", "--root", builds.home.root, "build", "--network", "none"]
+    environment = {**os.environ, "LIGAN_FAILPOINTS": "start.started=kill"}
+    command = [*words, "--cgroup-parent", PARENT, builds.folder]
+    assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == -9
+    [container] = os.listdir(builds.home.store.layout.containers)
+    assert cgroups_of(container)
+    assert builds.home.engine.list_containers({}, show_all=True) == []
+    reconcile(builds.home.store)
+    assert not cgroups_of(container)
+    assert builds.home.engine.build_cache() == []
+    builds.home.store.recover()
+
+
+def test_outputs(builds: Builds, tmp_path: os.PathLike[str]) -> None:
+    builds.write(
+        "FROM busybox AS made\nRUN mkdir /d && echo x > /d/f && ln -s f /d/l\n"
+        "FROM scratch\nCOPY --from=made /d /d\n"
+    )
+    words = [
+        sys.executable,
+        "-m",
+        "ligan",
+        "--root",
+        builds.home.root,
+        "build",
+        "--network",
+        "none",
+        "-t",
+        "app:1",
+    ]
+    words += ["--cgroup-parent", PARENT]
+
+    def run(*more: str) -> bytes:
+        done = subprocess.run([*words, *more, builds.folder], capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("-o", f"{tmp_path}/out")
+    with open(f"{tmp_path}/out/d/l") as file:
+        assert file.read() == "x\n"
+    run("-o", f"type=tar,dest={tmp_path}/files.tar")
+    with tarfile.open(f"{tmp_path}/files.tar") as tar:
+        assert tar.getnames() == ["d", "d/f", "d/l"]
+    run("-o", f"type=docker,dest={tmp_path}/image.tar")
+    with tarfile.open(f"{tmp_path}/image.tar") as tar:
+        manifest = tar.extractfile("manifest.json")
+        assert manifest is not None
+        assert json.load(manifest)[0]["RepoTags"] == ["app:1"]
+    assert "app:1" not in [tag for item in builds.home.engine.list_images({}) for tag in item.tags]
+    run("--iidfile", f"{tmp_path}/iid", "--metadata-file", f"{tmp_path}/metadata", "-q")
+    with open(f"{tmp_path}/iid") as file, open(f"{tmp_path}/metadata") as metadata:
+        image = file.read()
+        assert json.load(metadata)["containerimage.config.digest"] == image
+    assert builds.home.engine.inspect_image("app:1")["Id"] == image
