@@ -37,6 +37,15 @@ def expand_words(
     return split_pieces(_lex(word, variables, escape, classic))
 
 
+def expand_document(text: str, variables: Mapping[str, str]) -> str:
+    """Return a heredoc with its variables. Raises Invalid.
+
+    Quotes are characters like any other; `\\` escapes, whatever the file's escape is.
+    """
+    lexer = Lexer(text, variables, "\\", classic=False, plain_quotes=True)
+    return "".join([text for text, _splits in lexer.pieces("")])
+
+
 def _lex(word: str, variables: Mapping[str, str], escape: str, classic: bool) -> list[tuple[str, bool]]:
     try:
         return Lexer(word, variables, escape, classic=classic).pieces("")
@@ -65,7 +74,8 @@ def split_pieces(pieces: list[tuple[str, bool]]) -> list[str]:
 class Lexer:
     """Reads a word once, from left to right.
 
-    `raw_quotes` and `raw_escapes` leave those in; `keep_unset` leaves in variables that are not set.
+    `raw_quotes` and `raw_escapes` leave those in, and `keep_unset` variables
+    that are not set; with `plain_quotes` quotes mean nothing.
     """
 
     def __init__(
@@ -78,6 +88,7 @@ class Lexer:
         raw_quotes: bool = False,
         raw_escapes: bool = False,
         keep_unset: bool = False,
+        plain_quotes: bool = False,
     ) -> None:
         self._text = text
         self._at = 0
@@ -88,6 +99,7 @@ class Lexer:
         self._raw_quotes = raw_quotes
         self._raw_escapes = raw_escapes
         self._keep_unset = keep_unset
+        self._plain_quotes = plain_quotes
 
     def _peek(self) -> str:
         return self._text[self._at : self._at + 1]
@@ -107,10 +119,8 @@ class Lexer:
             if char == stop:
                 self._at += 1
                 return found
-            if char == "'":
-                found.append((self._single_quoted(), False))
-            elif char == '"':
-                found.append((self._double_quoted(), False))
+            if char in "'\"" and not self._plain_quotes:
+                found.append((self._single_quoted() if char == "'" else self._double_quoted(), False))
             elif char == "$":
                 found.append((self._variable(), True))
             elif char == "<" and not self._classic:

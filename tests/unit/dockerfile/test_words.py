@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ligan.dockerfile.words import expand, expand_words
+from ligan.dockerfile.words import expand, expand_document, expand_words
 from ligan.errors import Invalid
 
 VARIABLES = {"A": "a b", "E": "", "F": "/usr/lib/foo.tar.gz", "N": "x*y", "L": "one\ntwo"}
@@ -94,6 +94,11 @@ def test_the_escape_can_be_a_backtick() -> None:
 @pytest.mark.parametrize("classic", [True, False])
 def test_words(word: str, words: list[str], classic: bool) -> None:
     assert expand_words(word, VARIABLES, classic=classic) == words
+
+
+def test_quotes_mean_nothing_in_a_document() -> None:
+    text = "it's \"$A\" '$B${A:+'x'}' \\$A \\\\ \\n <<E\n"
+    assert expand_document(text, VARIABLES) == "it's \"a b\" ''x'' $A \\ n <<E\n"
 
 
 _QUOTE = "unexpected end of statement while looking for matching"
