@@ -31,14 +31,15 @@ _GONE = (*CHANGED, errno.ENAMETOOLONG)
 class FolderTree(Tree):
     """The tree below a folder. Owners bear the names that this machine has for them, as in Docker's sums.
 
-    What `ignore` matches is left out, except for folders in which it leaves something. Raises Unavailable for
-    what cannot be read.
+    What `ignore` matches is left out, except for folders in which it leaves something. A folder is listed
+    once, so that what is summed is what is copied. Raises Unavailable for what cannot be read.
     """
 
     def __init__(self, path: str, ignore: Ignore | None = None) -> None:
         self._path = path
         self._ignore = ignore
         self._owners: dict[tuple[int, int], tuple[str, str]] = {}
+        self._listings: dict[str, list[Entry]] = {}
         try:
             self._root = open_root(path)
         except OSError as error:
@@ -105,6 +106,8 @@ class FolderTree(Tree):
 
     def _listed(self, path: str) -> list[Entry]:
         """Return what is in a folder, the last name first."""
+        if path in self._listings:
+            return self._listings[path]
         stem = f"{path}/" if path else ""
         found = []
         try:
@@ -122,6 +125,7 @@ class FolderTree(Tree):
             if error.errno in _GONE:
                 return []
             raise unreadable(error, self._path) from error
+        self._listings[path] = found
         return found
 
     def _entry(self, folder: int, base: str, path: str, status: os.stat_result) -> Entry | None:
