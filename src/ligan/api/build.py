@@ -9,6 +9,7 @@ import base64
 import binascii
 
 from ligan.api import answers, wire
+from ligan.api.connections import end_with_client
 from ligan.api.registry import credentials_in
 from ligan.api.streams import RequestBody, ResponseBody, run
 from ligan.build.classic import BuildRequest, build_tags
@@ -43,6 +44,7 @@ _TEXTS = {"cpusetcpus": "CpusetCpus", "cpusetmems": "CpusetMems", "cgroupparent"
 
 async def _build(call: Call) -> StreamResponse:
     request = _request(call)
+    end_with_client(call.http)
     credentials = _credentials(call)
     remote, dockerfile = call.text("remote"), call.text("dockerfile") or "Dockerfile"
     answer = ResponseBody(call, answers.stream())
