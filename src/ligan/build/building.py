@@ -58,7 +58,7 @@ def build(
                 Trees(context.tree, request, lease) as trees,
                 Build(store, request, context, trees, progress, pull) as work,
             ):
-                return export(work, work.solve())
+                return export(work, work.solve()).replace(warnings=work.dockerfile.warnings)
         except LiganError as error:
             raise BuildFailed(error, context) from error
         finally:

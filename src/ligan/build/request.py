@@ -58,8 +58,12 @@ class Replaced(Value):
 
 
 class BuildOutcome(Value):
-    """What was made: the image and its config. `image` is None where the result went elsewhere."""
+    """What was made: the image and its config. `image` is None where the result went elsewhere.
+
+    `warnings` are what the Dockerfile had better not say.
+    """
 
     image: ImageID | None
     replaced: tuple[Replaced, ...] = ()
     config: bytes = b""
+    warnings: tuple[str, ...] = ()

@@ -48,8 +48,16 @@ def _build(session: Session, options: Options) -> int:
         shown.finish()
         raise
     shown.finish()
+    if form != "quiet":
+        _warn(outcome.warnings)
     _told(session, options, outcome)
     return 0
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    if warnings:
+        found = f"{len(warnings)} warning{'s' if len(warnings) > 1 else ''} found"
+        write_error("".join([f"\n {found}:\n", *[f" - {warning}\n" for warning in warnings]]))
 
 
 def _request(session: Session, options: Options) -> BuildRequest:

@@ -156,16 +156,17 @@ def _check_together(found: dict[str, Any]) -> None:
         raise Invalid(f"invalid cache sharing set for {kind} mount")
 
 
-_BOOLEANS = {
+BOOLEANS = {
     **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
     **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
 }
+"""What Go's strconv.ParseBool takes."""
 
 
 def _boolean(key: str, value: str) -> bool:
-    if value not in _BOOLEANS:
+    if value not in BOOLEANS:
         raise Invalid(f"invalid value for {key}: {value}")
-    return _BOOLEANS[value]
+    return BOOLEANS[value]
 
 
 def _number(key: str, value: str) -> int:

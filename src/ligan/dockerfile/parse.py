@@ -7,6 +7,7 @@ from ligan.dockerfile.checks import check, stage_name
 from ligan.dockerfile.faults import DockerfileError
 from ligan.dockerfile.flags import flags_of
 from ligan.dockerfile.lines import Reading, read
+from ligan.dockerfile.lint import warnings_of
 from ligan.dockerfile.nodes import Dockerfile, Instruction, Stage
 from ligan.errors import Invalid
 
@@ -51,13 +52,14 @@ def parse(text: str | bytes, *, classic: bool, name: str = "Dockerfile") -> Dock
             if classic
             else "dockerfile contains no stages to build"
         )
+    made = tuple([_stage(instruction, steps, classic) for instruction, steps in stages])
     return Dockerfile(
         text,
         reading.escape,
         reading.directives,
         tuple(arguments),
-        tuple([_stage(instruction, steps, classic) for instruction, steps in stages]),
-        _classic_warnings(reading) if classic else (),
+        made,
+        _classic_warnings(reading) if classic else warnings_of(reading, made),
     )
 
 
