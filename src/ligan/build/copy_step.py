@@ -131,7 +131,8 @@ class _Copy:
 
     def _local(self, tree: Tree, path: str) -> list[Source]:
         try:
-            return find_sources(tree, [path], in_context=not self._from, classic=False)
+            parents = bool(self._flags.switch("parents"))
+            return find_sources(tree, [path], in_context=not self._from, classic=False, parents=parents)
         except MissingSource as error:
             shown = error.path if error.path.startswith("/") else f"/{error.path}"
             raise Invalid(

@@ -93,12 +93,18 @@ class Options(Value):
 
 
 def find_sources(
-    tree: Tree, paths: Iterable[str], *, in_context: bool = True, classic: bool = True
+    tree: Tree,
+    paths: Iterable[str],
+    *,
+    in_context: bool = True,
+    classic: bool = True,
+    parents: bool = False,
 ) -> list[Source]:
     """Return what the sources of a COPY or ADD name, patterns resolved.
 
     What begins outside of the tree is refused by the classic builder, and begins at its root for the other.
-    Raises MissingSource, NoSources and ForbiddenPath, whose words follow "COPY failed: ".
+    With `parents` a `**` in a pattern is any number of folders. Raises MissingSource, NoSources and
+    ForbiddenPath, whose words follow "COPY failed: ".
     """
     found: list[Source] = []
     for path in paths:
@@ -107,7 +113,11 @@ def find_sources(
         if not classic:
             wanted = normpath(f"/{wanted.lstrip('/')}")
         wanted = wanted.removeprefix("/").removeprefix("./")
-        named = [entry.path for entry in tree.glob(wanted)] if has_wildcards(wanted) else [wanted]
+        named = [wanted]
+        if parents and "**" in wanted:
+            named = _matched_deeply(tree, wanted)
+        elif has_wildcards(wanted):
+            named = [entry.path for entry in tree.glob(wanted)]
         above = len([part for part in before.split("/") if part not in ("", ".")]) if pivot else 0
         for name in named:
             entry = tree.find(name)
@@ -117,6 +127,15 @@ def find_sources(
     if not found:
         raise NoSources
     return found
+
+
+def _matched_deeply(tree: Tree, pattern: str) -> list[str]:
+    """Return the paths that match a pattern as .dockerignore has them, without what is below such a one."""
+    from ligan.dockerfile.ignore import Ignore
+
+    wanted = Ignore(pattern)
+    paths = [entry.path for entry in tree.walk() if entry.path and wanted.matches(entry.path)]
+    return [path for path in paths if not wanted.matches(path.rpartition("/")[0])]
 
 
 def destination_path(folder: str, destination: str) -> str:

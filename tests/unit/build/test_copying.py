@@ -181,6 +181,11 @@ def test_parents_are_made_again_from_the_pivot_on(image: str, lease: Lease) -> N
         whole = modern(image, tree, ["a/b/c/f"], "/n", lease, parents=True)
         part = modern(image, tree, ["a/./b/c"], "/n", lease, parents=True)
         matched = modern(image, tree, ["a/./b/*/f"], "/n/", lease, parents=True)
+        deep = find_sources(tree, ["a/./**/f", "**/c"], classic=False, parents=True)
+    assert [(source.path, source.relative) for source in deep] == [
+        ("a/b/c/f", "b/c/f"),
+        ("a/b/c", "a/b/c"),
+    ]
     assert list(whole) == ["n", "n/a", "n/a/b", "n/a/b/c", "n/a/b/c/f"]
     assert list(part) == list(matched) == ["n", "n/b", "n/b/c", "n/b/c/f"]
     assert part["n/b"][1] == "0o40711"

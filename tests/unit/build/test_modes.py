@@ -1,17 +1,9 @@
 from __future__ import annotations
 
-import subprocess
-from typing import TYPE_CHECKING
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ligan.build.modes import parse_mode
 from ligan.errors import Invalid
-
-if TYPE_CHECKING:
-    pass
 
 
 @pytest.mark.parametrize(("text", "mode"), [("644", 0o644), ("0755", 0o755), ("04711", 0o4711), ("0", 0)])
@@ -25,27 +17,3 @@ def test_octal_mode_is_the_mode(text: str, mode: int) -> None:
 def test_what_is_no_mode_is_refused(text: str) -> None:
     with pytest.raises(Invalid, match="invalid chmod parameter"):
         parse_mode(text)
-
-
-_CLAUSES = st.tuples(
-    st.text("ugoa", max_size=3).filter(bool), st.sampled_from("+-="), st.text("rwxXst", max_size=4)
-).map("".join)
-_COPIES = st.tuples(st.sampled_from("ugoa"), st.sampled_from("+-="), st.sampled_from("ugo")).map("".join)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    clauses=st.lists(_CLAUSES | _COPIES, min_size=1, max_size=3),
-    mode=st.integers(0, 0o7777),
-    is_folder=st.booleans(),
-)
-def test_symbolic_mode_does_what_chmod_does(
-    tmp_path_factory: pytest.TempPathFactory, clauses: list[str], mode: int, is_folder: bool
-) -> None:
-    path = tmp_path_factory.getbasetemp() / f"mode-{is_folder}"
-    if not path.exists():
-        path.mkdir() if is_folder else path.touch()
-    text = ",".join(clauses)
-    path.chmod(mode)
-    subprocess.run(["chmod", text, path], check=True)
-    assert oct(parse_mode(text)(mode, is_folder)) == oct(path.stat().st_mode & 0o7777)
