@@ -208,6 +208,20 @@ def test_no_time_is_after_the_latest(image: str, lease: Lease) -> None:
                 assert [member.mtime for member in archive] == [TIME, TIME, 5]
 
 
+def test_folders_keep_their_time_where_the_image_has_them(image: str, lease: Lease) -> None:
+    os.utime(f"{image}/etc", (99, 99))
+    with context(("imp/x", file("x", mtime=TIME - 5))) as tree:
+        layer = b"".join(
+            copy_layer(image, find_sources(tree, ["."]), "/etc", Options(classic=True, time=TIME), lease)
+        )
+    with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+        assert {member.name: member.mtime for member in archive} == {
+            "etc": 99,
+            "etc/imp": TIME - 5,
+            "etc/imp/x": TIME - 5,
+        }
+
+
 def test_the_same_copy_is_the_same_layer(image: str, lease: Lease) -> None:
     with context(("d/b", file("x")), ("d/a", hard("d/b")), ("d/c", folder())) as tree:
         layers = {

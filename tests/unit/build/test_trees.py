@@ -9,6 +9,7 @@ import lzma
 import os
 import shutil
 import socket
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,11 @@ from ligan.build.trees import ForbiddenPath, has_wildcards
 from ligan.dockerfile.ignore import Ignore
 from ligan.errors import Corrupt, Unavailable
 from tests.support.copies import file, folder, link, tar_of
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,7 +151,7 @@ def test_wildcards_count_unless_escaped() -> None:
     ]
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress, zstd.compress])
 def test_tar_in_any_compression_is_a_tree(stock: Stock, pack: Any) -> None:
     packed = pack(tar_of([("a", file("content"))]))
     with stock.store.lease() as lease, open_tar(io.BytesIO(packed), lease) as tree:
