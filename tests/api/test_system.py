@@ -156,7 +156,6 @@ def test_what_is_not_there_is_refused_in_dockers_words(
     ("path", "word"),
     [
         ("/swarm/init", "swarm"),
-        ("/build", "ligan build"),
         ("/grpc", "DOCKER_BUILDKIT=0"),
         ("/session", "DOCKER_BUILDKIT=0"),
     ],

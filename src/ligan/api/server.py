@@ -96,12 +96,14 @@ def _import_all() -> None:
 
 _PACKAGES = (
     "ligan.engine",
+    "ligan.build",
     "ligan.containers",
     "ligan.insight",
     "ligan.images",
     "ligan.layers",
     "ligan.layers.snapshots",
     "ligan.store",
+    "ligan.dockerfile",
     "ligan.oci",
 )
 
