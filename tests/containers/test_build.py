@@ -254,6 +254,21 @@ def test_triggers_of_the_base_image(builds: Builds) -> None:
     assert not builds.home.engine.inspect_image(image)["Config"]["OnBuild"]
 
 
+def test_a_trigger_that_cannot_be_done_is_the_fault_of_its_from(builds: Builds) -> None:
+    builds.build("FROM busybox\nONBUILD FOOBAR a\n", names=("app:1",))
+    with pytest.raises(BuildFailed, match=r"^unknown instruction: FOOBAR$") as caught:
+        builds.build("# comment\nFROM app:1\n")
+    assert "   2 | >>> FROM app:1\n" in caught.value.excerpt
+
+
+def test_warnings_come_with_what_was_made(builds: Builds) -> None:
+    builds.write("FROM busybox\nMAINTAINER x\n")
+    outcome = builds.home.engine.build(BuildRequest(builds.folder), lambda _message: None)
+    assert outcome.warnings == (
+        "MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label (line 2)",
+    )
+
+
 def test_a_name_that_moves_says_whose_it_was(builds: Builds) -> None:
     old = builds.build("FROM busybox\nLABEL v=1\n", names=("app:1",))
     builds.write("FROM busybox\nLABEL v=2\n")

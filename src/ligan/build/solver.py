@@ -13,8 +13,9 @@ from ligan.build.graph import SCRATCH, Graph, StagePlan, plan
 from ligan.build.locks import Locks
 from ligan.build.sources import Sources
 from ligan.build.stage import SolveError, Stage
+from ligan.dockerfile.faults import DockerfileError
 from ligan.dockerfile.nodes import Instruction
-from ligan.dockerfile.parse import parse
+from ligan.dockerfile.parse import parse, parse_trigger
 from ligan.errors import LiganError
 from ligan.images.host import host_platform
 from ligan.layers.snapshots.indexing import are_wanted
@@ -189,9 +190,12 @@ class Build:
         return bases.image(store, name, platform, refresh=self.request.pull, pull=self._pull)
 
     def _triggers(self, store: Store, base: Made, planned: StagePlan) -> list[Instruction]:
-        """Return the instructions that the base image has for whoever builds on it."""
+        """Return the instructions that the base image has for whoever builds on it, with FROM's line."""
         line = planned.stage.instruction
-        found = parse("FROM scratch\n" + "\n".join(base.triggers), classic=False).stages[0].steps
+        try:
+            found = [parse_trigger(text, classic=False) for text in base.triggers]
+        except DockerfileError as error:
+            raise DockerfileError(error.message, line.line, line.end) from None
         steps = [step.replace(line=line.line, end=line.end) for step in found]
         self.sources.load(store, planned.replace(below=planned.index), steps)
         return steps
