@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
     from tests.support.serving import Daemon
 
-pytestmark = [pytest.mark.root, pytest.mark.netavark]
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.netavark,
+    # docker-py leaves the socket of a stream that it has read to the collector.
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 
 SERVER = ["sh", "-c", "echo served > /index.html; echo ready; exec httpd -f -p 80 -h /"]
 

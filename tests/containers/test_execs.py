@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ligan.containers.execs import ExecFailed, ExecRequest
+from ligan.containers.execs import ExecRequest
+from ligan.containers.failures import StartFailed
 from ligan.errors import Conflict, Invalid, NotFound
 from tests.support.bundles import SECONDS
 
@@ -53,7 +54,7 @@ def test_command_that_is_not_there(home: Home) -> None:
     """Golden k_containers: the message is what was printed, and the status is 126."""
     container = home.start("sleep", "1000")
     exec_id = home.engine.create_exec(container, ExecRequest(("nosuchcmd",), stdout=True))
-    with pytest.raises(ExecFailed) as error:
+    with pytest.raises(StartFailed) as error:
         home.engine.start_exec(exec_id)
     assert error.value.message == (
         "OCI runtime exec failed: exec failed: unable to start container process: "

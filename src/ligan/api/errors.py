@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ligan import errors
+from ligan.containers.failures import RuntimeFailed
 from ligan.errors import LiganError
 from ligan.remote.faults import RemoteError
 
@@ -17,6 +18,7 @@ _STATUS: dict[type[LiganError], int] = {
     errors.Unsupported: 501,
     errors.Unavailable: 503,
     errors.NoSpace: 507,
+    RuntimeFailed: 500,
     RemoteError: 500,  # whatever a registry refuses; of what it lacks `pull_error` makes a 404
 }
 

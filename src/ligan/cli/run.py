@@ -347,7 +347,8 @@ ATTACH = Command(
 
 def _exec(session: Session, options: Options) -> int:
     from ligan.cli.run_request import environment
-    from ligan.containers.execs import ExecFailed, ExecRequest
+    from ligan.containers.execs import ExecRequest
+    from ligan.containers.failures import RuntimeFailed, StartFailed
 
     name, *command = options.arguments
     engine, tty, detach = session.engine, options.on("tty"), options.on("detach")
@@ -370,7 +371,7 @@ def _exec(session: Session, options: Options) -> int:
     instance = engine.create_exec(name, request)
     try:
         attachment = engine.start_exec(instance, detach=detach)
-    except ExecFailed as error:
+    except (StartFailed, RuntimeFailed) as error:
         write(f"{error.message}\r\n")  # as docker: it is what the command printed (golden k_containers)
         return _CANNOT_RUN
     if attachment is None:

@@ -11,7 +11,8 @@ import time
 from ligan.containers import execs, rows
 from ligan.containers.calling import ligan_words, spawn
 from ligan.containers.ending import process_of
-from ligan.containers.execs import ExecFailed, ExecRequest
+from ligan.containers.execs import ExecRequest
+from ligan.containers.failures import RuntimeFailed, StartFailed
 from ligan.containers.health import OUTPUT_BYTES, Answer, Check, after, check_of
 from ligan.containers.locking import Checks
 from ligan.containers.processes import await_end
@@ -77,7 +78,7 @@ def _ask(store: Store, container: Container, checks: Check) -> Answer:
         status = execs.wait(store, exec_id)
         if not is_done:
             status, output = -1, f"Health check exceeded timeout ({go_duration(checks.timeout)})"
-    except ExecFailed as error:
+    except (StartFailed, RuntimeFailed) as error:
         status, output = execs.NOT_STARTED, error.message
     except LiganError as error:
         status, output = -1, error.message

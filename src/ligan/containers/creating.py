@@ -230,17 +230,19 @@ class _Maker:
         for field in ("PidMode", "IpcMode", "NetworkMode"):
             kind, colon, other = host[field].partition(":")
             if kind == "container" and colon:
-                host[field] = f"container:{self._id_if_known(other)}"
+                host[field] = f"container:{self._id_of(other, is_needed=field != 'NetworkMode')}"
         if host["NetworkMode"] in ("default", "bridge"):
             for link in host["Links"] or ():
                 self._check_link(link)
         host["Runtime"] = host.get("Runtime") or "runc"
         return host_config(host)
 
-    def _id_if_known(self, name: str) -> str:
+    def _id_of(self, name: str, *, is_needed: bool) -> str:
         try:
             return rows.resolve_id(self.tx, name)
-        except LiganError:
+        except LiganError as error:
+            if is_needed:
+                raise Invalid(error.message) from None
             return name  # its absence is told when the container starts
 
     def _check_link(self, link: str) -> None:

@@ -11,6 +11,7 @@ import os
 from ligan.containers import rows
 from ligan.containers.calling import ligan_words
 from ligan.containers.ending import await_status, current
+from ligan.containers.failures import RuntimeFailed, StartFailed
 from ligan.containers.processes import Process, await_end, boot_id, is_alive, send, start_time
 from ligan.containers.stopping import IsRestarting, NotRunning
 from ligan.errors import Conflict, Invalid, LiganError, NotFound
@@ -48,10 +49,6 @@ class ExecRequest(Value):
 class NoSuchExec(NotFound):
     def __init__(self, exec_id: str) -> None:
         super().__init__(f"No such exec instance: {exec_id}")
-
-
-class ExecFailed(Invalid):
-    """The command could not be run; to who attached, the message is what the command printed."""
 
 
 class Exec(Value):
@@ -129,8 +126,9 @@ _COLUMNS = ["config" if name == "request" else name for name in Exec._fields]
 def start(store: Store, exec_id: str, *, detach: bool = False, tty: bool | None = None) -> Attachment | None:
     """Run it. Returns its streams, unless detached.
 
-    Raises Conflict for one that was started before, ExecFailed where it cannot be run; `tty` is what a
-    client says again, and changes nothing.
+    Raises Conflict for one that was started before, StartFailed or RuntimeFailed where it cannot be run: to
+    who attached, the message is what the command printed. `tty` is what a client says again, and changes
+    nothing.
     """
     from ligan.containers import attach, runtime
 
@@ -161,7 +159,7 @@ def start(store: Store, exec_id: str, *, detach: bool = False, tty: bool | None 
         )
     except LiganError as error:
         _write_failure(store, container, instance)
-        raise ExecFailed(error.message) from None
+        raise error if isinstance(error, StartFailed) else RuntimeFailed(error.message) from None
     with store.database.write() as tx:
         tx.execute(
             """UPDATE exec SET state = 'running', pid = ?, pid_started = ?, conmon_pid = ?, conmon_started = ?

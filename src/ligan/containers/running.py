@@ -12,6 +12,7 @@ from ligan.containers import rows
 from ligan.containers.bundling import join, write_bundle
 from ligan.containers.calling import exit_command
 from ligan.containers.ending import current, has_network, mark_started, take_back
+from ligan.containers.failures import RuntimeFailed
 from ligan.containers.health import at_start, check_of
 from ligan.containers.locking import Locked, Watch, await_attaching
 from ligan.containers.log_options import log_limits
@@ -109,7 +110,10 @@ def _launch(store: Store, container: Container, restarts: int) -> None:
     _share_memory(container, joined.shm, folder)
     connection = _connect(store, container)
     failpoints.hit("start.connected")
-    write_bundle(store, container, root, joined, connection)
+    try:
+        write_bundle(store, container, root, joined, connection)
+    except Invalid as error:  # to Docker what it cannot make a specification of is a fault of the system
+        raise RuntimeFailed(error.message) from None
     config, limits = container.config, log_limits(container.host_config)
     launched = runtime.launch(
         folder,

@@ -92,7 +92,7 @@ def launch(
         meanwhile()
         pid, message = conmon.report()
     if pid <= 0:
-        raise start_failure(runtime, message, _program(folder))
+        raise start_failure(runtime, message)
     return Launched(pid, _read_number(f"{folder}/conmon.pid"))
 
 
@@ -145,17 +145,8 @@ def execute(
     if pid <= 0:
         if attached >= 0:
             os.close(attached)
-        raise exec_failure(runtime, message, (process.get("args") or [""])[0])
+        raise exec_failure(runtime, message)
     return Executed(pid, _read_number(f"{exec_folder}/conmon.pid"), attached)
-
-
-def _program(folder: str) -> str:
-    """Return the first word of the container's command, which Docker looks for in an error."""
-    import json
-
-    with open(f"{folder}/config.json", "rb") as file:
-        arguments = json.load(file)["process"]["args"]
-    return str(arguments[0]) if arguments else ""
 
 
 def start(folder: str, container_id: str) -> None:

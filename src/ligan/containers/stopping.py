@@ -63,19 +63,23 @@ def end(store: Store, container: Container, timeout: int | None = None) -> None:
 def kill(store: Store, name: str, signal: str = "KILL") -> None:
     """Send a signal; of SIGKILL the end is waited for. Raises Conflict where the container does not run."""
     number = parse_signal(signal or "KILL")
-    if not is_supported(number):
-        raise Invalid(f"The linux daemon does not support signal {number}")
     try:
         container = current(store, name)
+        _check_supported(number)
         if not container.is_running:
             raise NotRunning(container.id)
         if number == SIGKILL:
             kill_and_wait(store, container)
         else:
             _send(store, container, number)
-    except (Conflict, NotFound) as error:
-        kind = Conflict if isinstance(error, Conflict) else NotFound
+    except (Conflict, Invalid, NotFound) as error:
+        kind = next(kind for kind in (Conflict, Invalid, NotFound) if isinstance(error, kind))
         raise kind(f"Cannot kill container: {name}: {error.message}") from None
+
+
+def _check_supported(number: int) -> None:
+    if not is_supported(number):
+        raise Invalid(f"The linux daemon does not support signal {number}")
 
 
 def kill_and_wait(store: Store, container: Container) -> None:

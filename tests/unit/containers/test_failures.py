@@ -22,18 +22,19 @@ def logged(message: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("message", "program", "kind", "code"),
+    ("message", "kind", "code"),
     [
-        ("runc create failed: exec: nope: executable file not found in $PATH", "nope", StartFailed, 127),
-        ("runc create failed: stat /nope: no such file or directory", "/nope", StartFailed, 127),
-        ("runc create failed: open /proc/sys/x: no such file or directory", "nope", RuntimeFailed, 128),
-        ("runc create failed: exec: /etc: permission denied", "/etc", StartFailed, 126),
-        ("runc create failed: mount a to b: not a directory", "nope", StartFailed, 127),
-        ("runc create failed: something else", "nope", RuntimeFailed, 128),
+        ("runc create failed: exec: nope: executable file not found in $PATH", StartFailed, 127),
+        ("runc create failed: stat /nope: no such file or directory", StartFailed, 127),
+        ("runc create failed: open /proc/sys/x: no such file or directory", StartFailed, 127),
+        ("runc create failed: exec: /etc: permission denied", StartFailed, 126),
+        ("runc create failed: open /proc/sys/x: permission denied", StartFailed, 126),
+        ("runc create failed: mount a to b: not a directory", StartFailed, 127),
+        ("runc create failed: something else", RuntimeFailed, 128),
     ],
 )
-def test_words_decide_the_status(message: str, program: str, kind: type[Exception], code: int) -> None:
-    failure = start_failure(RUNC, logged(message), program)
+def test_words_decide_the_status(message: str, kind: type[Exception], code: int) -> None:
+    failure = start_failure(RUNC, logged(message))
     assert type(failure) is kind
     assert isinstance(failure, StartFailed | RuntimeFailed)
     assert failure.exit_code == code
@@ -43,9 +44,7 @@ def test_words_decide_the_status(message: str, program: str, kind: type[Exceptio
 
 
 def test_other_runtimes_are_named() -> None:
-    failure = start_failure(
-        CRUN, "executable file `nope` not found in $PATH: No such file or directory\n", "nope"
-    )
+    failure = start_failure(CRUN, "executable file `nope` not found in $PATH: No such file or directory\n")
     assert failure.message.startswith(
         "failed to create shim task: OCI runtime create failed: crun: executable"
     )
@@ -56,7 +55,7 @@ def test_other_runtimes_are_named() -> None:
     ("message", "kind"), [("exec: nope: permission denied", StartFailed), ("exec failed", RuntimeFailed)]
 )
 def test_every_failure_of_an_exec_is_126(message: str, kind: type[Exception]) -> None:
-    failure = exec_failure(RUNC, logged(message), "nope")
+    failure = exec_failure(RUNC, logged(message))
     assert type(failure) is kind
     assert isinstance(failure, StartFailed | RuntimeFailed)
     assert failure.exit_code == 126

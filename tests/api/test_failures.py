@@ -1,0 +1,90 @@
+"""The statuses of what a runtime cannot do, as dockerd 20.10.24 answers them."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import docker
+import docker.errors
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.serving import Daemon
+
+pytestmark = [
+    pytest.mark.root,
+    # docker-py leaves the socket of a stream that it has read to the collector.
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
+
+
+@pytest.fixture
+def client(isolated: Daemon) -> Iterator[Any]:
+    with closing(docker.DockerClient(base_url=isolated.host, timeout=30)) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "code"),
+    [
+        ({"command": "nosuch"}, 400, 127),
+        ({"command": "/etc"}, 400, 126),
+        ({"command": "true", "sysctls": {"net.ipv4.nosuch": "1"}}, 400, 127),
+        ({"command": "true", "volumes": ["/etc/hostname:/bin"]}, 400, 127),
+        ({"command": "true", "user": "nosuch"}, 500, 128),
+        ({"command": "true", "devices": ["/dev/nosuch"]}, 500, 128),
+        ({"command": "true", "tmpfs": {"/x": "size=huge"}}, 500, 128),
+    ],
+)
+def test_start(client: Any, asked: dict[str, Any], status: int, code: int) -> None:
+    container = client.containers.create("busybox", **asked)
+    with pytest.raises(docker.errors.APIError) as raised:
+        container.start()
+    container.reload()
+    assert raised.value.status_code == status
+    assert container.attrs["State"]["ExitCode"] == code
+    assert container.attrs["State"]["Error"] == raised.value.explanation
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"cmd": "nosuch"}, 400),
+        ({"cmd": "true", "workdir": "/nosuch"}, 400),
+        ({"cmd": "true", "user": "nosuch"}, 500),
+    ],
+)
+def test_exec(client: Any, asked: dict[str, Any], status: int) -> None:
+    container = client.containers.run("busybox", "sleep 1000", detach=True)
+    made = client.api.exec_create(container.id, **asked)["Id"]
+    with pytest.raises(docker.errors.APIError) as raised:
+        client.api.exec_start(made, detach=True)
+    assert raised.value.status_code == status
+    assert client.api.exec_inspect(made)["ExitCode"] == 126
+
+
+@pytest.mark.parametrize("field", ["pid_mode", "ipc_mode"])
+def test_namespace_of_a_container_that_there_is_not(client: Any, field: str) -> None:
+    with pytest.raises(docker.errors.APIError, match="No such container: nosuch") as raised:
+        client.containers.create("busybox", "true", **{field: "container:nosuch"})
+    assert raised.value.status_code == 400
+
+
+def test_signal_that_the_kernel_has_not(client: Any) -> None:
+    container = client.containers.run("busybox", "sleep 1000", detach=True)
+    with pytest.raises(docker.errors.APIError) as raised:
+        container.kill(99)
+    assert raised.value.status_code == 400
+    words = "The linux daemon does not support signal 99"
+    assert raised.value.explanation == f"Cannot kill container: {container.id}: {words}"
+
+
+def test_working_directory_that_is_a_file(client: Any) -> None:
+    container = client.containers.create("busybox", "true", working_dir="/etc/passwd")
+    with pytest.raises(docker.errors.APIError, match="not a directory"):
+        container.start()
