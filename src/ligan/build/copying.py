@@ -102,9 +102,9 @@ def find_sources(
 ) -> list[Source]:
     """Return what the sources of a COPY or ADD name, patterns resolved.
 
-    What begins outside of the tree is refused by the classic builder, and begins at its root for the other.
-    With `parents` a `**` in a pattern is any number of folders. Raises MissingSource, NoSources and
-    ForbiddenPath, whose words follow "COPY failed: ".
+    What begins outside of the tree is refused by the classic builder, and begins at its root for the other,
+    to which a pattern may also match nothing, and begin with a link. With `parents` a `**` in it is any
+    number of folders. Raises MissingSource, NoSources and ForbiddenPath, whose words follow "COPY failed: ".
     """
     found: list[Source] = []
     for path in paths:
@@ -117,16 +117,24 @@ def find_sources(
         if parents and "**" in wanted:
             named = _matched_deeply(tree, wanted)
         elif has_wildcards(wanted):
-            named = [entry.path for entry in tree.glob(wanted)]
+            named = [entry.path for entry in (tree.glob(wanted) if classic else _matched(tree, wanted))]
         above = len([part for part in before.split("/") if part not in ("", ".")]) if pivot else 0
         for name in named:
             entry = tree.find(name)
             if entry is None:
                 raise MissingSource(name, in_context=in_context)
             found.append(Source(tree, name, entry, "/".join(name.split("/")[above:])))
-    if not found:
+    if not found and classic:
         raise NoSources
     return found
+
+
+def _matched(tree: Tree, pattern: str) -> list[Entry]:
+    """Return what matches a pattern, links followed in front of its first wildcard."""
+    parts = pattern.split("/")
+    literal = next(number for number, part in enumerate(parts) if has_wildcards(part))
+    top = tree.find("/".join(parts[:literal]))
+    return [] if top is None else tree.glob("/".join(parts[literal:]), top.path)
 
 
 def _matched_deeply(tree: Tree, pattern: str) -> list[str]:

@@ -176,16 +176,21 @@ class Tree:
                 done = here
         return done
 
-    def glob(self, pattern: str) -> list[Entry]:
-        """Return what has a path that Go's filepath.Match matches with the pattern, in the order of `walk`.
+    def glob(self, pattern: str, top: str = "") -> list[Entry]:
+        """Return what has a path below `top` that Go's filepath.Match matches, in the order of `walk`.
 
         Links are neither followed nor left out. A pattern with a fault in it matches nothing, as in Docker.
         """
         from ligan.images.pattern import BadPattern, Pattern
 
         wanted = Pattern(pattern)
+        stem = len(top) + 1 if top else 0
         try:
-            return [entry for entry in self.walk() if entry.path and wanted.matches(entry.path)]
+            return [
+                entry
+                for entry in self.walk(top)
+                if len(entry.path) > stem and wanted.matches(entry.path[stem:])
+            ]
         except BadPattern:
             return []
 

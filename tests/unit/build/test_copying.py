@@ -160,6 +160,15 @@ def test_modern_source_outside_of_the_context_begins_at_its_root(image: str, lea
         assert "b" in modern(image, tree, ["../../a"], "/b", lease)
 
 
+def test_modern_pattern_may_begin_with_a_link_and_match_nothing(image: str, lease: Lease) -> None:
+    with context(("d/a", file("x")), ("d/b", file("y")), ("l", link("d"))) as tree:
+        assert list(modern(image, tree, ["l/*"], "/n/", lease)) == ["n", "n/a", "n/b"]
+        assert find_sources(tree, ["z*", "none/*", "d/z*", "l"], classic=False)[0].path == "l"
+        assert find_sources(tree, ["z*", "none/*"], classic=False) == []
+        with pytest.raises(Invalid, match="no source files were specified"):
+            find_sources(tree, ["l/*"])
+
+
 def test_new_mode_is_that_of_files_and_folders_but_of_no_link(image: str, lease: Lease) -> None:
     members = (("d", folder()), ("d/e", folder()), ("d/f", file("x")), ("d/l", link("f")))
     with context(*members) as tree:
