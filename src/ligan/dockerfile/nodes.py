@@ -6,7 +6,11 @@ from ligan.values import Value
 
 
 class Heredoc(Value):
-    """A document within an instruction. `expand`: its variables count, as its mark was not quoted."""
+    """A document within an instruction.
+
+    `content` ends in a newline, unless it is empty; where its mark is `<<-`,
+    it is without tabs in front. `expand`: its variables count, as its mark was not quoted.
+    """
 
     name: str
     content: str

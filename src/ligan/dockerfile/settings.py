@@ -83,11 +83,6 @@ def apply(state: State, instruction: Instruction) -> str:
     return _APPLY[instruction.name](state, instruction)
 
 
-def can_apply(name: str) -> bool:
-    """Return whether an instruction of this name is one of those here."""
-    return name in _APPLY
-
-
 def _words(instruction: Instruction) -> list[str]:
     return [str(word) for word in instruction.arguments]
 
