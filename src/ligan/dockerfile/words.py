@@ -7,6 +7,8 @@ asks for those of 20.10, whose `${}` knows `:-`, `:+`, `:?` and `?` only.
 
 from __future__ import annotations
 
+import re
+
 from ligan.dockerfile.faults import quoted
 from ligan.errors import Invalid
 
@@ -115,7 +117,13 @@ class Lexer:
         An empty `stop` stands for the end. Raises Invalid.
         """
         found: list[tuple[str, bool]] = []
+        plain = re.compile(f"[^'\"$<{re.escape(self._escape + stop)}]+")
         while char := self._peek():
+            run = plain.match(self._text, self._at)
+            if run:
+                found.append((run[0], True))
+                self._at = run.end()
+                continue
             if char == stop:
                 self._at += 1
                 return found
@@ -170,7 +178,13 @@ class Lexer:
     def _double_quoted(self) -> str:
         quote = self._next() if self._raw_quotes else self._next()[:0]
         result = [quote]
+        plain = re.compile(f'[^"${re.escape(self._escape)}]+')
         while char := self._peek():
+            run = plain.match(self._text, self._at)
+            if run:
+                result.append(run[0])
+                self._at = run.end()
+                continue
             if char == "$":
                 result.append(self._variable())
                 continue
