@@ -108,18 +108,11 @@ def find_sources(
     """
     found: list[Source] = []
     for path in paths:
-        before, pivot, after = path.partition("/./")
-        wanted = f"{before}/{after}" if pivot and not classic else path
-        if not classic:
-            wanted = normpath(f"/{wanted.lstrip('/')}")
-        wanted = wanted.removeprefix("/").removeprefix("./")
-        named = [wanted]
-        if parents and "**" in wanted:
-            named = _matched_deeply(tree, wanted)
-        elif has_wildcards(wanted):
-            named = [entry.path for entry in (tree.glob(wanted) if classic else _matched(tree, wanted))]
-        above = len([part for part in before.split("/") if part not in ("", ".")]) if pivot else 0
-        for name in named:
+        if classic:
+            above, wanted = 0, path.removeprefix("/").removeprefix("./")
+        else:
+            above, wanted = _without_pivot(path)
+        for name in _named(tree, wanted, classic=classic, parents=parents):
             entry = tree.find(name)
             if entry is None:
                 raise MissingSource(name, in_context=in_context)
@@ -127,6 +120,22 @@ def find_sources(
     if not found and classic:
         raise NoSources
     return found
+
+
+def _without_pivot(path: str) -> tuple[int, str]:
+    """Return how many folders are in front of the `/./` in a path, and the path clean and without it."""
+    before, pivot, after = path.partition("/./")
+    above = len([part for part in before.split("/") if part not in ("", ".")]) if pivot else 0
+    return above, normpath(f"/{before}/{after}").lstrip("/")
+
+
+def _named(tree: Tree, path: str, *, classic: bool, parents: bool) -> list[str]:
+    """Return the paths that a source names: all that match it if it is a pattern, else itself."""
+    if parents and "**" in path:
+        return _matched_deeply(tree, path)
+    if not has_wildcards(path):
+        return [path]
+    return [entry.path for entry in (tree.glob(path) if classic else _matched(tree, path))]
 
 
 def _matched(tree: Tree, pattern: str) -> list[Entry]:

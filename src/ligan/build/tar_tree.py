@@ -30,11 +30,11 @@ from ligan.layers.tar import (
     begins_archive,
     members,
 )
-from ligan.layers.tar_xattrs import xattrs_of
+from ligan.layers.tar_xattrs import CAPABILITY, xattrs_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import BinaryIO
 
     from ligan.layers.compression import Source
@@ -184,7 +184,7 @@ class TarTree(Tree):
         path = path_in_layer(member.name)
         if not path:
             return  # to Docker the root is there already, and stays as it is
-        if len(path) > _NAME_MAX // 4:
+        if len(path) > _NAME_MAX // 4 or len(member.linkname) > _PATH_MAX // 4:
             _check_length(member, path)
         parent, _, base = path.rpartition("/")
         folder = self._folders.get(parent)
@@ -280,7 +280,9 @@ class TarTree(Tree):
 
 
 def _check_length(member: Member, path: str) -> None:
-    if len(os.fsencode(path)) > _PATH_MAX or max(map(len, os.fsencode(path).split(b"/"))) > _NAME_MAX:
+    whole = os.fsencode(path)
+    longest = max(len(whole), len(os.fsencode(member.linkname)))
+    if longest > _PATH_MAX or max(map(len, whole.split(b"/"))) > _NAME_MAX:
         raise Corrupt(f"{_doing(member, path)}: file name too long")
 
 
@@ -311,10 +313,16 @@ def _entry_of(member: Member, path: str) -> _Member:
         member.linkname if member.type == SYMLINK else "",
         member.devmajor if is_device else 0,
         member.devminor if is_device else 0,
-        xattrs_of(member) if member.pax else NO_XATTRS,
+        _capability(member) if member.pax else NO_XATTRS,
         offset=member.offset,
         sparse=member.sparse,
     )
+
+
+def _capability(member: Member) -> Mapping[str, bytes]:
+    """Return the only attribute that a copy keeps. Raises Corrupt for those that no file could have."""
+    attributes = xattrs_of(member)
+    return {CAPABILITY: attributes[CAPABILITY]} if CAPABILITY in attributes else NO_XATTRS
 
 
 def _attributes(member: Member) -> dict[str, bytes]:

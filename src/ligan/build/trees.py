@@ -61,8 +61,8 @@ class Entry(Value):
     """One name in a tree. `kind` is a type of tar, never that of a hard link; `mode` has no type in it.
 
     `size` is 0 but for regular files, `mtime` is in nanoseconds, `target` what a symbolic link says. Names of
-    one file share an `inode` that is not 0. Of the extended attributes there is what the tree knows. A folder
-    is `implied` where nothing tells of it but the names of what is in it.
+    one file share an `inode` that is not 0. Of the extended attributes there is only a file's capability. A
+    folder is `implied` where nothing tells of it but the names of what is in it.
     """
 
     path: str
