@@ -142,6 +142,11 @@ COMMANDS = {
     "tags": "registry:TAGS",
     "manifest inspect": "registry:MANIFEST_INSPECT",
     "serve": "serve:SERVE",
+    "registry serve": "registry_server:SERVE",
+    "registry ls": "registry_server:LS",
+    "registry tags": "registry_server:TAGS",
+    "registry rm": "registry_server:REMOVE",
+    "registry df": "registry_server:DF",
     "completion": "completion:COMPLETION",
 }
 """Words -> the module below `ligan.cli`, and the Command in it."""
@@ -172,6 +177,7 @@ GROUPS = {
     "manifest": "Look at manifests in registries",
     "network": "Manage networks",
     "plan": "Show exactly what a delete would do, and do nothing",
+    "registry": "Serve a registry, and look after what it has",
     "system": "Manage Ligan",
     "volume": "Manage volumes",
 }

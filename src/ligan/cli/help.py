@@ -20,7 +20,10 @@ _SECTIONS = (
         ("run", "exec", "ps", "build", "images", "pull", "push", "load", "save", "rmi", "info"),
     ),
     ("Insight Commands", ("why", "plan", "apply", "undo", "reclaim", "pin", "unpin", "pins")),
-    ("Management Commands", ("builder", "container", "image", "manifest", "network", "system", "volume")),
+    (
+        "Management Commands",
+        ("builder", "container", "image", "manifest", "network", "registry", "system", "volume"),
+    ),
 )
 
 

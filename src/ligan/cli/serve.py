@@ -33,7 +33,7 @@ def _serve(session: Session, options: Options) -> int:
         group=options.text("group"),
         names=tuple(options.values("allow-host")),
         metrics=options.text("metrics"),
-        stop_seconds=_seconds(options.text("stop-timeout")),
+        stop_seconds=seconds(options.text("stop-timeout")),
         log_format=options.text("log-format"),
     )
 
@@ -64,7 +64,7 @@ def _tls_files(session: Session, options: Options) -> TlsFiles | None:
     return TlsFiles(given[0] or usual.ca, given[1] or usual.certificate, given[2] or usual.key)
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     """Return seconds, given as a number of them or as a Go duration."""
     from ligan.errors import Invalid
     from ligan.oci.durations import parse_go_duration

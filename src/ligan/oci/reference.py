@@ -153,6 +153,11 @@ def is_tag(text: str) -> bool:
     )
 
 
+def is_path(text: str) -> bool:
+    """Return whether the text is a repository's name as registries know it: without a domain."""
+    return len(text) <= MAX_NAME_LENGTH and all(_is_component(part) for part in text.split("/"))
+
+
 def _split_domain(text: str) -> tuple[str, str]:
     first, slash, rest = text.partition("/")
     if slash and (first == "localhost" or "." in first or ":" in first):

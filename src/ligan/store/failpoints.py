@@ -51,6 +51,12 @@ POINTS = (
     "step.ran",
     "step.committed",
     "build.rows",
+    "registry.linked",
+    "registry.rows",
+    "registry.committed",
+    "registry.removed",
+    "registry.renamed",
+    "registry.swept",
 )
 
 _armed: dict[str, tuple[str, int]] = {}

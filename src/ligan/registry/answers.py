@@ -1,0 +1,68 @@
+"""Answers in the registry's dialect: headers, error documents, and which kind of error has which status."""
+
+from __future__ import annotations
+
+import json
+
+from aiohttp.web import Response
+
+from ligan.errors import (
+    Busy,
+    Conflict,
+    Corrupt,
+    Forbidden,
+    Invalid,
+    LiganError,
+    NoSpace,
+    NotFound,
+    Unauthorized,
+    Unavailable,
+    Unsupported,
+)
+from ligan.registry.faults import ManifestTooLarge, WrongOffset
+
+API_VERSION = {"Docker-Distribution-Api-Version": "registry/2.0"}
+"""Docker's client takes nothing for a registry that does not say so."""
+
+STATUSES: dict[type[LiganError], int] = {
+    Invalid: 400,
+    Unauthorized: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Unsupported: 405,
+    Conflict: 409,
+    Busy: 409,
+    Corrupt: 500,
+    Unavailable: 503,
+    NoSpace: 507,
+    ManifestTooLarge: 413,
+    WrongOffset: 416,
+}
+"""The status of each kind of error, and of those that have their own."""
+
+
+def status_of(error: LiganError) -> int:
+    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+def answer_to(error: LiganError) -> Response:
+    """Return what the distribution specification has clients told of an error."""
+    return fault(status_of(error), getattr(error, "code", "UNKNOWN"), error.message)
+
+
+def fault(status: int, code: str, message: str) -> Response:
+    return document({"errors": [{"code": code, "message": message, "detail": None}]}, status)
+
+
+def document(content: object, status: int = 200, **headers: str) -> Response:
+    """Return an answer whose body is JSON. Underscores in the names of headers are dashes."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(
+        status=status,
+        body=json.dumps(content, separators=(",", ":")).encode(),
+        headers={"Content-Type": "application/json; charset=utf-8"} | API_VERSION | named,
+    )
+
+
+def empty(status: int, headers: dict[str, str]) -> Response:
+    return Response(status=status, headers=API_VERSION | headers)

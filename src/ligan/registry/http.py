@@ -1,0 +1,391 @@
+"""The distribution specification 1.1 over aiohttp: from a request to one call, and from faults to codes.
+
+Point reads run on the event loop: they take microseconds, and a hop to a thread takes more. What writes to
+the index runs in one thread, the bytes of uploads in a few.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
+
+from aiohttp.web import Response
+
+from ligan.errors import Invalid, LiganError
+from ligan.oci.digest import Digest
+from ligan.oci.documents import MAX_DOCUMENT_SIZE, OCI_INDEX
+from ligan.oci.reference import is_path, is_tag
+from ligan.oci.times import rfc3339nano
+from ligan.registry import reading
+from ligan.registry.answers import API_VERSION, answer_to, document, empty, fault
+from ligan.registry.deleting import Removal, carry_out, release_expired
+from ligan.registry.documents import read_pushed
+from ligan.registry.faults import (
+    DigestInvalid,
+    ManifestTooLarge,
+    ManifestUnknown,
+    NameInvalid,
+    PageInvalid,
+    TagInvalid,
+    WrongOffset,
+)
+from ligan.registry.index.database import open_index
+from ligan.registry.pushing import begin_upload, commit_blob, mount_blob, put_manifest, renew_lease
+from ligan.registry.receiving import Receiver, ask_for_body
+from ligan.registry.sending import send_blob
+from ligan.registry.uploads import cancel_upload, find_upload
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import TypeVar
+
+    from aiohttp.web import BaseRequest, StreamResponse
+
+    from ligan.registry.deleting import Deleted
+    from ligan.registry.index.database import Index
+    from ligan.registry.storage.filesystem import FilesystemStorage
+
+    T = TypeVar("T")
+    Handler = Callable[[BaseRequest, str, str], Awaitable[StreamResponse]]
+
+_SECOND = 10**9
+
+_log = logging.getLogger("ligan.registry")
+
+
+class RegistryApi:
+    """What an aiohttp server calls for each request. Made and closed in the loop's thread."""
+
+    def __init__(self, storage: FilesystemStorage) -> None:
+        self._storage = storage
+        self._index = open_index(storage.index)
+        self._reader = self._index.read()
+        self._writer = ThreadPoolExecutor(1, "ligan-index")
+        self._writing: Index = self._writer.submit(open_index, storage.index).result()
+        self._receiver = Receiver()
+        self._routes: dict[str, dict[str, Handler]] = {
+            "manifests": {
+                "GET": self._get_manifest,
+                "HEAD": self._get_manifest,
+                "PUT": self._put_manifest,
+                "DELETE": self._delete_manifest,
+            },
+            "blobs": {"GET": self._get_blob, "HEAD": self._head_blob, "DELETE": self._delete_blob},
+            "uploads": {
+                "POST": self._begin_upload,
+                "GET": self._get_upload,
+                "PATCH": self._append_upload,
+                "PUT": self._finish_upload,
+                "DELETE": self._cancel_upload,
+            },
+            "tags": {"GET": self._list_tags},
+            "referrers": {"GET": self._list_referrers},
+        }
+
+    def close(self) -> None:
+        self._receiver.close()
+        self._writer.submit(self._writing.close).result()
+        self._writer.shutdown()
+        self._index.close()
+
+    async def release_expired(self) -> int:
+        """Free what leases have kept whose time is over. Returns bytes."""
+        return await self._write(lambda index: release_expired(index, self._storage, time.time_ns()))
+
+    async def __call__(self, request: BaseRequest) -> StreamResponse:
+        """Answer a request. Raises nothing but what tells that the client is gone."""
+        try:
+            return await self._route(request)
+        except WrongOffset as error:
+            response = answer_to(error)
+            response.headers.update({"Range": _range(error.size), "Location": request.rel_url.raw_path})
+            return response
+        except LiganError as error:
+            return answer_to(error)
+        except ConnectionError:
+            raise
+        except Exception:  # noqa: BLE001  # logged whole, and no client ever sees a traceback
+            _log.exception("%s %s failed", request.method, request.path)
+            return fault(500, "UNKNOWN", "internal error: the server's log has the details")
+
+    async def _route(self, request: BaseRequest) -> StreamResponse:
+        path = request.path
+        if path in ("/v2/", "/v2"):
+            return _only_reading(request) or document({})
+        if path == "/v2/_catalog":
+            return _only_reading(request) or self._list_catalog(request)
+        kind, repository, rest = _split(path)
+        handlers = self._routes.get(kind)
+        if handlers is None:
+            return fault(404, "NOT_FOUND", "there is nothing here")
+        handler = handlers.get(request.method)
+        if handler is None:
+            response = fault(405, "UNSUPPORTED", f"{request.method} is not possible here")
+            response.headers["Allow"] = ", ".join(handlers)
+            return response
+        if not is_path(repository):
+            raise NameInvalid(f"invalid repository name: {repository:.255}")
+        return await handler(request, repository, rest)
+
+    async def _write(self, work: Callable[[Index], T]) -> T:
+        """Run what writes to the index, in its thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work, self._writing)
+
+    async def _get_manifest(self, request: BaseRequest, repository: str, reference: str) -> StreamResponse:
+        if ":" in reference:
+            found = reading.manifest_by_digest(self._reader, repository, _digest(reference))
+        elif is_tag(reference):
+            found = reading.manifest_by_tag(self._reader, repository, reference)
+        else:
+            raise ManifestUnknown(f"manifest unknown: {reference:.128} is no tag")
+        headers = {
+            **API_VERSION,
+            "Content-Type": found.media_type,
+            "Docker-Content-Digest": found.digest,
+            "ETag": f'"{found.digest}"',
+        }
+        if request.method == "HEAD":
+            return Response(headers=headers | {"Content-Length": str(len(found.raw))})
+        return Response(body=found.raw, headers=headers)
+
+    async def _put_manifest(self, request: BaseRequest, repository: str, reference: str) -> StreamResponse:
+        digest = _digest(reference) if ":" in reference else None
+        if digest is None and not is_tag(reference):
+            raise TagInvalid(f"invalid tag: {reference:.128}")
+        await ask_for_body(request)
+        pushed = read_pushed(await _read_document(request), request.headers.get("Content-Type", ""))
+        tag = "" if digest else reference
+        stored = await self._write(
+            lambda index: put_manifest(index, self._storage, repository, tag, digest, pushed, time.time_ns())
+        )
+        headers = {"Location": f"/v2/{repository}/manifests/{stored}", "Docker-Content-Digest": stored}
+        if pushed.subject:
+            headers["OCI-Subject"] = pushed.subject
+        return empty(201, headers)
+
+    async def _delete_manifest(
+        self, _request: BaseRequest, repository: str, reference: str
+    ) -> StreamResponse:
+        if ":" in reference:
+            digest = _digest(reference)
+            return await self._delete(repository, lambda removal: removal.remove_digest(digest))
+        return await self._delete(repository, lambda removal: removal.remove_tag(reference))
+
+    async def _delete_blob(self, _request: BaseRequest, repository: str, text: str) -> StreamResponse:
+        digest = _digest(text)
+        return await self._delete(repository, lambda removal: removal.remove_blob(digest))
+
+    async def _delete(self, repository: str, remove: Callable[[Removal], None]) -> StreamResponse:
+        """Answer once the bytes are off the disk, and say how many are, and which still wait for a lease."""
+
+        def work(index: Index) -> Deleted:
+            with index.write() as tx:
+                removal = Removal(tx, self._storage, repository, time.time_ns())
+                remove(removal)
+                deleted = removal.finish()
+            carry_out(index, self._storage)
+            return deleted
+
+        deleted = await self._write(work)
+        headers = {"Ligan-Freed": str(deleted.freed)}
+        if deleted.leased:
+            until = rfc3339nano(deleted.until // _SECOND)
+            headers["Ligan-Leased"] = f"{deleted.leased}; until={until}"
+        return empty(202, headers)
+
+    async def _get_blob(self, request: BaseRequest, repository: str, text: str) -> StreamResponse:
+        digest = _digest(text)
+        blob = reading.find_blob(self._reader, self._storage, repository, digest)
+        return await send_blob(request, blob, digest)
+
+    async def _head_blob(self, request: BaseRequest, repository: str, text: str) -> StreamResponse:
+        """Whoever asks may be about to push a manifest that names the blob: it stays for a while."""
+        digest = _digest(text)
+        blob = reading.find_blob(self._reader, self._storage, repository, digest)
+        await self._write(lambda index: renew_lease(index, self._storage, repository, digest, time.time_ns()))
+        return await send_blob(request, blob, digest)
+
+    async def _begin_upload(self, request: BaseRequest, repository: str, rest: str) -> StreamResponse:
+        if rest:
+            return fault(405, "UNSUPPORTED", "POST is not possible here")
+        query = request.query
+        now = time.time_ns()
+        if "mount" in query:
+            digest, source = _digest(query["mount"]), query.get("from", "")
+            mounted = await self._write(
+                lambda index: mount_blob(index, self._storage, repository, digest, source, now)
+            )
+            if mounted:
+                return _created(repository, digest)
+        wanted = _digest(query["digest"]) if "digest" in query else None
+        started = rfc3339nano(now // _SECOND)
+        name = await self._write(lambda index: begin_upload(index, self._storage, repository, now, started))
+        if wanted is None:
+            return _accepted(repository, name, 0)
+        return await self._complete(request, repository, name, wanted)
+
+    async def _get_upload(self, _request: BaseRequest, repository: str, name: str) -> StreamResponse:
+        upload = find_upload(self._reader, self._storage, repository, name)
+        return empty(
+            204,
+            {
+                "Location": _location(repository, name),
+                "Range": _range(upload.size),
+                "Docker-Upload-UUID": name,
+            },
+        )
+
+    async def _append_upload(self, request: BaseRequest, repository: str, name: str) -> StreamResponse:
+        upload, lock = self._receiver.share(find_upload(self._reader, self._storage, repository, name))
+        async with lock:
+            try:
+                await self._receiver.append(request, upload)
+            finally:
+                upload.close()
+        return _accepted(repository, name, upload.size)
+
+    async def _finish_upload(self, request: BaseRequest, repository: str, name: str) -> StreamResponse:
+        if "digest" not in request.query:
+            raise DigestInvalid("the digest of the blob is missing")
+        return await self._complete(request, repository, name, _digest(request.query["digest"]))
+
+    async def _complete(
+        self, request: BaseRequest, repository: str, name: str, wanted: Digest
+    ) -> StreamResponse:
+        """Take the last bytes, and make a blob of the upload. An upload of other bytes is dropped."""
+        upload, lock = self._receiver.share(find_upload(self._reader, self._storage, repository, name))
+        async with lock:
+            try:
+                await self._receiver.append(request, upload)
+                stored = await self._receiver.finish(upload, wanted)
+            except DigestInvalid:
+                await self._cancel(repository, name)
+                raise
+            finally:
+                upload.close()
+            now = time.time_ns()
+            await self._write(
+                lambda index: commit_blob(index, self._storage, repository, name, stored, wanted, now)
+            )
+        self._receiver.forget(name)
+        return _created(repository, wanted)
+
+    async def _cancel_upload(self, _request: BaseRequest, repository: str, name: str) -> StreamResponse:
+        await self._cancel(repository, name)
+        return empty(204, {})
+
+    async def _cancel(self, repository: str, name: str) -> None:
+        await self._write(lambda index: cancel_upload(index, self._storage, repository, name, time.time_ns()))
+        self._receiver.forget(name)
+
+    def _list_catalog(self, request: BaseRequest) -> Response:
+        count, last = _page(request)
+        names = reading.catalog(self._reader, last, count)
+        return _listing(request, {"repositories": names}, names, count)
+
+    async def _list_tags(self, request: BaseRequest, repository: str, _rest: str) -> StreamResponse:
+        count, last = _page(request)
+        names = reading.tags(self._reader, repository, last, count)
+        return _listing(request, {"name": repository, "tags": names}, names, count)
+
+    async def _list_referrers(self, request: BaseRequest, repository: str, subject: str) -> StreamResponse:
+        wanted = request.query.get("artifactType", "")
+        found = reading.referrers(self._reader, repository, _digest(subject), wanted)
+        index = {
+            "schemaVersion": 2,
+            "mediaType": OCI_INDEX,
+            "manifests": [_descriptor(each) for each in found],
+        }
+        response = document(index, Content_Type=OCI_INDEX)
+        if wanted:
+            response.headers["OCI-Filters-Applied"] = "artifactType"
+        return response
+
+
+def _only_reading(request: BaseRequest) -> Response | None:
+    if request.method in ("GET", "HEAD"):
+        return None
+    return fault(405, "UNSUPPORTED", f"{request.method} is not possible here")
+
+
+def _split(path: str) -> tuple[str, str, str]:
+    """Return what a path is about, the repository and the rest. A name may have any of the words in it."""
+    name, _, last = path.removeprefix("/v2/").rpartition("/")
+    if not path.startswith("/v2/"):
+        return "", "", ""
+    if name.endswith("/blobs/uploads"):
+        return "uploads", name.removesuffix("/blobs/uploads"), last
+    name, _, kind = name.rpartition("/")
+    if kind == "tags" and last != "list":
+        return "", "", ""
+    if kind == "blobs" and last == "uploads":
+        return "uploads", name, ""
+    return kind, name, last
+
+
+def _digest(text: str) -> Digest:
+    try:
+        return Digest.parse(text)
+    except Invalid as error:
+        raise DigestInvalid(f"{error.message}: {text:.160}") from None
+
+
+async def _read_document(request: BaseRequest) -> bytes:
+    """Return a manifest's bytes. Raises ManifestTooLarge."""
+    raw = bytearray()
+    while piece := await request.content.readany():
+        raw += piece
+        if len(raw) > MAX_DOCUMENT_SIZE:
+            raise ManifestTooLarge(f"a manifest has at most {MAX_DOCUMENT_SIZE} bytes")
+    return bytes(raw)
+
+
+def _page(request: BaseRequest) -> tuple[int, str]:
+    """Return how many items are asked for, negative for all, and after which. Raises PageInvalid."""
+    text, last = request.query.get("n", ""), request.query.get("last", "")
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise PageInvalid(f"invalid number of results: {text:.32}")
+    return int(text or "-1"), last
+
+
+def _listing(request: BaseRequest, content: dict[str, object], names: list[str], count: int) -> Response:
+    response = document(content)
+    if count > 0 and len(names) == count:
+        following = f"{request.path}?n={count}&last={quote(names[-1], safe='')}"
+        response.headers["Link"] = f'<{following}>; rel="next"'
+    return response
+
+
+def _descriptor(referrer: reading.Referrer) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "mediaType": referrer.media_type,
+        "digest": referrer.digest,
+        "size": referrer.size,
+    }
+    if referrer.artifact_type:
+        fields["artifactType"] = referrer.artifact_type
+    if referrer.annotations:
+        fields["annotations"] = json.loads(referrer.annotations)
+    return fields
+
+
+def _location(repository: str, upload: str) -> str:
+    return f"/v2/{repository}/blobs/uploads/{upload}"
+
+
+def _range(size: int) -> str:
+    return f"0-{max(size - 1, 0)}"
+
+
+def _accepted(repository: str, upload: str, size: int) -> Response:
+    location = _location(repository, upload)
+    return empty(202, {"Location": location, "Range": _range(size), "Docker-Upload-UUID": upload})
+
+
+def _created(repository: str, digest: str) -> Response:
+    return empty(201, {"Location": f"/v2/{repository}/blobs/{digest}", "Docker-Content-Digest": digest})

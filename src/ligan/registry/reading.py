@@ -1,0 +1,125 @@
+"""What a registry has, for whoever pulls or lists. Each is one or two look-ups by key."""
+
+from __future__ import annotations
+
+from ligan.registry.faults import BlobUnknown, ManifestUnknown, NameUnknown
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ligan.oci.digest import Digest
+    from ligan.registry.index.database import ReadTransaction
+    from ligan.registry.storage.role import Storage
+
+
+class StoredManifest(Value):
+    raw: bytes
+    media_type: str
+    digest: str
+
+
+class StoredBlob(Value):
+    """`path` is that of its file, which was there with all its bytes a moment ago."""
+
+    path: str
+    size: int
+
+
+class Referrer(Value):
+    """A manifest that names another as its subject. `annotations` are JSON, or empty."""
+
+    media_type: str
+    digest: str
+    size: int
+    artifact_type: str
+    annotations: str
+
+
+_MANIFEST = """SELECT document.raw, manifest.media_type, blob.digest FROM repository
+    {by} JOIN blob ON blob.key = manifest.blob JOIN document ON document.blob = blob.key"""
+_BY_TAG = _MANIFEST.format(
+    by="""JOIN tag ON tag.repository = repository.key AND tag.name = ?2
+          JOIN manifest ON manifest.key = tag.manifest"""
+)
+_BY_DIGEST = _MANIFEST.format(by="JOIN manifest ON manifest.repository = repository.key")
+
+
+def manifest_by_tag(tx: ReadTransaction, repository: str, tag: str) -> StoredManifest:
+    """Raises NameUnknown or ManifestUnknown."""
+    row = tx.one(f"{_BY_TAG} WHERE repository.name = ?1", (repository, tag))
+    return StoredManifest(*row) if row else _no_manifest(tx, repository, tag)
+
+
+def manifest_by_digest(tx: ReadTransaction, repository: str, digest: Digest) -> StoredManifest:
+    """Raises NameUnknown or ManifestUnknown. The answer has the digest that was asked for."""
+    name = file_digest(tx, digest)
+    row = tx.one(f"{_BY_DIGEST} WHERE repository.name = ?1 AND blob.digest = ?2", (repository, name))
+    return StoredManifest(row[0], row[1], digest) if row else _no_manifest(tx, repository, digest)
+
+
+def _no_manifest(tx: ReadTransaction, repository: str, reference: str) -> StoredManifest:
+    find_repository(tx, repository)
+    raise ManifestUnknown(f"manifest unknown: {repository} has no {reference}")
+
+
+def find_repository(tx: ReadTransaction, name: str) -> int:
+    """Return the repository's key. Raises NameUnknown."""
+    key = tx.value("SELECT key FROM repository WHERE name = ?", (name,))
+    if key is None:
+        raise NameUnknown(f"repository name not known to registry: {name}")
+    return int(key)
+
+
+def file_digest(tx: ReadTransaction, digest: str) -> str:
+    """Return the SHA-256 digest of the bytes that this digest names, or the digest itself."""
+    if digest.startswith("sha256:"):
+        return digest
+    known: str | None = tx.value(
+        "SELECT blob.digest FROM alias JOIN blob ON blob.key = alias.blob WHERE alias.digest = ?", (digest,)
+    )
+    return known or digest
+
+
+def find_blob(tx: ReadTransaction, storage: Storage, repository: str, digest: Digest) -> StoredBlob:
+    """Return a blob that the repository serves and the disk has. Raises NameUnknown or BlobUnknown."""
+    name = file_digest(tx, digest)
+    size = tx.value(
+        """SELECT blob.size FROM repository JOIN link ON link.repository = repository.key
+           JOIN blob ON blob.key = link.blob WHERE repository.name = ? AND blob.digest = ?""",
+        (repository, name),
+    )
+    if size is None:
+        find_repository(tx, repository)
+    if size is None or not storage.has_blob(name, size):
+        raise BlobUnknown(f"blob unknown to registry: {repository} has no {digest}")
+    return StoredBlob(storage.blob(name), size)
+
+
+def catalog(tx: ReadTransaction, last: str, count: int) -> list[str]:
+    """Return names of repositories with manifests, in order, after `last`; a negative count means all."""
+    return tx.column(
+        """SELECT name FROM repository WHERE name > ?
+           AND EXISTS (SELECT 1 FROM manifest WHERE manifest.repository = repository.key)
+           ORDER BY name LIMIT ?""",
+        (last, count),
+    )
+
+
+def tags(tx: ReadTransaction, repository: str, last: str, count: int) -> list[str]:
+    """Return tags in order, after `last`; a negative count means all. Raises NameUnknown."""
+    key = find_repository(tx, repository)
+    return tx.column(
+        "SELECT name FROM tag WHERE repository = ? AND name > ? ORDER BY name LIMIT ?", (key, last, count)
+    )
+
+
+def referrers(tx: ReadTransaction, repository: str, subject: str, artifact_type: str) -> list[Referrer]:
+    """Return who names this subject, of one artifact type or of all. The subject need not exist."""
+    rows = tx.all(
+        """SELECT media_type, digest, size, artifact_type, annotations FROM repository
+           JOIN manifest ON manifest.repository = repository.key AND manifest.subject = ?2
+           JOIN blob ON blob.key = manifest.blob
+           WHERE repository.name = ?1 AND (?3 = '' OR artifact_type = ?3) ORDER BY manifest.key""",
+        (repository, subject, artifact_type),
+    )
+    return [Referrer(*row) for row in rows]

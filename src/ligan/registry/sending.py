@@ -1,0 +1,119 @@
+"""Blobs on their way out: whole or a range (RFC 9110, section 14), from file to socket by the kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from aiohttp.web import Response, StreamResponse
+
+from ligan.registry.answers import API_VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aiohttp.web import BaseRequest
+
+    from ligan.registry.reading import StoredBlob
+
+_SMALL = 64 << 10
+"""Bytes that are read and sent in one piece."""
+
+_PIECE = 1 << 20
+_FLUSH_SECONDS = 0.002
+
+
+async def send_blob(request: BaseRequest, blob: StoredBlob, digest: str) -> StreamResponse:
+    """Answer with a blob. The file is opened first: a delete from now on does not break the answer off."""
+    file = os.open(blob.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        wanted = read_range(request.headers.get("Range", ""), blob.size)
+        headers = {
+            **API_VERSION,
+            "Accept-Ranges": "bytes",
+            "Cache-Control": "max-age=31536000",
+            "Content-Type": "application/octet-stream",
+            "Docker-Content-Digest": digest,
+            "ETag": f'"{digest}"',
+        }
+        if wanted is None:
+            return Response(status=416, headers=API_VERSION | {"Content-Range": f"bytes */{blob.size}"})
+        status, first, length = (206, *wanted) if wanted != (0, blob.size) else (200, 0, blob.size)
+        if status == 206:
+            headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{blob.size}"
+        if request.method == "HEAD":
+            return Response(status=status, headers=headers | {"Content-Length": str(length)})
+        if length <= _SMALL:
+            return Response(status=status, headers=headers, body=os.pread(file, length, first))
+        response = StreamResponse(status=status, headers=headers)
+        response.content_length = length
+        await response.prepare(request)
+        await _send_file(request, file, first, length)
+        await response.write_eof()
+        return response
+    finally:
+        os.close(file)
+
+
+def read_range(header: str, size: int) -> tuple[int, int] | None:
+    """Return the first byte and the number of bytes that are asked for, or None where there are none such.
+
+    As the RFC has it, a header that cannot be read, or asks for several ranges, is as none.
+    """
+    unit, equals, span = header.partition("=")
+    first, dash, last = span.strip().partition("-")
+    everything = (0, size)
+    if unit.strip() != "bytes" or not equals or not dash or not (first or last):
+        return everything
+    if not all(part.isascii() and part.isdigit() and len(part) < 19 for part in (first, last) if part):
+        return everything
+    if not first:
+        length = min(int(last), size)
+        return (size - length, length) if length else None
+    start, end = int(first), min(int(last), size - 1) if last else size - 1
+    if last and int(last) < start:
+        return everything
+    return (start, end - start + 1) if start < size else None
+
+
+async def _send_file(request: BaseRequest, file: int, first: int, length: int) -> None:
+    """Have the kernel copy from the file to the socket. Raises ConnectionError where the client goes.
+
+    uvloop has no sendfile of its own, and lets nobody wait for its sockets: a second descriptor of the
+    same socket does.
+    """
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError
+    while transport.get_write_buffer_size():  # the headers come first
+        await asyncio.sleep(_FLUSH_SECONDS)
+        if transport.is_closing():
+            raise ConnectionResetError
+    socket = os.dup(transport.get_extra_info("socket").fileno())
+    try:
+        while length:
+            try:
+                sent = os.sendfile(socket, file, first, min(length, _PIECE))
+            except BlockingIOError:
+                await _writable(socket)
+                continue
+            if not sent:
+                raise ConnectionResetError("the file has become shorter")
+            first, length = first + sent, length - sent
+            await asyncio.sleep(0)  # others want the loop too
+    finally:
+        os.close(socket)
+
+
+async def _writable(socket: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    loop.add_writer(socket, _settle, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_writer(socket)
+
+
+def _settle(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)

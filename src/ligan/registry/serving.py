@@ -1,0 +1,167 @@
+"""The life of a registry's server: one a folder, from its lock to a stop that leaves nothing under way."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import resource
+import signal
+
+import uvloop
+from aiohttp import web
+
+from ligan.errors import Busy, LiganError, Unavailable
+from ligan.registry.answers import fault
+from ligan.registry.http import RegistryApi
+from ligan.registry.index.database import create_index, explain, open_index
+from ligan.registry.recovery import recover
+from ligan.registry.storage.filesystem import FilesystemStorage
+
+LEASE_CHECK_SECONDS = 60.0
+_IDLE_SECONDS = 600.0
+_READ_BUFFER = 512 << 10
+_FILES = 1 << 16
+
+_log = logging.getLogger("ligan.registry")
+
+
+def open_registry(root: str) -> FilesystemStorage:
+    """On return the folder has an index of this schema. Raises Unavailable."""
+    storage = FilesystemStorage(root)
+    try:
+        storage.create()
+        create_index(storage.index)
+    except OSError as error:
+        raise explain(error, root) from error
+    return storage
+
+
+def serve(root: str, host: str, port: int, stop_seconds: float) -> None:
+    """Serve until SIGTERM or SIGINT, and until what was under way then has ended.
+
+    Refuses by raising a LiganError, before anything listens: Busy where a server has this folder, Conflict
+    where another registry has changed it.
+    """
+    storage = open_registry(root)
+    lock = lock_registry(storage)
+    try:
+        index = open_index(storage.index)
+        try:
+            recover(index, storage)
+        finally:
+            index.close()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(storage, host, port, stop_seconds))
+    finally:
+        os.close(lock)
+
+
+def lock_registry(storage: FilesystemStorage) -> int:
+    """Return a descriptor that keeps servers from this folder until it is closed. Raises Busy."""
+    lock = os.open(storage.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise Busy(
+            f"a registry already serves {storage.root}", "Stop it, or name another folder with --root."
+        ) from None
+    return lock
+
+
+class _Front:
+    """The outermost handler: answers to the last byte, and knows what is under way."""
+
+    def __init__(self, api: RegistryApi) -> None:
+        self._api = api
+        self.running: set[asyncio.Task[object]] = set()
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        task = asyncio.current_task()
+        assert task is not None
+        self.running.add(task)
+        try:
+            response = await self._api(request)
+            # aiohttp would do both after this call, which must last as long as the answer does.
+            await response.prepare(request)
+            await response.write_eof()
+        finally:
+            self.running.discard(task)
+        _log.debug("%s %s %d", request.method, request.path, response.status)
+        return response
+
+
+class _Connection(web.RequestHandler):
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no request with the registry's shape of an error."""
+        if isinstance(exc, ConnectionError) or request.writer.output_size > 0:
+            raise ConnectionError("the answer cannot be finished")
+        if status >= 500:
+            _log.error("%s %s failed", request.method, request.path, exc_info=exc)
+        response = fault(status, "UNKNOWN", "bad request" if status < 500 else "internal error")
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+async def _serve(storage: FilesystemStorage, host: str, port: int, stop_seconds: float) -> None:
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    api = RegistryApi(storage)
+    front = _Front(api)
+    server = _Server(
+        front,
+        access_log=None,
+        keepalive_timeout=_IDLE_SECONDS,
+        read_bufsize=_READ_BUFFER,
+        auto_decompress=False,  # a registry stores what it is sent
+    )
+    timer = asyncio.create_task(_release_leases(api))
+    try:
+        try:
+            listening = await loop.create_server(server, host, port)
+        except OSError as error:
+            raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        _log.info("listening on %s", ", ".join(_address(each) for each in listening.sockets))
+        await stopping.wait()
+        listening.close()
+        if front.running:
+            await asyncio.wait(front.running, timeout=stop_seconds)
+    finally:
+        timer.cancel()
+        await server.shutdown(0)
+        api.close()
+    _log.info("stopped")
+
+
+def _address(listening: object) -> str:
+    host, port = listening.getsockname()[:2]  # type: ignore[attr-defined]  # uvloop's sockets have no type
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def _release_leases(api: RegistryApi) -> None:
+    while True:
+        try:
+            freed = await api.release_expired()
+        except LiganError as error:
+            _log.error("cannot free what leases kept: %s", error.message)
+        else:
+            if freed:
+                _log.info("freed what leases kept: %d bytes", freed)
+        await asyncio.sleep(LEASE_CHECK_SECONDS)

@@ -1,0 +1,1 @@
+"""Where a registry's bytes and links are: the layout of `registry:2`."""

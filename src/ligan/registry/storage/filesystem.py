@@ -1,0 +1,237 @@
+"""The layout of `registry:2` below ROOT/docker/registry/v2, and Ligan's own folders below ROOT/ligan.
+
+blobs/sha256/<hh>/<hex>/data                             layers, configs and manifests
+repositories/<name>/_layers/<alg>/<hex>/link             the repository serves this blob
+repositories/<name>/_manifests/revisions/<alg>/<hex>/link    and this manifest
+repositories/<name>/_manifests/tags/<tag>/current/link   what a tag points to
+repositories/<name>/_manifests/tags/<tag>/index/<alg>/<hex>/link  what it has ever pointed to
+repositories/<name>/_uploads/<uuid>/{data,startedat}     an upload under way
+
+A link holds `sha256:<hex>`, without a newline: `registry:2` fails on one. Nobody else joins paths.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OF_A_REPOSITORY = ("_layers", "_manifests", "_uploads")
+
+
+class FilesystemStorage:
+    """A registry's folder. Folders of the outbox are below `v2`; one writer at a time writes."""
+
+    def __init__(self, root: str) -> None:
+        """`root` is absolute."""
+        self.root = root
+        self._v2 = f"{root}/docker/registry/v2"
+        self._own = f"{root}/ligan"
+        self.index = f"{self._own}/index.db"
+        self.lock = f"{self._own}/server.lock"
+        self._ingest = f"{self._own}/ingest"
+        self._trash = f"{self._own}/trash"
+
+    def create(self) -> None:
+        """On return every folder is there that is not a repository's."""
+        for path in (f"{self._v2}/blobs/sha256", f"{self._v2}/repositories", self._ingest, self._trash):
+            make_folder(path)
+
+    def blob(self, digest: str) -> str:
+        """The path of a blob's bytes, by its SHA-256 digest."""
+        return f"{self._v2}/{self.blob_folder(digest)}/data"
+
+    def blob_folder(self, digest: str) -> str:
+        algorithm, _, name = digest.partition(":")
+        return f"blobs/{algorithm}/{name[:2]}/{name}"
+
+    def layer_folder(self, repository: str, digest: str) -> str:
+        return f"repositories/{repository}/_layers/{digest.replace(':', '/')}"
+
+    def revision_folder(self, repository: str, digest: str) -> str:
+        return f"repositories/{repository}/_manifests/revisions/{digest.replace(':', '/')}"
+
+    def tag_folder(self, repository: str, tag: str) -> str:
+        return f"repositories/{repository}/_manifests/tags/{tag}"
+
+    def tag_index_folder(self, repository: str, tag: str, digest: str) -> str:
+        return f"{self.tag_folder(repository, tag)}/index/{digest.replace(':', '/')}"
+
+    def repository_folders(self, repository: str) -> list[str]:
+        """What is the repository's own: below the same folder lie those nested in it."""
+        return [f"repositories/{repository}/{name}" for name in _OF_A_REPOSITORY]
+
+    def upload(self, repository: str, upload: str) -> str:
+        """The path of an upload's folder."""
+        return f"{self._v2}/repositories/{repository}/_uploads/{upload}"
+
+    def incoming(self, name: str) -> str:
+        """The path of a manifest on its way in."""
+        return f"{self._ingest}/{name}"
+
+    def all_incoming(self) -> list[str]:
+        return os.listdir(self._ingest)
+
+    def has_blob(self, digest: str, size: int) -> bool:
+        """Ask the disk itself whether the bytes are there, all of them."""
+        try:
+            return os.stat(self.blob(digest)).st_size == size
+        except FileNotFoundError:
+            return False
+
+    def keep(self, source: str, digest: str) -> None:
+        """Give a durable file the blob's name too, durably, in place of what may have it."""
+        target = self.blob(digest)
+        make_folder(os.path.dirname(target))
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            os.unlink(target)
+            os.link(source, target)
+        sync_folder(os.path.dirname(target))
+
+    def write_layer_link(self, repository: str, name: str, digest: str) -> None:
+        """Let the repository serve a blob under the digest `name`; `digest` is that of its file."""
+        self._write_link(self.layer_folder(repository, name), digest)
+
+    def write_manifest_links(self, repository: str, name: str, digest: str) -> None:
+        # A repository without _layers is invisible to registry:2's garbage collector, which then
+        # takes its manifests for unused.
+        make_folder(f"{self._v2}/repositories/{repository}/_layers")
+        self._write_link(self.revision_folder(repository, name), digest)
+
+    def write_tag(self, repository: str, tag: str, digest: str) -> None:
+        self._write_link(self.tag_index_folder(repository, tag, digest), digest)
+        self._write_link(f"{self.tag_folder(repository, tag)}/current", digest)
+
+    def _write_link(self, folder: str, digest: str) -> None:
+        path = f"{self._v2}/{folder}"
+        make_folder(path)
+        write_durably(f"{path}/link", digest.encode())
+
+    def trash(self, path: str) -> None:
+        """Take a folder of the outbox away, to be unlinked later. It may have gone already."""
+        source = f"{self._v2}/{path}"
+        try:
+            os.rename(source, f"{self._trash}/{os.urandom(16).hex()}")
+        except FileNotFoundError:
+            pass  # a sweep before this one was killed between its renames and its commit
+        parent = os.path.dirname(source)
+        try:
+            if path.endswith(_OF_A_REPOSITORY):
+                _remove_empty(parent, f"{self._v2}/repositories")
+            else:
+                sync_folder(parent)
+        except FileNotFoundError:
+            pass  # gone with a repository
+
+    def empty_trash(self) -> None:
+        """On return the bytes of what was trashed are off the disk."""
+        for name in os.listdir(self._trash):
+            shutil.rmtree(f"{self._trash}/{name}", ignore_errors=True)
+
+    def repositories(self) -> Iterator[str]:
+        """Yield the names of the repositories on the disk."""
+        base = f"{self._v2}/repositories"
+        for folder, names, _files in os.walk(base):
+            if any(name in names for name in _OF_A_REPOSITORY):
+                yield os.path.relpath(folder, base)
+            names[:] = [name for name in names if not name.startswith("_")]
+
+    def tags(self, repository: str) -> dict[str, str]:
+        """Return what the links on disk say of a repository's tags."""
+        folder = f"{self._v2}/repositories/{repository}/_manifests/tags"
+        return {tag: _read(f"{folder}/{tag}/current/link") for tag in _list(folder)}
+
+    def revisions(self, repository: str) -> set[str]:
+        """Return the digests that the revision links on disk hold."""
+        folder = f"{self._v2}/repositories/{repository}/_manifests/revisions"
+        return {
+            _read(f"{folder}/{algorithm}/{name}/link")
+            for algorithm in _list(folder)
+            for name in _list(f"{folder}/{algorithm}")
+        }
+
+    def layer_links(self, repository: str) -> list[str]:
+        folder = f"{self._v2}/repositories/{repository}/_layers"
+        return [
+            f"{algorithm}:{name}" for algorithm in _list(folder) for name in _list(f"{folder}/{algorithm}")
+        ]
+
+    def uploads(self, repository: str) -> list[str]:
+        return _list(f"{self._v2}/repositories/{repository}/_uploads")
+
+    def blobs(self) -> Iterator[tuple[str, int]]:
+        """Yield every blob on the disk, and its bytes."""
+        base = f"{self._v2}/blobs"
+        for algorithm in _list(base):
+            for start in _list(f"{base}/{algorithm}"):
+                for name in _list(f"{base}/{algorithm}/{start}"):
+                    path = f"{base}/{algorithm}/{start}/{name}/data"
+                    yield f"{algorithm}:{name}", os.path.getsize(path)
+
+
+def make_folder(path: str) -> None:
+    """On return the folder is there, and its name and those of its parents are durable."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    make_folder(parent)
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        return
+    sync_folder(parent)
+
+
+def sync_folder(path: str) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_durably(path: str, data: bytes) -> None:
+    """On return the file holds `data` and nothing else, whenever the power goes."""
+    if _read(path).encode("latin-1", "replace") == data:
+        return
+    # In a folder of links a name beside `link` is ignored by registry:2.
+    beside = f"{path}.tmp"
+    with open(beside, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(beside, path)
+    sync_folder(os.path.dirname(path))
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="latin-1") as file:
+            return file.read(256).strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
+def _list(path: str) -> list[str]:
+    try:
+        return sorted(os.listdir(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _remove_empty(path: str, top: str) -> None:
+    """Remove a folder and its parents below `top`, as far as they are empty."""
+    while path != top:
+        try:
+            os.rmdir(path)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            break  # something nested is left
+        path = os.path.dirname(path)
+    sync_folder(path)

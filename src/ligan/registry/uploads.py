@@ -1,0 +1,111 @@
+"""The bytes of uploads: appended, hashed as they come, and hashed anew where a process before began them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+
+from ligan.errors import NotFound
+from ligan.oci.digest import Digest
+from ligan.registry.deleting import Removal, carry_out
+from ligan.registry.faults import DigestInvalid, UploadUnknown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ligan.registry.index.database import Index, ReadTransaction
+    from ligan.registry.storage.role import Storage
+
+_PIECE = 1 << 20
+
+
+class Upload:
+    """One upload. Its file is open while a request writes to it."""
+
+    def __init__(self, repository: str, name: str, folder: str) -> None:
+        self.repository = repository
+        self.name = name
+        self._path = f"{folder}/data"
+        self._hash = hashlib.sha256()
+        self._hashed = 0
+        self._file = -1
+
+    @property
+    def size(self) -> int:
+        """The bytes that are on the disk."""
+        try:
+            return os.stat(self._path).st_size
+        except FileNotFoundError:
+            raise UploadUnknown(f"blob upload unknown to registry: {self.name}") from None
+
+    def open(self) -> None:
+        """Begin to append. Reads what is there already where this process has not hashed it."""
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise UploadUnknown(f"blob upload unknown to registry: {self.name}") from None
+        if self._hashed != os.fstat(self._file).st_size:
+            self._hash = hashlib.sha256()
+            self._hashed = 0
+            while piece := os.pread(self._file, _PIECE, self._hashed):
+                self._hash.update(piece)
+                self._hashed += len(piece)
+
+    def append(self, pieces: Sequence[bytes]) -> None:
+        for piece in pieces:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+            self._hash.update(piece)
+            self._hashed += len(piece)
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def finish(self, wanted: Digest) -> Digest:
+        """On return the bytes are durable. Returns their SHA-256 digest; raises DigestInvalid."""
+        stored = Digest(f"sha256:{self._hash.hexdigest()}")
+        found = stored if wanted.algorithm == "sha256" else hash_file(self._path, wanted)
+        if found != wanted:
+            raise DigestInvalid(f"provided digest did not match uploaded content: it is {found}")
+        os.fsync(self._file)
+        return stored
+
+
+def hash_file(path: str, like: Digest) -> str:
+    """Return the digest of a file's bytes, by the algorithm of another digest."""
+    hashing = like.new_hash()
+    with open(path, "rb") as file:
+        while piece := file.read(_PIECE):
+            hashing.update(piece)
+    return f"{like.algorithm}:{hashing.hexdigest()}"
+
+
+def find_upload(tx: ReadTransaction, storage: Storage, repository: str, name: str) -> Upload:
+    """Raises UploadUnknown."""
+    row = tx.one(
+        """SELECT 1 FROM upload JOIN repository ON repository.key = upload.repository
+           WHERE upload.id = ? AND repository.name = ?""",
+        (name, repository),
+    )
+    if row is None:
+        raise UploadUnknown(f"blob upload unknown to registry: {name}")
+    return Upload(repository, name, storage.upload(repository, name))
+
+
+def cancel_upload(index: Index, storage: Storage, repository: str, name: str, now: int) -> None:
+    """On return nothing is left of the upload. Raises UploadUnknown."""
+    with index.write() as tx:
+        find_upload(tx, storage, repository, name)
+        tx.execute("DELETE FROM upload WHERE id = ?", (name,))
+    shutil.rmtree(storage.upload(repository, name), ignore_errors=True)
+    with index.write() as tx:
+        try:
+            Removal(tx, storage, repository, now).finish()
+        except NotFound:
+            return  # another delete was first
+    carry_out(index, storage)

@@ -1,0 +1,59 @@
+"""What a registry's repositories take on the disk, shared and alone."""
+
+from __future__ import annotations
+
+from ligan.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ligan.registry.index.database import ReadTransaction
+
+
+class RepositoryUsage(Value):
+    """`bytes` are of all blobs that the repository has, `alone` of those that no other has."""
+
+    name: str
+    tags: int
+    manifests: int
+    bytes: int
+    alone: int
+
+
+class TagUsage(Value):
+    """`moved` is when the tag was last pushed, in nanoseconds since 1970."""
+
+    name: str
+    digest: str
+    media_type: str
+    moved: int
+
+
+_HELD = "SELECT repository, blob FROM link UNION SELECT repository, blob FROM manifest"
+
+
+def repositories(tx: ReadTransaction) -> list[RepositoryUsage]:
+    """Return every repository that has something, uploads apart, by name."""
+    rows = tx.all(
+        f"""WITH held AS ({_HELD}), holders AS (SELECT blob, COUNT(*) AS number FROM held GROUP BY blob),
+            taken AS (SELECT repository, SUM(size) AS bytes, SUM(IIF(number = 1, size, 0)) AS alone
+                      FROM held JOIN blob ON blob.key = held.blob JOIN holders ON holders.blob = held.blob
+                      GROUP BY repository)
+            SELECT name, (SELECT COUNT(*) FROM tag WHERE tag.repository = repository.key),
+                   (SELECT COUNT(*) FROM manifest WHERE manifest.repository = repository.key), bytes, alone
+            FROM taken JOIN repository ON repository.key = taken.repository ORDER BY name"""
+    )
+    return [RepositoryUsage(*row) for row in rows]
+
+
+def blob_bytes(tx: ReadTransaction) -> int:
+    """Return the bytes of all blobs."""
+    return int(tx.value("SELECT COALESCE(SUM(size), 0) FROM blob"))
+
+
+def tags(tx: ReadTransaction, repository: int) -> list[TagUsage]:
+    rows = tx.all(
+        """SELECT tag.name, digest, media_type, moved FROM tag JOIN manifest ON manifest.key = tag.manifest
+           JOIN blob ON blob.key = manifest.blob WHERE tag.repository = ? ORDER BY tag.name""",
+        (repository,),
+    )
+    return [TagUsage(*row) for row in rows]
