@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.bundles import SECONDS
 from tests.support.dockers import docker
 from tests.support.serving import serving
 from tests.support.terminals import terminal
@@ -93,6 +94,26 @@ def test_stdin_ends_and_output_goes_on(isolated: Daemon) -> None:
 def test_exit_status_of_a_run_that_removes(isolated: Daemon, words: list[str], status: int) -> None:
     docker(isolated, "run", "--rm", "busybox", *words, status=status)
     assert docker(isolated, "ps", "-aq") == ""
+
+
+def test_logs_of_limited_size_are_rotated(isolated: Daemon, store_root: str) -> None:
+    script = (
+        "i=0; while [ $i -lt 30 ]; do i=$((i+1)); echo line $i; done;"
+        "until [ -e /go ]; do usleep 10000; done; echo the last"
+    )
+    limits = ("--log-opt", "max-size=1k", "--log-opt", "max-file=2")
+    container = docker(isolated, "run", "-d", "--name", "log", *limits, "busybox", "sh", "-c", script).strip()
+    with subprocess.Popen(
+        ["docker", "-H", isolated.host, "logs", "-f", "log"], stdout=subprocess.PIPE, text=True
+    ) as follower:
+        deadline = time.monotonic() + SECONDS
+        while not os.path.exists(f"{store_root}/containers/{container}/log.1"):
+            assert time.monotonic() < deadline
+        docker(isolated, "exec", "log", "touch", "/go")
+        followed = follower.communicate(timeout=SECONDS)[0]
+    assert followed.splitlines() == [*[f"line {number}" for number in range(1, 31)], "the last"]
+    assert docker(isolated, "logs", "log") == followed
+    assert docker(isolated, "logs", "--tail", "2", "log") == "line 30\nthe last\n"
 
 
 def test_logs(isolated: Daemon) -> None:

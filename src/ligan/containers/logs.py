@@ -139,10 +139,12 @@ class _Reader:
             file, start = self._waiting.pop(0)
             file.seek(start)
         elif self._file is None or self._was_replaced():
-            try:
-                file = _open(self._path)
-            except FileNotFoundError:
+            # Of a slow reader the log may have been begun anew more than once.
+            newer = self._newer()
+            if not newer:
                 return False
+            file, *later = newer
+            self._waiting = [(other, 0) for other in later]
         else:
             return False
         if self._file is not None:
@@ -162,20 +164,43 @@ class _Reader:
             return ours.st_size == self._file.tell()
         return False
 
+    def _newer(self) -> list[BinaryIO]:
+        """Return the files that were begun after the one that is being read, open, the oldest first."""
+        files = _files(self._path)
+        if self._file is not None:
+            own = _identity(self._file)
+            place = next((at for at, file in enumerate(files) if _identity(file) == own), -1)
+            for file in files[: place + 1]:
+                file.close()
+            del files[: place + 1]
+        return files
+
+
+def _identity(file: BinaryIO) -> tuple[int, int]:
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino
+
 
 def _open(path: str) -> BinaryIO:
     return open(path, "rb", buffering=0)
 
 
 def _files(path: str) -> list[BinaryIO]:
-    """Return the log's files, oldest first, open: a rotation meanwhile changes nothing."""
-    found: list[BinaryIO] = []
-    for name in [path, *_rotated(path)]:
-        try:
-            found.append(_open(name))
-        except FileNotFoundError:
-            pass  # rotated away just now: its lines are in a file that was opened before
-    return found[::-1]
+    """Return the log's files, oldest first, each once, open: a rotation afterwards changes nothing."""
+    while True:
+        found: dict[tuple[int, int], BinaryIO] = {}
+        names = [path, *_rotated(path)]
+        for name in names:
+            try:
+                file = _open(name)
+            except FileNotFoundError:
+                continue
+            if found.setdefault(_identity(file), file) is not file:
+                file.close()
+        if len(found) == len(names) or not os.path.exists(path):
+            return list(found.values())[::-1]
+        for file in found.values():
+            file.close()  # it was rotated meanwhile, so that one may have been missed
 
 
 def _rotated(path: str) -> list[str]:

@@ -52,7 +52,7 @@ def end(store: Store, name: str) -> Ended:
     return ended(store, current(store, name).id)
 
 
-_ROTATE_MILLISECONDS = 5000
+_ROTATE_MILLISECONDS = 1000
 """How often the daemon looks at the logs that have a limit."""
 
 CONDITIONS = ("not-running", "next-exit", "removed")

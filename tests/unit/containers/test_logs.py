@@ -114,6 +114,30 @@ def test_follow_yields_what_is_added_until_the_end(tmp_path: Path) -> None:
     assert [line.text for line in lines] == [b"last\n"]
 
 
+def test_a_slow_follower_misses_nothing_of_several_rotations(tmp_path: Path) -> None:
+    write(tmp_path, [entry(0, "0")])
+    running = Running()
+    lines = read_logs(str(tmp_path), LogRequest(follow=True), running)
+    assert next(lines).text == b"0\n"
+    for number in range(1, 4):
+        assert rotate(str(tmp_path), 1, 5)
+        write(tmp_path, [entry(number, str(number))])
+    running.ended.set()
+    assert [line.text for line in lines] == [b"1\n", b"2\n", b"3\n"]
+
+
+def test_a_follower_goes_on_after_what_was_dropped(tmp_path: Path) -> None:
+    write(tmp_path, [entry(0, "0")])
+    running = Running()
+    lines = read_logs(str(tmp_path), LogRequest(follow=True), running)
+    assert next(lines).text == b"0\n"
+    for number in range(1, 4):
+        assert rotate(str(tmp_path), 1, 2)
+        write(tmp_path, [entry(number, str(number))])
+    running.ended.set()
+    assert [line.text for line in lines] == [b"2\n", b"3\n"]
+
+
 def test_follow_waits_for_a_log_that_is_yet_to_be(tmp_path: Path) -> None:
     running = Running()
     found: list[bytes] = []
