@@ -6,6 +6,7 @@ import base64
 import gc
 import io
 import json
+import os
 import socket
 import time
 from contextlib import closing
@@ -17,6 +18,7 @@ import docker.errors
 import pytest
 
 from tests.differential.builds import MTIME, File, Files, context
+from tests.support import registry
 from tests.support.asking import ask
 from tests.support.homes import Home
 
@@ -187,17 +189,35 @@ def test_a_daemon_that_is_killed_leaves_a_sound_store(isolated: Daemon, store_ro
         home.close()
 
 
-def test_credentials_and_hosts_reach_what_they_are_for(isolated: Daemon) -> None:
-    config = {"127.0.0.1:1": {"username": "u", "password": "p"}}
-    header = base64.urlsafe_b64encode(json.dumps(config).encode()).decode()
-    answer = build(
-        isolated, "FROM 127.0.0.1:1/no/such\n", headers={"X-Registry-Config": header, "Connection": "close"}
-    )
-    assert "127.0.0.1:1" in answer.lines[-1]["error"]
+def test_hosts_and_networks_reach_commands(isolated: Daemon) -> None:
     answer = build(
         isolated, "FROM busybox\nRUN grep other /etc/hosts\n", extrahosts="other:10.1.2.3", networkmode="none"
     )
     assert "10.1.2.3\tother" in said(answer)
+
+
+@pytest.mark.docker_registry
+def test_a_base_is_pulled_with_the_credentials_of_the_request(
+    isolated: Daemon, client: Any, tmp_path: os.PathLike[str]
+) -> None:
+    folder = os.fspath(tmp_path)
+    os.mkdir(f"{folder}/registry")
+    with registry.running(f"{folder}/registry", registry.with_password(folder)) as address:
+        name, credentials = f"{address}/base", {"username": registry.USER, "password": registry.PASSWORD}
+        client.images.get("busybox").tag(name)
+        client.images.push(name, auth_config=credentials)
+        client.images.remove(name)
+        config = json.dumps({f"https://{address}/v1/": credentials}).encode()
+        known = {"X-Registry-Config": base64.urlsafe_b64encode(config).decode()}
+        for dockerfile in (f"FROM {name}\n", f"FROM busybox\nCOPY --from={name} /bin/sh /sh\n"):
+            refused = build(isolated, dockerfile)
+            assert (
+                "unauthorized" in refused.lines[-1]["error"] or "no basic auth" in refused.lines[-1]["error"]
+            )
+            answer = build(isolated, dockerfile, headers=known)
+            assert {"status": f"Status: Downloaded newer image for {name}:latest"} in answer.lines
+            assert "Successfully built" in said(answer)
+            client.images.remove(name)
 
 
 def test_docker_py(client: Any) -> None:

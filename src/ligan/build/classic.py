@@ -12,6 +12,7 @@ from ligan.build.classic_arguments import Arguments
 from ligan.build.classic_cache import Cache
 from ligan.build.classic_containers import Containers
 from ligan.build.classic_images import SCRATCH, Base
+from ligan.build.classic_platform import parse_platform
 from ligan.build.classic_stage import Stage
 from ligan.build.folder_tree import FolderTree
 from ligan.build.output import StageDone, Text
@@ -20,9 +21,12 @@ from ligan.dockerfile.words import expand
 from ligan.errors import Invalid, LiganError, NotFound
 from ligan.images import catalog
 from ligan.images.events import labels_of, record
+from ligan.images.host import host_platform
 from ligan.layers.snapshots import Snapshots
 from ligan.oci.digest import ImageID
+from ligan.oci.platform import normalise
 from ligan.oci.reference import parse
+from ligan.remote.progress import Message
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from ligan.build.trees import Tree
     from ligan.dockerfile.nodes import Dockerfile
     from ligan.dockerfile.nodes import Stage as StageNode
+    from ligan.oci.platform import Platform
     from ligan.oci.reference import Reference
     from ligan.store.store import Store
 
@@ -162,7 +167,7 @@ class Builder:
             is_wanted=is_wanted,
         )
         self._pull = pull
-        self._bases: dict[str, Base] = {}
+        self._platform = parse_platform(request.platform, host_platform()) if request.platform else None
         self._done: list[tuple[str, str]] = []
         self._step = 1
         self._steps = 0
@@ -218,7 +223,13 @@ class Builder:
 
     def _from(self, node: StageNode) -> Base:
         values = self.arguments.before()
-        platform = expand(node.platform, values, self.escape) or self.request.platform
+        platform = self._platform
+        if node.platform:
+            wanted = expand(node.platform, values, self.escape)
+            try:
+                platform = parse_platform(wanted, host_platform())
+            except Invalid as error:
+                raise Invalid(f"failed to parse platform {wanted}: {error}") from None
         name = expand(node.base, values, self.escape)
         if not name:
             raise Invalid(f"base name ({node.base}) should not be blank")
@@ -253,7 +264,7 @@ class Builder:
             if not 0 <= index < len(self._done):
                 raise Invalid("index out of bounds")
             return self._image(self._done[index][1])
-        return self.base(name, self.request.platform)
+        return self.base(name, self._platform)
 
     def _image(self, image: str) -> Base:
         """Return a stage's image, which for one from scratch without steps is none."""
@@ -262,35 +273,38 @@ class Builder:
         with self.store.database.read() as tx:
             return Base.of(self.store, catalog.resolve(tx, image).image)
 
-    def base(self, name: str, platform: str) -> Base:
-        """Return an image by its name, pulled where it is not here, or `--pull` wants it."""
-        if name in self._bases:
-            return self._bases[name]
-        found = None if self.request.pull else self._here(name, platform)
+    def base(self, name: str, platform: Platform | None) -> Base:
+        """Return an image by its name, of whatever platform if it is here, else pulled; so with `--pull`."""
+        found = None if self.request.pull else self._here(name)
+        if found is not None:
+            return found
+        self.output.flush()
+        self._pull(parse(name).with_default_tag().canonical, str(platform or ""))
+        found = self._here(name)
         if found is None:
-            self.output.flush()
-            self._pull(parse(name).with_default_tag().canonical, platform)
-            found = self._here(name, "")
-            if found is None:
-                raise NotFound(f"No such image: {name}")
-        self._bases[name] = found
+            raise NotFound(f"No such image: {name}")
+        if platform is not None:
+            self._warn_of_platform(name, platform, found)
         return found
 
-    def _here(self, name: str, platform: str) -> Base | None:
-        """Return the image of this name, or None where there is none for the platform."""
+    def _here(self, name: str) -> Base | None:
+        """Return the image of this name, or None where there is none."""
         try:
             with self.store.database.read() as tx:
-                image = catalog.resolve(tx, name).image
-                if platform and not _fits(tx, image.key, platform):
-                    return None
-                return Base.of(self.store, image)
+                return Base.of(self.store, catalog.resolve(tx, name).image)
         except (NotFound, Invalid):
             return None  # a pull says what is wrong with it
 
-
-def _fits(tx: Any, image: int, platform: str) -> bool:
-    from ligan.oci.platform import normalise
-    from ligan.oci.platform import parse as parse_platform
-
-    actual = normalise(*tx.one("SELECT os, architecture, variant FROM image WHERE key = ?", (image,)))
-    return actual.satisfies(parse_platform(platform))
+    def _warn_of_platform(self, name: str, wanted: Platform, found: Base) -> None:
+        """Say so where a registry gave an image of another platform."""
+        parts = [str(found.document.get(field) or "") for field in ("os", "architecture", "variant")]
+        actual = normalise(*parts)
+        if not actual.satisfies(wanted):
+            self.output.report(
+                Message(
+                    f"\nWARNING: Pulled image with specified platform ({wanted}), but the resulting image's "
+                    f"configured platform ({actual}) does not match.\n"
+                    "This is most likely caused by a bug in the build system that created the fetched image "
+                    f"({name}).\nPlease notify the image author to correct the configuration."
+                )
+            )
