@@ -16,7 +16,7 @@ import time
 from bench.contenders import opened
 from bench.report import markdown
 
-NAMES = ("startup", "list", "database", "delete", "save", "load", "api", "registry", "containers")
+NAMES = ("startup", "list", "database", "delete", "save", "load", "api", "registry", "containers", "build")
 
 
 def main() -> None:

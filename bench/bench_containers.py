@@ -60,7 +60,7 @@ def _loads(bench: Bench) -> list[Row]:
 
 
 def _short_runs(bench: Bench) -> list[Row]:
-    base = _base(bench)
+    base = base_images(bench)
     ligan, docker = bench.ligan("short"), bench.docker
     words = ("run", "--rm", "--network", "none", "busybox", "true")
     work: dict[str, Callable[[], Cost]] = {
@@ -81,7 +81,7 @@ def _short_runs(bench: Bench) -> list[Row]:
     return rows
 
 
-def _base(bench: Bench) -> str:
+def base_images(bench: Bench) -> str:
     """Return the path of the archive of base images that the tests have."""
     path = os.path.join(bench.folder, "base.tar")
     if not os.path.exists(path):
@@ -164,7 +164,7 @@ def _many_layers(bench: Bench) -> list[Row]:
     ligan = bench.ligan("layers")
     path = os.path.join(bench.folder, "layers.tar")
     with open(path, "wb") as file:
-        file.write(docker_archive(layered_images(_base(bench), (10, 120))))
+        file.write(docker_archive(layered_images(base_images(bench), (10, 120))))
     ligan.run("load", "--quiet", "--input", path)
     words = ("run", "--rm", "--network", "none")
     work = {
