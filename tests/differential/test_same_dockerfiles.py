@@ -32,3 +32,21 @@ def test_same_words(text: str, engines: tuple[Engine, Engine]) -> None:
     assert ours == theirs
     assert bool(our_image) == bool(their_image)
     assert bool(our_image) or text not in ODD
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"dockerfile": "FROM scratch\nENV a"},
+        {"dockerfile": ""},
+        {"Dockerfile": "FROM scratch\nCOPY . /\n", ".dockerignore": "[", "a": ""},
+        {"Dockerfile": "FROM scratch\nCOPY . /\n", ".dockerignore": "*\n!.dockerignore", "a": ""},
+        {"Dockerfile": "FROM scratch\nCOPY . /\n", ".dockerignore": "**/Docker*\n/.docker?gnore/", "a": ""},
+    ],
+    ids=str,
+)
+def test_same_words_of_files_beside(files: dict[str, str], engines: tuple[Engine, Engine]) -> None:
+    build = Build("", {**files}, {"nocache": "1"})
+    (theirs, their_image), (ours, our_image) = [engine.build(build) for engine in engines]
+    assert ours == theirs
+    assert not their_image or engines[1].describe(our_image) == engines[0].describe(their_image)

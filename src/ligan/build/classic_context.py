@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 _IGNORE_FILE = ".dockerignore"
 
 
-def take_dockerfile(tree: TarTree, name: str) -> str:
-    """Return the text of the Dockerfile; it leaves the context where .dockerignore says so.
+def take_dockerfile(tree: TarTree, name: str) -> tuple[str, str]:
+    """Return the text and the name of the Dockerfile; it leaves the context where .dockerignore says so.
 
-    Raises Invalid where there is none, or nothing in it.
+    Raises Invalid where there is none.
     """
     entry = tree.find(name)
     if entry is None and name == DOCKERFILE and tree.find(name.lower()) is not None:
@@ -40,11 +40,14 @@ def take_dockerfile(tree: TarTree, name: str) -> str:
     if ignored is not None and not ignored.is_folder:
         from ligan.dockerfile.ignore import Ignore
 
-        ignore = Ignore(tree.text(ignored))
+        try:
+            ignore = Ignore(tree.text(ignored))
+        except Invalid:
+            return text, name  # clients refuse such a file; Docker's daemon does not mind
         for path in (_IGNORE_FILE, name):
             if ignore.matches(path):
                 tree.remove(path)
-    return text
+    return text, name
 
 
 class Opened:
@@ -62,7 +65,7 @@ class Opened:
         self._lease = lease
 
     def __enter__(self) -> Opened:
-        tree, text = None, ""
+        tree, text, name = None, "", self._name
         if isinstance(self._context, str):
             tree, text = open_remote(self._context, self._lease)
         else:
@@ -70,8 +73,8 @@ class Opened:
         self.tree = FilesTree({}) if tree is None else tree
         try:
             if tree is not None:
-                text = take_dockerfile(tree, self._name)
-            self.dockerfile = parse(text, classic=True, name=self._name)
+                text, name = take_dockerfile(tree, self._name)
+            self.dockerfile = parse(text, classic=True, name=name)
         except BaseException:
             self.tree.close()
             raise

@@ -66,8 +66,6 @@ def plan(
     `given` are --build-arg, `predefined` the arguments that are there unasked; a stage whose name is in
     `contexts` is replaced by what that names.
     """
-    if not dockerfile.stages:
-        raise Invalid("dockerfile contains no stages to build" if dockerfile.source.strip() else _EMPTY)
     arguments = _global_arguments(dockerfile, given, predefined)
     stages = _Stages(dockerfile, arguments, contexts)
     index = stages.target(target)
@@ -90,9 +88,6 @@ def _find(names: Sequence[str], name: str, before: int) -> int | None:
         if names[number] and names[number].lower() == name.lower():
             return number
     return int(name) if name.isdecimal() and name.isascii() and int(name) < before else None
-
-
-_EMPTY = "the Dockerfile (Dockerfile) cannot be empty"
 
 
 def _global_arguments(

@@ -18,7 +18,6 @@ from ligan.dockerfile.nodes import Instruction
 from ligan.dockerfile.parse import parse, parse_trigger
 from ligan.errors import LiganError
 from ligan.images.host import host_platform
-from ligan.layers.snapshots.indexing import are_wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class Build:
         self.request = request
         self.trees = trees
         self.progress = progress
-        self.indexed = are_wanted(store)
+        self._is_indexed: bool | None = None
         self.locks = Locks(store.layout)
         self.dockerfile = parse(context.text, classic=False, name=context.name)
         self.platform = request.platform
@@ -65,7 +64,6 @@ class Build:
             self.dockerfile, request.arguments, _predefined(request), request.target, request.contexts
         )
         self.used: list[int] = []
-        self.consumed: set[str] = set()
         self._pull = pull
         self._stages: dict[int, _StageTask] = {}
         self._runs: list[Run] = []
@@ -77,6 +75,15 @@ class Build:
 
     def __exit__(self, *_exception: object) -> None:
         self.locks.__exit__()
+
+    @property
+    def indexed(self) -> bool:
+        """Whether layers are indexed as they are made. To find out takes a mount, the first time."""
+        if self._is_indexed is None:
+            from ligan.layers.snapshots.indexing import are_wanted
+
+            self._is_indexed = are_wanted(self.store)
+        return self._is_indexed
 
     def solve(self) -> Made:
         """Return what the target comes to, every needed stage made. Raises what failed first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from ligan.build import cache, layers
+from ligan.build import cache
 from ligan.build.bases import Made
 from ligan.build.graph import expanded, pairs
 from ligan.build.image import HistoryRow
@@ -156,7 +156,6 @@ class Stage:
                 value = self.expand(step, default)
             else:
                 value = outer.get(key)
-            self.build.consumed.add(key)
             self.arguments[key] = value
             shown.append(key if value is None else f"{key}={value}")
         self.record(f"ARG {' '.join(shown)}")
@@ -175,6 +174,7 @@ class Stage:
 
     def _folder(self, lease: Lease, path: str) -> NewLayer:
         """Return the layer that makes a folder, where it is not there."""
+        from ligan.build import layers
         from ligan.build.folders import folder_layer
 
         epoch = self.build.request.epoch
@@ -254,6 +254,8 @@ class Stage:
         vertex: Vertex,
         forget: Callable[[WriteTransaction], None],
     ) -> cache.Result:
+        from ligan.build import layers
+
         with self.store.lease() as lease:
             new = make(lease, vertex)
             now = self.store.now()
