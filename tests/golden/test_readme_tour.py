@@ -21,16 +21,17 @@ def _tour(part: int) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("part", "refusal"),
+    ("part", "refusals"),
     [
-        (1, "ligan rmi 3f2f000812a3"),
-        pytest.param(2, "ligan rmi notes:2.0", marks=pytest.mark.root),
+        (1, ["ligan rmi 3f2f000812a3"]),
+        pytest.param(2, ["ligan rmi notes:2.0"], marks=pytest.mark.root),
+        pytest.param(3, [], marks=pytest.mark.root),
     ],
 )
 def test_every_command_of_the_tour_does_what_its_comment_says(
-    store_root: str, part: int, refusal: str
+    store_root: str, part: int, refusals: list[str]
 ) -> None:
-    statuses = {}
+    refused = []
     environment = os.environ | {
         "LIGAN_ROOT": store_root,
         "LIGAN_UNDO_DISK_LIMIT": "100%",
@@ -41,8 +42,8 @@ def test_every_command_of_the_tour_does_what_its_comment_says(
         done = subprocess.run(
             command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )
-        statuses[command.split("#")[0].strip()] = done.returncode
-    refused = [command for command, status in statuses.items() if status]
-    assert refused == [refusal]
-    assert len(statuses) == len(commands) > 9
+        if done.returncode:
+            refused.append(command.split("#")[0].strip())
+    assert refused == refusals
+    assert len(commands) > 8
     Home(store_root).close()
