@@ -18,7 +18,6 @@ from ligan.build.tar_tree import open_tar
 from ligan.build.trees import Tree
 from ligan.build.urls import NoGitFolder, is_url
 from ligan.errors import Invalid, NotFound, Unavailable
-from ligan.images.importing import open_url
 from ligan.layers.beneath import open_root
 from ligan.layers.compression import detect
 from ligan.layers.tar import BLOCK, begins_archive
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from ligan.build.tar_tree import TarTree
     from ligan.dockerfile.ignore import Ignore
+    from ligan.images.importing import Download
     from ligan.layers.compression import Source as Readable
     from ligan.store.blobs import Lease
 
@@ -83,7 +83,7 @@ def open_context(
     if is_git(where):
         return _inside(FolderTree(clone(where, lease), NoGitFolder()), dockerfile, text)
     if is_url(where):
-        with open_url(where, proxies) as download:
+        with _download(where, proxies) as download:
             return _stream_context(download, lease, dockerfile, text)
     raise NotFound(f'unable to prepare context: path "{where}" not found')
 
@@ -98,9 +98,15 @@ def open_tree(where: str, lease: Lease, proxies: Mapping[str, str] | None = None
     if is_git(where):
         return FolderTree(clone(where, lease), NoGitFolder())
     if is_url(where):
-        with open_url(where, proxies) as download:
+        with _download(where, proxies) as download:
             return open_tar(download, lease)
     raise NotFound(f'unable to prepare context: path "{where}" not found')
+
+
+def _download(url: str, proxies: Mapping[str, str] | None) -> Download:
+    from ligan.images.importing import open_url  # most contexts are folders
+
+    return open_url(url, proxies)
 
 
 def _given(stdin: BinaryIO | None) -> BinaryIO:
@@ -230,7 +236,7 @@ def open_remote(
     if not is_url(url):
         raise Invalid(f"remoteURL ({url}) could not be recognized as URL")
     try:
-        download = open_url(url, proxies)
+        download = _download(url, proxies)
     except (NotFound, Unavailable) as error:
         raise type(error)(f"error downloading remote context {url}: {error}") from None
     with download:

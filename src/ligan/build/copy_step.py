@@ -8,19 +8,14 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 
-from ligan.build import layers
 from ligan.build.copying import (
     MissingSource,
-    Options,
     Source,
     check_destination,
-    copy_layer,
     destination_path,
     find_sources,
 )
 from ligan.build.folder_tree import FolderTree
-from ligan.build.modes import parse_mode
-from ligan.build.owners import owner_of
 from ligan.build.sums import content_digest
 from ligan.dockerfile.flags import flags_of
 from ligan.dockerfile.heredocs import parse_mark
@@ -163,6 +158,10 @@ class _Copy:
         )
 
     def make(self, lease: Lease, _vertex: Vertex) -> NewLayer:
+        from ligan.build import layers
+        from ligan.build.copying import Options, copy_layer
+        from ligan.build.modes import parse_mode
+
         stage, flags = self._stage, self._flags
         sources = self._sources()
         epoch = stage.build.request.epoch
@@ -189,6 +188,8 @@ class _Copy:
     def _owner_in(self, root: str | None) -> tuple[int, int] | None:
         if not self._owner:
             return None if self._from else (0, 0)
+        from ligan.build.owners import owner_of
+
         folder = root or self._stack.enter_context(self._stage.store.lease()).folder()
         with FolderTree(folder) as tree:
             return owner_of(tree, self._owner, classic=False)

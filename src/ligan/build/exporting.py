@@ -40,23 +40,33 @@ def export_image(build: Build, made: Made) -> BuildOutcome:
     names = [parse_tag_target(name) for name in build.request.names]
     with build.progress.begin("exporting to image") as vertex:
         vertex.status("exporting layers")
-        with store.lease() as lease:
-            staged = [lease.write(config.raw)]
-            now = store.now()
-            with store.database.write() as tx:
-                blobs = lease.commit(tx, staged)
-                image = catalog.create_image(tx, config, blobs[config.id], made.layer, built_locally=True)
-                replaced = tuple(
-                    found for name in names if (found := _give(tx, name, image, config, now)) is not None
-                )
-                replaced = tuple(item.replace(dangling=_is_dangling(tx, item.image)) for item in replaced)
-                cache.use(tx, build.used, now)
-                failpoints.hit("build.rows")
+        with store.database.write() as tx:
+            image = catalog.find_by_id(tx, config.id)  # of a build that made nothing new
+            if image is not None:
+                replaced = _name(tx, build, names, image, config)
+        if image is None:
+            with store.lease() as lease:
+                staged = [lease.write(config.raw)]
+                with store.database.write() as tx:
+                    blobs = lease.commit(tx, staged)
+                    image = catalog.create_image(tx, config, blobs[config.id], made.layer, built_locally=True)
+                    replaced = _name(tx, build, names, image, config)
+                    failpoints.hit("build.rows")
         vertex.status(f"writing image {config.id}")
         for name in names:
             vertex.status(f"naming to {name.canonical}")
     store.sweep()
     return BuildOutcome(config.id, replaced, config.raw)
+
+
+def _name(
+    tx: WriteTransaction, build: Build, names: list[Reference], image: ImageRow, config: ImageConfig
+) -> tuple[Replaced, ...]:
+    """Give the image its names, and note what of the cache was used. Returns whose the names were."""
+    now = build.store.now()
+    found = [_give(tx, name, image, config, now) for name in names]
+    cache.use(tx, build.used, now)
+    return tuple([item.replace(dangling=_is_dangling(tx, item.image)) for item in found if item is not None])
 
 
 def _give(

@@ -5,10 +5,9 @@ Source of words and history: BuildKit, frontend/dockerfile/dockerfile2llb (conve
 
 from __future__ import annotations
 
-from ligan.build import layers
 from ligan.build.bases import PROXIES
 from ligan.build.run_mounts import Mounts
-from ligan.build.runs import Command, Run
+from ligan.build.runs import Command
 from ligan.dockerfile.flags import flags_of
 from ligan.dockerfile.heredocs import parse_mark
 from ligan.dockerfile.mounts import parse_mount
@@ -17,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ligan.build.layers import NewLayer
     from ligan.build.progress import Vertex
+    from ligan.build.runs import Run
     from ligan.build.stage import Stage
     from ligan.dockerfile.nodes import Instruction
     from ligan.store.blobs import Lease
@@ -74,6 +74,9 @@ class _Runner:
         self._run: Run | None = None
 
     def make(self, lease: Lease, vertex: Vertex) -> NewLayer:
+        from ligan.build import layers
+        from ligan.build.runs import Run
+
         stage, build = self._stage, self._stage.build
         with self._mounts.made(lease) as (mounts, environment, prepare):
             command = self._command

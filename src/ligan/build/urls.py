@@ -14,7 +14,6 @@ from ligan.build.files_tree import FilesTree, file_entry
 from ligan.build.folder_tree import FolderTree
 from ligan.build.git import clone, is_git
 from ligan.errors import Invalid
-from ligan.images.importing import open_url
 from ligan.oci.digest import Digest
 
 TYPE_CHECKING = False
@@ -82,6 +81,8 @@ def fetch_file(
     Where nothing names it, see `check_named`. `checksum` is the digest that it has to have. Raises NotFound
     and Unavailable with what the server said, Invalid for a wrong digest.
     """
+    from ligan.images.importing import open_url
+
     with open_url(url, proxies) as download:
         download.watch(watch)
         wanted = Digest.parse(checksum) if checksum else None
