@@ -10,7 +10,7 @@ import os
 import stat
 
 from ligan.build.sums import entry_sum
-from ligan.build.trees import KINDS, NO_XATTRS, Entry, Tree, sort_key, without
+from ligan.build.trees import KINDS, NO_XATTRS, Entry, Tree, capability_of, sort_key, without
 from ligan.errors import Unavailable
 from ligan.images.source import Extent
 from ligan.layers.beneath import CHANGED, FILE, open_folder, open_root
@@ -158,10 +158,7 @@ class FolderTree(Tree):
             value = os.getxattr(f"/proc/self/fd/{folder}/{base}", CAPABILITY, follow_symlinks=False)
         except OSError:
             return NO_XATTRS
-        if value[3] == 3:
-            # Revision 3 adds the user that is root in a namespace, which is of no use outside of it.
-            value = value[:3] + b"\2" + value[4:20]
-        return {CAPABILITY: value}
+        return {CAPABILITY: capability_of(value)}
 
     def read(self, entry: Entry) -> Iterator[bytes]:
         with self.extent(entry) as extent:

@@ -13,7 +13,7 @@ import os
 from itertools import chain
 
 from ligan.build.sums import tarsum
-from ligan.build.trees import NO_XATTRS, Entry, Tree, sort_key
+from ligan.build.trees import NO_XATTRS, Entry, Tree, capability_of, sort_key
 from ligan.errors import Corrupt, Unavailable
 from ligan.images.source import Extent, ExtentReader, content_of, regular_file
 from ligan.layers.scan import path_in_layer
@@ -322,7 +322,9 @@ def _entry_of(member: Member, path: str) -> _Member:
 def _capability(member: Member) -> Mapping[str, bytes]:
     """Return the only attribute that a copy keeps. Raises Corrupt for those that no file could have."""
     attributes = xattrs_of(member)
-    return {CAPABILITY: attributes[CAPABILITY]} if CAPABILITY in attributes else NO_XATTRS
+    if CAPABILITY not in attributes:
+        return NO_XATTRS
+    return {CAPABILITY: capability_of(attributes[CAPABILITY])}
 
 
 def _attributes(member: Member) -> dict[str, bytes]:

@@ -215,6 +215,11 @@ def without(ignore: Ignore, entries: Iterable[Entry], stem: int = 0) -> Iterator
         yield entry
 
 
+def capability_of(value: bytes) -> bytes:
+    """Return a capability as layers have it: revision 3 names the root of a namespace, of no use outside."""
+    return value[:3] + b"\2" + value[4:20] if len(value) > 3 and value[3] == 3 else value
+
+
 def has_wildcards(path: str) -> bool:
     """Return whether Docker takes a source for a pattern."""
     escaped = False
