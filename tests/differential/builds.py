@@ -130,6 +130,41 @@ CASES: dict[str, list[Build]] = {
             'RUN ["/bin/busybox", "touch", "/x"]\nRUN ["/bin/busybox", "rm", "-r", "/all"]\n'
         )
     ],
+    "run makes all kinds of files": [
+        Build(
+            "FROM busybox\nRUN mkfifo /p; ln -s a /l; touch /h1; ln /h1 /h2; mknod /n c 1 3; chmod 4755 /h1; "
+            "chown -h 3:4 /l; touch '/é \n'; rm /etc/passwd\nRUN rm -r /home; echo x > /home; mv /var /var2\n"
+            "RUN echo y > /etc/hosts; echo z > /etc/resolv.conf; touch /etc/new /dev/foo\n"
+        )
+    ],
+    "run is killed": [Build("FROM busybox\nRUN kill -9 $$\n")],
+    "run without its user": [
+        Build("FROM busybox\nUSER foo\nRUN true\n"),
+        Build("FROM busybox\nRUN rm -f /etc/passwd; mkdir /etc/passwd\nRUN true\n"),
+    ],
+    "volumes": [
+        Build(
+            'FROM busybox\nVOLUME /v\nCOPY f /v/f\nRUN ls /v; touch /v/g\nVOLUME ["/a b"]\nRUN touch /x\n',
+            {"f": "f"},
+        )
+    ],
+    "quoting": [
+        Build(
+            'FROM busybox\nENV C="a\\"b" D=\'x $A\' E=a\\ b\nLABEL "a b"="c\\\nd"\n'
+            'CMD ["a\\tb", "\\u0001", "\\ud83d\\ude00", "`$x", "a\\nb"]\nENTRYPOINT ["<&>"]\n'
+        )
+    ],
+    "workdir through a link": [
+        Build(
+            "FROM busybox\nENV D=/d\nWORKDIR $D/x\nRUN ln -s /tmp /l\nWORKDIR /l/z\nRUN pwd\nCOPY f ./g/\n",
+            {"f": "f"},
+        )
+    ],
+    "triggers that fail": [
+        Build("FROM busybox\nONBUILD FOO\n"),
+        Build("FROM busybox\nONBUILD RUN exit 3\n", {}, {"t": "onb"}),
+        Build("FROM onb\n"),
+    ],
     "failing run": [Build("FROM busybox\nRUN touch /a\nRUN echo no; exit 7\n")],
     "missing command": [Build('FROM busybox\nRUN ["/nope"]\n')],
     "arguments": [

@@ -85,8 +85,12 @@ class Engine:
         for key in _OWN:
             document.pop(key, None)
         history = self.get(f"/images/{image}/history")
-        _, archive = self.ask("GET", f"/images/{image}/get")
-        config, contents = _saved(archive, len(layers))
+        # dockerd saves no image without layers.
+        config: Any = None
+        contents: list[Any] = []
+        if layers:
+            _, archive = self.ask("GET", f"/images/{image}/get")
+            config, contents = _saved(archive, len(layers))
         about = {"inspect": document, "history": history, "config": config}
         return {**json.loads(self.numbered(json.dumps(_timeless(about)))), "layers": contents}
 

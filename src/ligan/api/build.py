@@ -159,7 +159,7 @@ def _check(call: Call) -> None:
     if call.has("securityopt"):
         raise Invalid("The daemon on this platform does not support setting security options on build")
     isolation = call.text("isolation")
-    if isolation not in ("", "default", "process", "hyperv"):
+    if isolation not in ("", "default"):
         raise Invalid(f'Unsupported isolation: "{isolation}"')
     if call.on("squash"):
         raise Invalid("squash is only supported with experimental mode")

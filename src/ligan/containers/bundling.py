@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from ligan.containers import rows, spec
 from ligan.containers.host import Host, devices
@@ -170,22 +171,22 @@ def _read(path: str) -> str:
 def _user(container: Container, root: str) -> User:
     added = container.host_config.get("GroupAdd") or ()
     text = container.config.get("User") or ""
-    return resolve_user(text, *user_files(root), added)
+    return resolve_user(text, *user_files(root, text), added)
 
 
-def user_files(root: str) -> tuple[str, str]:
+def user_files(root: str, user: str) -> tuple[str, str]:
     """Return the texts of passwd and group of a root file system, empty where it has none.
 
-    A link in it leads nowhere outside.
+    A link in it leads nowhere outside. Raises Invalid where one is a folder: `user` is then not found.
     """
-    return _text_in(root, "etc/passwd"), _text_in(root, "etc/group")
+    return _text_in(root, "etc/passwd", user), _text_in(root, "etc/group", user)
 
 
 _MOST = 16 << 20
 """Bytes of passwd and group that are read: the files are the image's."""
 
 
-def _text_in(root: str, path: str) -> str:
+def _text_in(root: str, path: str, user: str) -> str:
     from ligan.layers import beneath
 
     folder = beneath.open_root(root)
@@ -195,6 +196,9 @@ def _text_in(root: str, path: str) -> str:
         return ""
     finally:
         os.close(folder)
+    if stat.S_ISDIR(os.fstat(file).st_mode):
+        os.close(file)
+        raise Invalid(f"unable to find user {user or 0}: read /{path}: is a directory")
     with open(file, "rb") as opened:
         return opened.read(_MOST).decode("utf-8", "surrogateescape")
 

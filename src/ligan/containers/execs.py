@@ -203,7 +203,7 @@ def _process(store: Store, container: Container, request: ExecRequest) -> Mappin
     with open(f"{store.layout.container(container.id)}/config.json", "rb") as file:
         document = json.load(file)
     root = document["root"]["path"]
-    user = resolve_user(request.user, *user_files(root)) if request.user else None
+    user = resolve_user(request.user, *user_files(root, request.user)) if request.user else None
     asked = {
         "Cmd": list(request.command),
         "Env": list(request.environment),

@@ -310,7 +310,8 @@ class Explained:
 def explain(error: sqlite3.Error | OSError, path: str) -> LiganError:
     """Turn an error of SQLite or the system into one for people; `path` is what was worked on."""
     if isinstance(error, OSError):
-        path = os.fsdecode(error.filename or path)
+        if isinstance(error.filename, str | bytes):  # not the number of an open file
+            path = os.fsdecode(error.filename)
         if error.errno in DISK_FULL:
             return _no_space(path)
         return Unavailable(f"cannot use {path}: {(error.strerror or str(error)).lower()}", _CHECK_DISK)
