@@ -247,6 +247,15 @@ def test_the_same_twice_with_an_epoch(builds: Builds) -> None:
     assert builds.home.engine.inspect_image(first)["Created"] == "2001-09-09T01:46:40Z"
 
 
+def test_steps_out_of_an_image(builds: Builds) -> None:
+    text = "FROM busybox\nRUN cat /proc/sys/kernel/random/uuid > /x\nRUN echo end > /end\n"
+    image = builds.build(text, names=("app:1",))
+    assert len(builds.home.engine.prune_build_cache({}, everything=True).removed) == 2
+    assert builds.build(text, cache_from=("app:1", "not/here:1")) == image
+    assert builds.cached == 3
+    assert len(builds.home.engine.build_cache()) == 2
+
+
 def test_triggers_of_the_base_image(builds: Builds) -> None:
     builds.build("FROM busybox\nONBUILD COPY f /f\nONBUILD RUN cat /f\n", {"f": "hello\n"}, names=("app:1",))
     image = builds.build("FROM app:1\nRUN echo end\n")

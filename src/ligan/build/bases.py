@@ -68,17 +68,19 @@ def image(store: Store, name: str, platform: str, *, refresh: bool, pull: Pull) 
     Raises what `pull` does, InvalidReference, and NoSuchImage for an image without a name.
     """
     if not refresh:
-        found = _local(store, name, platform)
+        found = local(store, name, platform)
         if found is not None:
             return found, False
     pull(store, name, platform)
-    found = _local(store, name, platform)
+    found = local(store, name, platform)
     if found is None:
         raise NoSuchImage(name)
     return found, True
 
 
-def _local(store: Store, name: str, platform: str) -> Made | None:
+def local(store: Store, name: str, platform: str) -> Made | None:
+    """Return what an image of this store has; None where it is not here for the platform."""
+
     def read(tx: ReadTransaction) -> Made | None:
         try:
             row = catalog.resolve(tx, name).image

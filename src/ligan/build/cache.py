@@ -92,6 +92,16 @@ def use(tx: WriteTransaction, rows: Sequence[int], now: int) -> None:
     )
 
 
+_MINUTE = 60 * 10**9
+
+
+def is_fresh(tx: ReadTransaction, rows: Sequence[int], now: int) -> bool:
+    """Return whether all these rows were used in the last minute: that is not worth another write."""
+    return not any(
+        tx.value("SELECT last_used < ? FROM build_cache WHERE key = ?", (now - _MINUTE, row)) for row in rows
+    )
+
+
 def add(tx: WriteTransaction, step: str, content: str | None, layer: int, description: str, now: int) -> int:
     """Write a new result of a step; its layer is live on return. Returns the key of the row."""
     row = tx.insert(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ligan.build.solver import Build
     from ligan.images.catalog import ImageRow
     from ligan.oci.reference import Reference
-    from ligan.store.db import WriteTransaction
+    from ligan.store.db import ReadTransaction, WriteTransaction
 
 
 def config_of(build: Build, made: Made) -> bytes:
@@ -38,13 +38,12 @@ def export_image(build: Build, made: Made) -> BuildOutcome:
     store = build.store
     config = ImageConfig.parse(config_of(build, made))
     names = [parse_tag_target(name) for name in build.request.names]
+    replaced: tuple[Replaced, ...] = ()
     with build.progress.begin("exporting to image") as vertex:
         vertex.status("exporting layers")
-        with store.database.write() as tx:
-            image = catalog.find_by_id(tx, config.id)  # of a build that made nothing new
-            if image is not None:
-                replaced = _name(tx, build, names, image, config)
-        if image is None:
+        with store.database.read() as tx:
+            is_done = _is_done(tx, build, names, config)
+        if not is_done:
             with store.lease() as lease:
                 staged = [lease.write(config.raw)]
                 with store.database.write() as tx:
@@ -57,6 +56,16 @@ def export_image(build: Build, made: Made) -> BuildOutcome:
             vertex.status(f"naming to {name.canonical}")
     store.sweep()
     return BuildOutcome(config.id, replaced, config.raw)
+
+
+def _is_done(tx: ReadTransaction, build: Build, names: list[Reference], config: ImageConfig) -> bool:
+    """Return whether a build of a moment ago has left nothing to write."""
+    image = catalog.find_by_id(tx, config.id)
+    return (
+        image is not None
+        and all(catalog.find_by_reference(tx, name.canonical) == image for name in names)
+        and cache.is_fresh(tx, build.used, build.store.now())
+    )
 
 
 def _name(

@@ -11,6 +11,8 @@ from ligan.build.folder_tree import FolderTree
 from ligan.build.graph import SCRATCH, StagePlan, needs_context, sources_of
 from ligan.build.sums import content_digest
 from ligan.errors import Invalid
+from ligan.oci.digest import ChainID, DiffID
+from ligan.oci.identity import chain_id
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -36,6 +38,31 @@ class _Image(Value):
     pulled: bool
 
 
+class KnownLayer(Value):
+    """A layer of an image: its chain ID, and when history says it was made, in nanoseconds since 1970."""
+
+    chain: ChainID
+    created: int
+
+
+def known_layers(store: Store, name: str) -> dict[tuple[ChainID | None, str], KnownLayer]:
+    """Return the layers of an image by the chain ID below and the row of history; none if it is not here."""
+    from ligan.oci.times import parse_time
+
+    made = bases.local(store, name, "")
+    if made is None:
+        return {}
+    found: dict[tuple[ChainID | None, str], KnownLayer] = {}
+    rows = [row for row in made.history if not row.empty_layer]
+    below: ChainID | None = None
+    for row, diff_id in zip(rows, made.diff_ids, strict=False):
+        chain = chain_id(below, DiffID(diff_id))
+        seconds, nanoseconds = parse_time((row.kept or {}).get("created") or "1970-01-01T00:00:00Z")
+        found[below, row.created_by] = KnownLayer(chain, seconds * 10**9 + nanoseconds)
+        below = chain
+    return found
+
+
 class Sources:
     """The sources of one build, looked up once each. For any thread."""
 
@@ -44,6 +71,7 @@ class Sources:
         self._images: dict[tuple[str, str], _Image] = {}
         self._opened: set[str] = set()
         self._lock = allocate_lock()
+        self._known: dict[tuple[ChainID | None, str], KnownLayer] | None = None
 
     def load(self, store: Store, planned: StagePlan, steps: Sequence[Instruction]) -> None:
         """Look up every image, and open every context, that the base and instructions of a stage name."""
@@ -69,6 +97,17 @@ class Sources:
 
     def _is_context(self, name: str) -> bool:
         return name in self._build.request.contexts and not self._is_image(name)
+
+    def known_layer(self, store: Store, below: ChainID | None, created_by: str) -> KnownLayer | None:
+        """Return what an image of --cache-from has on these layers by such a row of history."""
+        if not self._build.request.cache_from or self._build.request.no_cache:
+            return None
+        with self._lock:
+            if self._known is None:
+                self._known = {}
+                for name in self._build.request.cache_from:
+                    self._known |= known_layers(store, name.removeprefix("type=registry,ref="))
+        return self._known.get((below, created_by))
 
     def _wanted(self, planned: StagePlan) -> tuple[str, str]:
         return self._image_name(planned.base), planned.platform or self._build.platform

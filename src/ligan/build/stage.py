@@ -207,6 +207,9 @@ class Stage:
                 with self.build.locks.step(inner or digest):
                     result = self._cached(digest, inner)
                     if result is None:
+                        result = self._imported(digest, facts, description)
+                        vertex.cached = result is not None
+                    if result is None:
                         self.build.check_going(vertex)
                         result = self._make(digest, inner, description, make, vertex, forget)
                     else:
@@ -244,6 +247,24 @@ class Stage:
                     with self.store.database.write() as tx:
                         cache.rename(tx, result.row, digest)
                 return result
+
+    def _imported(self, digest: str, facts: Mapping[str, object], description: str) -> cache.Result | None:
+        """Return the layer that an image of --cache-from has for a RUN on just these layers.
+
+        By its text alone: that is all that an image tells. So what mounts something is not found there.
+        """
+        if "run" not in facts or facts.get("mounts"):
+            return None
+        found = self.build.sources.known_layer(self.store, self.chain, description)
+        if found is None:
+            return None
+        with self.store.database.write() as tx:
+            row = tx.one("SELECT key, chain_id, diff_id FROM live_layer WHERE chain_id = ?", (found.chain,))
+            if row is None:
+                return None
+            key = cache.add(tx, digest, None, row[0], description, found.created)
+            self.build.locks.use(key)
+        return cache.Result(key, row[0], ChainID(row[1]), row[2], found.created)
 
     def _make(
         self,
