@@ -13,6 +13,7 @@ import pytest
 from ligan.containers import netavark
 from tests.support import dockerd as real_dockerd
 from tests.support import registry as real_registry
+from tests.support.leaks import left_by
 from tests.support.stores import check_store
 
 if TYPE_CHECKING:
@@ -84,8 +85,12 @@ def base_images(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def store_root(tmp_path: os.PathLike[str]) -> Iterator[str]:
-    """The path of a store yet to be made. When the test is over, what it made there must be sound."""
+    """The path of a store yet to be made. When the test is over, what it made there must be sound.
+
+    Nothing of it may be mounted, run or be a cgroup then.
+    """
     root = os.path.join(tmp_path, "root")
     yield root
     if os.path.exists(root):
         check_store(root)
+        assert left_by(root) == []

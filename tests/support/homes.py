@@ -18,8 +18,9 @@ from ligan.engine.embedded import EmbeddedEngine
 from ligan.store import failpoints
 from ligan.store.layout import Layout
 from ligan.store.store import Store
-from tests.support.bundles import SECONDS, processes_of
+from tests.support.bundles import SECONDS
 from tests.support.faults import REPOSITORY
+from tests.support.leaks import left_by
 from tests.support.stores import KEEP
 
 if TYPE_CHECKING:
@@ -124,18 +125,13 @@ class Home:
 
     def leaks(self) -> list[str]:
         """Return what of this root is mounted or runs, and what its containers left in folders."""
-        deadline = time.monotonic() + SECONDS
-        while processes_of(self.root) and time.monotonic() < deadline:
-            time.sleep(0.005)  # conmon ends after its container
-        with open("/proc/self/mountinfo", encoding="utf-8") as table:
-            mounts = [line.split()[4] for line in table if self.root in line]
         files = [
             f"{folder}/{name}"
             for folder in ("containers", "running", "volumes", "mounts", "netns")
             if os.path.isdir(f"{self.root}/{folder}")
             for name in os.listdir(f"{self.root}/{folder}")
         ]
-        return mounts + processes_of(self.root) + files
+        return left_by(self.root) + files
 
 
 def cgroups_of(container: str) -> list[str]:
