@@ -198,11 +198,11 @@ def test_a_hundred_thousand_small_files_are_indexed_in_seconds() -> None:
     memory = os.memfd_create("tar")
     with open(memory, "wb", buffering=0, closefd=False) as stream:
         stream.write(data)
-    began = time.monotonic()
+    began = time.process_time()
     with TarTree(memory) as tree:
         assert len(paths(tree)) == 100_001
         sums.path_sum(tree, "")
-    assert time.monotonic() - began < 30
+    assert time.process_time() - began < 30
 
 
 def test_sockets_are_not_there(tmp_path: Path) -> None:
