@@ -15,13 +15,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.differential.builds import CASES, MTIME, context
+from tests.differential.builds import CASES, MTIME, Build, context
 from tests.support.dockers import containing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.differential.builds import Build
 
 pytestmark = pytest.mark.dockerd
 
@@ -201,3 +199,28 @@ def _built(engine: Engine, builds: list[Build]) -> list[Any]:
         told.append((said, engine.describe(image) if image else None, engine.left()))
     clear(engine)
     return told
+
+
+def test_same_cache_from_a_history(engines: tuple[str, str]) -> None:
+    """An image that was loaded has no parents: `--cache-from` goes by its history, and makes them again."""
+    docker, ligan = map(Engine, engines)
+    dockerfile = "FROM busybox\nENV A=1\nRUN echo x > /x\nCOPY f /f\nENV B=1\n"
+    docker.build(Build(dockerfile, {"f": "f"}, {"t": "loaded:1"}))
+    _, archive = docker.ask("GET", "/images/loaded:1/get")
+    docker.ask("DELETE", "/images/loaded:1")
+    known: dict[str, str | list[str]] = {"cachefrom": '["loaded:1"]'}
+    for engine in (docker, ligan):
+        status, answer = engine.ask("POST", "/images/load?quiet=1", archive)
+        assert status == 200, answer
+    builds = [
+        Build(dockerfile, {"f": "f"}, known),
+        Build(dockerfile, {"f": "g"}, known),
+        Build(f"{dockerfile}CMD x\n", {"f": "f"}, known),
+        Build(dockerfile, {"f": "f"}),
+    ]
+    engines_anew = map(Engine, engines)  # their IDs are counted anew
+    theirs, ours = (_built(engine, builds) for engine in engines_anew)
+    assert ours == theirs
+    for engine in (docker, ligan):
+        engine.ask("DELETE", "/images/loaded:1")
+        clear(engine)
