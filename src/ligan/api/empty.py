@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ligan.api.router import Call, Handler, Route
     from ligan.errors import LiganError
 
-_NO_BUILDKIT = (
+NO_BUILDKIT = (
     "Ligan's daemon has no BuildKit: build with DOCKER_BUILDKIT=0, or with `ligan build`, "
     "which does what BuildKit does"
 )
@@ -59,7 +59,7 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 ROUTES: list[Route] = [
     ("GET", "/plugins", _answer([])),
     *[("POST", path, _none(what)) for path, what in _MADE_BY.items()],
-    *[("POST", path, _refuse(Unsupported, _NO_BUILDKIT)) for path in ("/grpc", "/session")],
+    *[("POST", path, _refuse(Unsupported, NO_BUILDKIT)) for path in ("/grpc", "/session")],
     ("POST", "/swarm/leave", _refuse(Unavailable, "This node is not part of a swarm")),
     *[("GET", path, _refuse(Unavailable, _NO_SWARM)) for path in _SWARM],
     *[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _thread import RLock
 from contextlib import ExitStack, contextmanager
 
 from ligan.build.contexts import open_context, open_tree
@@ -14,7 +15,6 @@ from ligan.errors import LiganError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from threading import RLock
 
     from ligan.build.bases import Made, Pull
     from ligan.build.contexts import Context
@@ -69,8 +69,6 @@ class Trees:
     """The contexts of a build. A tree is for one thread at a time, so that a step has it to itself."""
 
     def __init__(self, context: Tree, request: BuildRequest, lease: Lease) -> None:
-        from threading import RLock
-
         self._request = request
         self._lease = lease
         self._stack = ExitStack()
@@ -86,8 +84,6 @@ class Trees:
     @contextmanager
     def tree(self, name: str) -> Iterator[Tree]:
         """Yield the context of a name, the build context for none."""
-        from threading import RLock
-
         with self._lock:
             if name not in self._open:
                 tree = open_tree(self._request.contexts[name], self._lease, self._request.proxies)

@@ -6,7 +6,7 @@ Source of the form: BuildKit, exporter/containerimage/writer.go and frontend/doc
 from __future__ import annotations
 
 from ligan.oci.gojson import go_json
-from ligan.oci.times import parse_time, rfc3339nano
+from ligan.oci.times import rfc3339nano
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -130,4 +130,4 @@ def _row(row: HistoryRow, created: str) -> dict[str, Any]:
 
 
 def _last(rows: Sequence[Mapping[str, Any]]) -> str:
-    return max([str(row["created"]) for row in rows], key=parse_time) if rows else ""
+    return str(rows[-1]["created"]) if rows else ""

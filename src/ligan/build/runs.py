@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 
-from ligan.build.layers import clamp_times
 from ligan.build.stubs import ALWAYS, Stubs
 from ligan.containers import naming, rows
 from ligan.containers.ending import await_status, clear, forget_status, process_of
@@ -175,6 +174,7 @@ class Run:
 
     def layer(self, epoch: int | None) -> Iterator[bytes]:
         """Return the tar of what the command changed, nothing in it newer than `epoch`."""
+        from ligan.build.layers import clamp_times
         from ligan.layers.diff import overlay_layer, tree_layer
 
         layout, container = self._store.layout, self.container.id

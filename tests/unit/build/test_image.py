@@ -27,7 +27,7 @@ def test_the_bytes_are_buildkits() -> None:
     settings = {"Cmd": ["sh"], "Env": ["A=b"], "Labels": {}, "ArgsEscaped": True}
     assert config_document(settings, rows, ["sha256:1", "sha256:2"], AMD64, now=0) == (
         b'{"architecture":"amd64","config":{"Env":["A=b"],"Cmd":["sh"],"ArgsEscaped":true,"OnBuild":null},'
-        b'"created":"2020-01-01T00:00:00Z","history":['
+        b'"created":"1970-01-01T00:00:01Z","history":['
         b'{"created":"2020-01-01T00:00:00Z","created_by":"ADD x"},'
         b'{"created":"1970-01-01T00:00:01Z","created_by":"RUN y # buildkit",'
         b'"comment":"buildkit.dockerfile.v0"}],'
