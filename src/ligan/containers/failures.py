@@ -68,9 +68,15 @@ def _failure(text: str) -> StartFailed | RuntimeFailed:
 
 
 def _by(runtime: Runtime, message: str) -> str:
-    """runc names itself in its errors; of others Docker's containerd puts the name before."""
+    """runc names itself in its errors; of others Docker's containerd puts the name before.
+
+    Clients go by Go's words of the kernel's errors, which begin with a small letter; crun's are those of C.
+    """
     said = last_error(message)
-    return said if runtime.name == "runc" else f"{runtime.name}: {said}"
+    if runtime.name == "runc":
+        return said
+    what, colon, why = said.rpartition(": ")
+    return f"{runtime.name}: {what}{colon}{why[:1].lower()}{why[1:]}"
 
 
 def last_error(message: str) -> str:

@@ -45,8 +45,9 @@ def test_words_decide_the_status(message: str, kind: type[Exception], code: int)
 
 def test_other_runtimes_are_named() -> None:
     failure = start_failure(CRUN, "executable file `nope` not found in $PATH: No such file or directory\n")
-    assert failure.message.startswith(
-        "failed to create shim task: OCI runtime create failed: crun: executable"
+    assert failure.message == (
+        "failed to create shim task: OCI runtime create failed: crun: "
+        "executable file `nope` not found in $PATH: no such file or directory: unknown"
     )
     assert isinstance(failure, StartFailed)
 
