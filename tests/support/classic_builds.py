@@ -6,7 +6,7 @@ import io
 import sys
 from typing import TYPE_CHECKING
 
-from ligan.build.classic import BuildRequest
+from ligan.build.classic import ClassicRequest
 from ligan.build.output import Output
 from ligan.store import failpoints
 from tests.differential.builds import context
@@ -20,11 +20,11 @@ DOCKERFILE = "FROM busybox\nENV A=1\nWORKDIR /w\nRUN echo x > x\nCOPY f .\nCMD c
 
 def build(engine: EmbeddedEngine, tag: str) -> str:
     """Return the ID of the image that is built."""
-    request = BuildRequest(
+    request = ClassicRequest(
         tags=(tag,), no_cache=True, host_config={"NetworkMode": "none", "CgroupParent": PARENT}
     )
     tar = io.BytesIO(context(DOCKERFILE, {"f": "f"}))
-    return engine.build_image(tar, "Dockerfile", request, Output(lambda _batch: None), {})
+    return engine.build_classic(tar, "Dockerfile", request, Output(lambda _batch: None), {})
 
 
 if __name__ == "__main__":

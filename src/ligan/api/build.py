@@ -10,9 +10,10 @@ import binascii
 
 from ligan.api import answers, wire
 from ligan.api.connections import end_with_client
+from ligan.api.empty import NO_BUILDKIT
 from ligan.api.registry import credentials_in
 from ligan.api.streams import RequestBody, ResponseBody, run
-from ligan.build.classic import BuildRequest, build_tags
+from ligan.build.classic import ClassicRequest, build_tags
 from ligan.build.classic_containers import StepFailed
 from ligan.build.output import Output, StageDone, Text
 from ligan.errors import Invalid, LiganError, Unsupported
@@ -54,7 +55,7 @@ async def _build(call: Call) -> StreamResponse:
     def make(engine: Engine) -> str:
         output = Output(writer.write)
         try:
-            return engine.build_image(
+            return engine.build_classic(
                 body if body is not None else remote,
                 dockerfile,
                 request,
@@ -116,13 +117,13 @@ def _error(error: LiganError) -> bytes:
     return wire.stream_line({"errorDetail": detail, "error": error.message})
 
 
-def _request(call: Call) -> BuildRequest:
+def _request(call: Call) -> ClassicRequest:
     """Return what the parameters ask for. Raises Invalid."""
     _check(call)
     force_remove = call.on("forcerm")
     arguments = _document(call, "buildargs", "error reading build args")
     labels = _document(call, "labels", "error reading labels")
-    request = BuildRequest(
+    request = ClassicRequest(
         tags=tuple(call.texts("t")),
         target=call.text("target"),
         arguments={
@@ -150,10 +151,7 @@ def _check(call: Call) -> None:
     """Raise Invalid, or Unsupported, for what no classic builder on Linux does."""
     version = call.text("version") or "1"
     if version == "2":
-        raise Unsupported(
-            "Ligan's daemon has no BuildKit: build with DOCKER_BUILDKIT=0, or with `ligan build`, "
-            "which does what BuildKit does"
-        )
+        raise Unsupported(NO_BUILDKIT)
     if version != "1":
         raise Invalid(f'invalid version "{version}"')
     if call.has("securityopt"):

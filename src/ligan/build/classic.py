@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 NO_BASE = "scratch"
 
 
-class BuildRequest(Value):
+class ClassicRequest(Value):
     """What to build, in Docker's terms. `host_config` are the limits of what runs, Docker's document.
 
     `arguments` of None are declared, and have the value of their ARG.
@@ -71,7 +71,7 @@ def build(
     store: Store,
     dockerfile: Dockerfile,
     tree: Tree,
-    request: BuildRequest,
+    request: ClassicRequest,
     output: Output,
     pull: Pull,
     is_wanted: Callable[[], bool] = lambda: True,
@@ -105,7 +105,7 @@ def build_tags(names: Sequence[str]) -> list[Reference]:
     return list(dict.fromkeys(references))
 
 
-def _wanted_stages(dockerfile: Dockerfile, request: BuildRequest) -> list[StageNode]:
+def _wanted_stages(dockerfile: Dockerfile, request: ClassicRequest) -> list[StageNode]:
     """Return the stages up to the target, with the labels of the request at the end of the last.
 
     Raises Invalid.
@@ -144,7 +144,7 @@ class Builder:
         store: Store,
         dockerfile: Dockerfile,
         tree: Tree,
-        request: BuildRequest,
+        request: ClassicRequest,
         output: Output,
         pull: Pull,
         is_wanted: Callable[[], bool],

@@ -45,17 +45,14 @@ _NEEDS_BUILDKIT = (
 
 
 class Stage:
-    """A stage that is being built: `base` is its image so far, `config` are its settings.
-
-    `has_command`: a CMD of this stage is in them, which an ENTRYPOINT then leaves there.
-    """
+    """A stage that is being built: `base` is its image so far."""
 
     def __init__(self, builder: Builder, base: Base) -> None:
         self._builder = builder
         self.base = base
         settings = base.document.get("config")
         self._state = State(run_config(settings if settings is not None else {}), classic=True)
-        self._config |= {"OpenStdin": False, "StdinOnce": False}
+        self._config.update(OpenStdin=False, StdinOnce=False)
         if "PATH" not in self._state.environment:
             self._config["Env"] = [*(self._config["Env"] or ()), _PATH]
         self._arguments = builder.arguments.stage()
@@ -66,10 +63,6 @@ class Stage:
     def _config(self) -> dict[str, Any]:
         """The settings so far."""
         return self._state.config
-
-    @_config.setter
-    def _config(self, config: dict[str, Any]) -> None:
-        self._state.config = config
 
     def run_triggers(self) -> None:
         """Do the ONBUILD instructions of the base image."""

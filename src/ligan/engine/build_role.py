@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ligan.build.classic import BuildRequest
+    from ligan.build.classic import ClassicRequest
     from ligan.build.output import Output
     from ligan.layers.compression import Source as Readable
     from ligan.oci.digest import ImageID
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 class BuildEngine(Protocol):
     """Everything that makes images of Dockerfiles."""
 
-    def build_image(
+    def build_classic(
         self,
         context: Readable | str,
         dockerfile: str,
-        request: BuildRequest,
+        request: ClassicRequest,
         output: Output,
         credentials: Mapping[str, Credentials],
         is_wanted: Callable[[], bool] = lambda: True,
