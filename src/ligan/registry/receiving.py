@@ -47,7 +47,7 @@ class Receiver:
     async def append(self, request: BaseRequest, upload: Upload) -> None:
         """Append a request's body. The upload is open on return, and its lock is the caller's.
 
-        What has come is kept where the client breaks off: it may go on there. Raises WrongOffset, SizeInvalid
+        What has been taken in is kept where the client breaks off: it may go on there. Raises WrongOffset, SizeInvalid
         or UploadInvalid.
         """
         start, declared = upload.size, request.content_length
@@ -85,10 +85,16 @@ class Receiver:
 
 async def _read(request: BaseRequest) -> Sequence[bytes]:
     """Return the next piece of a body, or nothing at its end."""
-    pieces, size = [], 0
-    while size < _PIECE and (piece := await request.content.readany()):
-        pieces.append(piece)
-        size += len(piece)
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        while size < _PIECE and (piece := await request.content.readany()):
+            pieces.append(piece)
+            size += len(piece)
+    except (ClientError, ConnectionError):
+        if not pieces:
+            raise
+        # What has come counts; the next call raises again.
     return pieces
 
 

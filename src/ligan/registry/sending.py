@@ -8,6 +8,7 @@ import os
 from aiohttp.web import Response, StreamResponse
 
 from ligan.registry.answers import API_VERSION
+from ligan.registry.faults import BlobUnknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ _FLUSH_SECONDS = 0.002
 
 async def send_blob(request: BaseRequest, blob: StoredBlob, digest: str) -> StreamResponse:
     """Answer with a blob. The file is opened first: a delete from now on does not break the answer off."""
-    file = os.open(blob.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        file = os.open(blob.path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:  # a delete by another process was faster
+        raise BlobUnknown(f"blob unknown to registry: {digest}") from None
     try:
         wanted = read_range(request.headers.get("Range", ""), blob.size)
         headers = {
