@@ -47,8 +47,8 @@ class Receiver:
     async def append(self, request: BaseRequest, upload: Upload) -> None:
         """Append a request's body. The upload is open on return, and its lock is the caller's.
 
-        What has been taken in is kept where the client breaks off: it may go on there. Raises WrongOffset, SizeInvalid
-        or UploadInvalid.
+        What has been taken in is kept where the client breaks off: it may go on there. Raises WrongOffset,
+        SizeInvalid or UploadInvalid.
         """
         start, declared = upload.size, request.content_length
         span = read_content_range(request.headers.get("Content-Range", ""))
