@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 ROOTLESS_UID = "LIGAN_ROOTLESS_UID"
 """Set for what a command in the namespace starts: the user's own ID, which cannot be seen from there."""
 
-_MAKING = (["run"], ["create"], ["container", "run"], ["container", "create"])
+_MAKING = (
+    *(["run"], ["create"], ["container", "run"], ["container", "create"]),
+    *(["build"], ["image", "build"], ["builder", "build"]),
+)
 _LOOKING = (["serve"], ["info"], ["system", "info"])
 
 
