@@ -7,7 +7,7 @@ import http.client
 import pytest
 
 from ligan.store.failpoints import POINTS
-from tests.support.ligan_registry import Registry, serving_registry
+from tests.support.ligan_registry import Registry, digest_of, image_manifest, serving_registry
 
 _POINTS = [point for point in POINTS if point.startswith("registry.")]
 
@@ -46,3 +46,15 @@ def test_kill_at(point: str, nth: int, registry_root: str) -> None:
                 registry.pull(repository, tag)
         registry.push_image("app", "after", LAYER)
         registry.pull("app", "after")
+
+
+def test_kill_while_a_manifest_comes_by_another_algorithm(registry_root: str) -> None:
+    with serving_registry(registry_root, LIGAN_FAILPOINTS="registry.rows=kill@2") as registry:
+        registry.push_blob("app", b"{}")
+        raw = image_manifest(b"{}")
+        with pytest.raises((OSError, http.client.HTTPException)):
+            registry.put("app", digest_of(raw, "sha512"), raw)
+        assert registry.process.wait(20) == -9
+    with serving_registry(registry_root) as registry:
+        assert registry.ask("GET", f"app/manifests/{digest_of(raw, 'sha512')}").status == 404
+        assert registry.put("app", digest_of(raw, "sha512"), raw).status == 201

@@ -127,7 +127,7 @@ def put_manifest(
     if wanted is not None and hash_of(pushed.raw, wanted) != wanted:
         raise DigestInvalid(f"provided digest did not match uploaded content: expected {wanted}")
     name = str(uuid.uuid4())
-    _announce(storage, name, repository, tag, pushed.raw)
+    _announce(storage, name, (repository, tag, wanted or stored), pushed.raw)
     try:
         with index.write() as tx:
             sweep(tx, storage)
@@ -149,10 +149,13 @@ def hash_of(raw: bytes, like: Digest) -> str:
     return f"{like.algorithm}:{hashing.hexdigest()}"
 
 
-def _announce(storage: Storage, name: str, repository: str, tag: str, raw: bytes) -> None:
-    """Write down what is to come: a start after a crash looks there, and takes back what never came."""
+def _announce(storage: Storage, name: str, names: tuple[str, str, str], raw: bytes) -> None:
+    """Write down what is to come: its bytes, and its repository, tag and digest.
+
+    A start after a crash looks there, and takes back what never came.
+    """
     path = storage.incoming(name)
-    write_file(f"{path}.for", json.dumps([repository, tag]).encode())
+    write_file(f"{path}.for", json.dumps(names).encode())
     write_file(path, raw)
     sync_folder(os.path.dirname(path))
 

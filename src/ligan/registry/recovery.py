@@ -41,7 +41,7 @@ def _restore_links(index: Index, storage: FilesystemStorage, name: str) -> None:
     path = storage.incoming(name)
     try:
         with open(f"{path}.for", encoding="utf-8") as file:
-            repository, tag = json.load(file)
+            repository, tag, wanted = json.load(file)
         with open(path, "rb") as file:
             digest = sha256(file.read())
     except (FileNotFoundError, ValueError):
@@ -66,7 +66,8 @@ def _restore_links(index: Index, storage: FilesystemStorage, name: str) -> None:
         if known is None:
             if tag:
                 _take(tx, storage.tag_index_folder(repository, tag, digest))
-            _take(tx, storage.revision_folder(repository, digest))
+            for each in (wanted, digest):
+                _take(tx, storage.revision_folder(repository, each))
             _take_unknown_blob(tx, storage, digest)
 
 

@@ -93,31 +93,39 @@ async def _send_file(request: BaseRequest, file: int, first: int, length: int) -
         if transport.is_closing():
             raise ConnectionResetError
     socket = os.dup(transport.get_extra_info("socket").fileno())
+    loop = asyncio.get_running_loop()
+    copy = _Copy(socket, file, first, length, loop.create_future())
     try:
-        while length:
-            try:
-                sent = os.sendfile(socket, file, first, min(length, _PIECE))
-            except BlockingIOError:
-                await _writable(socket)
-                continue
-            if not sent:
-                raise ConnectionResetError("the file has become shorter")
-            first, length = first + sent, length - sent
-            await asyncio.sleep(0)  # others want the loop too
+        loop.add_writer(socket, copy.go_on)
+        await copy.done
     finally:
+        loop.remove_writer(socket)
         os.close(socket)
 
 
-async def _writable(socket: int) -> None:
-    loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-    loop.add_writer(socket, _settle, ready)
-    try:
-        await ready
-    finally:
-        loop.remove_writer(socket)
+class _Copy:
+    """A piece each time that the socket takes one; others have the loop in between."""
 
+    def __init__(self, socket: int, file: int, first: int, length: int, done: asyncio.Future[None]) -> None:
+        self._socket = socket
+        self._file = file
+        self._first = first
+        self._length = length
+        self.done = done
 
-def _settle(ready: asyncio.Future[None]) -> None:
-    if not ready.done():
-        ready.set_result(None)
+    def go_on(self) -> None:
+        if self.done.done():
+            return
+        try:
+            sent = os.sendfile(self._socket, self._file, self._first, min(self._length, _PIECE))
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.done.set_exception(error)
+            return
+        self._first += sent
+        self._length -= sent
+        if not sent:
+            self.done.set_exception(ConnectionResetError("the file has become shorter"))
+        elif not self._length:
+            self.done.set_result(None)
