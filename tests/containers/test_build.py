@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -343,6 +345,30 @@ def test_a_step_whose_builder_was_killed_is_ended(builds: Builds) -> None:
     assert not cgroups_of(container)
     assert builds.home.engine.build_cache() == []
     builds.home.store.recover()
+
+
+@pytest.mark.parametrize("other", ["", "FROM busybox\nRUN sleep 1000\nCOPY --from=a / /\n"])
+def test_an_interrupted_build_leaves_nothing(other: str, builds: Builds) -> None:
+    builds.write(f"FROM busybox AS a\nRUN echo speaks; sleep 1000\n{other}")
+    words = [sys.executable, "-m", "ligan", "--root", builds.home.root, "build", "--network", "none"]
+    command = [*words, "--cgroup-parent", PARENT, "--progress", "plain", "--target", "" if other else "a"]
+    with subprocess.Popen([*command, builds.folder], stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        if other:  # the two stages take turns on the screen: both run once both have a container that runs
+            marks = builds.home.store.layout.all_running
+            while len([name for name in _names(marks) if os.path.getsize(f"{marks}/{name}")]) < 2:
+                time.sleep(0.02)
+        else:
+            while not process.stderr.readline().endswith(b" speaks\n"):
+                pass
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert said.count(b"CANCELED") == (2 if other else 1)
+
+
+def _names(folder: str) -> list[str]:
+    return os.listdir(folder) if os.path.isdir(folder) else []
 
 
 def test_outputs(builds: Builds, tmp_path: os.PathLike[str]) -> None:

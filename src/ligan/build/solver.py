@@ -117,24 +117,33 @@ class Build:
             except BaseException as error:  # noqa: BLE001  # it is raised where the build is waited for
                 self.fail(error, store)
             finally:
-                assert task.done is not None
-                task.done.set()
                 if store is not None:
                     store.close()
+                assert task.done is not None
+                task.done.set()
 
         threads = [Thread(target=work, args=(planned,), name=f"stage {planned.index}") for planned in wanted]
         for thread in threads:
             thread.start()
         try:
-            for thread in threads:
-                thread.join()
+            self._await_all()
         except BaseException as error:
             self.fail(error, self.store)
-            for thread in threads:
-                thread.join()
+            self._await_all()
             raise
+        for thread in threads:
+            thread.join()
         if self._failure is not None:
             raise self._failure
+
+    def _await_all(self) -> None:
+        """Return when every stage has come to its end.
+
+        Not by `join`: an interrupted one takes the thread for ended.
+        """
+        for task in self._stages.values():
+            assert task.done is not None
+            task.done.wait()
 
     def fail(self, error: BaseException, store: Store | None) -> None:
         """Have everything else end: only what failed first counts."""
