@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.root,
     # docker-py leaves the socket of a stream that it has read to the collector.
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+    ),
 ]
 
 

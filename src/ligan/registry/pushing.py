@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import uuid
 
 from ligan.errors import Invalid, NotFound
@@ -12,8 +11,6 @@ from ligan.oci.digest import Digest, sha256
 from ligan.registry.deleting import sweep
 from ligan.registry.faults import BlobOfManifestUnknown, BlobUnknown, DigestInvalid, SizeInvalid
 from ligan.registry.reading import file_digest, find_blob
-from ligan.registry.storage.filesystem import make_folder, sync_folder
-from ligan.registry.writing import write_file
 from ligan.store import failpoints
 
 TYPE_CHECKING = False
@@ -35,10 +32,7 @@ def begin_upload(index: Index, storage: Storage, repository: str, now: int, star
         sweep(tx, storage)
         key = _ensure_repository(tx, repository)
         tx.execute("INSERT INTO upload (id, repository, started) VALUES (?, ?, ?)", (upload, key, now))
-        folder = storage.upload(repository, upload)
-        make_folder(folder)
-        write_file(f"{folder}/startedat", started_at.encode())
-        write_file(f"{folder}/data", b"")
+        storage.create_upload(repository, upload, started_at)
     storage.empty_trash()
     return upload
 
@@ -62,7 +56,7 @@ def commit_blob(
         tx.execute("DELETE FROM upload WHERE id = ?", (upload,))
         failpoints.hit("registry.rows")
     failpoints.hit("registry.committed")
-    shutil.rmtree(folder, ignore_errors=True)
+    storage.drop_upload(repository, upload)
     storage.empty_trash()
 
 
@@ -127,7 +121,7 @@ def put_manifest(
     if wanted is not None and hash_of(pushed.raw, wanted) != wanted:
         raise DigestInvalid(f"provided digest did not match uploaded content: expected {wanted}")
     name = str(uuid.uuid4())
-    _announce(storage, name, (repository, tag, wanted or stored), pushed.raw)
+    storage.announce(name, (repository, tag, wanted or stored), pushed.raw)
     try:
         with index.write() as tx:
             sweep(tx, storage)
@@ -135,9 +129,9 @@ def put_manifest(
             failpoints.hit("registry.rows")
         failpoints.hit("registry.committed")
     except (Invalid, NotFound):  # a refusal, before anything was written; else a start puts things right
-        forget_incoming(storage, name)
+        storage.forget_incoming(name)
         raise
-    forget_incoming(storage, name)
+    storage.forget_incoming(name)
     storage.empty_trash()
     return wanted or stored
 
@@ -147,26 +141,6 @@ def hash_of(raw: bytes, like: Digest) -> str:
     hashing = like.new_hash()
     hashing.update(raw)
     return f"{like.algorithm}:{hashing.hexdigest()}"
-
-
-def _announce(storage: Storage, name: str, names: tuple[str, str, str], raw: bytes) -> None:
-    """Write down what is to come: its bytes, and its repository, tag and digest.
-
-    A start after a crash looks there, and takes back what never came.
-    """
-    path = storage.incoming(name)
-    write_file(f"{path}.for", json.dumps(names).encode())
-    write_file(path, raw)
-    sync_folder(os.path.dirname(path))
-
-
-def forget_incoming(storage: Storage, name: str) -> None:
-    path = storage.incoming(name)
-    for each in (path, f"{path}.for"):  # the bytes first: alone they would say nothing of their purpose
-        try:
-            os.unlink(each)
-        except FileNotFoundError:
-            pass
 
 
 def _store_manifest(

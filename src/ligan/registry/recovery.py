@@ -8,7 +8,6 @@ import os
 from ligan.errors import Conflict
 from ligan.oci.digest import Digest, sha256
 from ligan.registry.deleting import carry_out
-from ligan.registry.pushing import forget_incoming
 from ligan.registry.uploads import hash_file
 
 TYPE_CHECKING = False
@@ -26,7 +25,7 @@ def recover(index: Index, storage: FilesystemStorage) -> None:
     """
     for name in {each.removesuffix(".for") for each in storage.all_incoming()}:
         _restore_links(index, storage, name)
-        forget_incoming(storage, name)
+        storage.forget_incoming(name)
     repositories = sorted(storage.repositories())
     with index.write() as tx:
         for repository in repositories:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 
 from ligan.errors import NotFound
 from ligan.oci.digest import Digest
@@ -102,7 +101,7 @@ def cancel_upload(index: Index, storage: Storage, repository: str, name: str, no
     with index.write() as tx:
         find_upload(tx, storage, repository, name)
         tx.execute("DELETE FROM upload WHERE id = ?", (name,))
-    shutil.rmtree(storage.upload(repository, name), ignore_errors=True)
+    storage.drop_upload(repository, name)
     with index.write() as tx:
         try:
             Removal(tx, storage, repository, now).finish()

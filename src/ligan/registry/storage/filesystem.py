@@ -12,6 +12,7 @@ A link holds `sha256:<hex>`, without a newline: `registry:2` fails on one. Nobod
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 
@@ -68,9 +69,37 @@ class FilesystemStorage:
         """The path of an upload's folder."""
         return f"{self._v2}/repositories/{repository}/_uploads/{upload}"
 
+    def create_upload(self, repository: str, upload: str, started_at: str) -> None:
+        """`started_at` is a time of RFC 3339 in UTC."""
+        folder = self.upload(repository, upload)
+        make_folder(folder)
+        _write(f"{folder}/startedat", started_at.encode())
+        _write(f"{folder}/data", b"")
+
+    def drop_upload(self, repository: str, upload: str) -> None:
+        shutil.rmtree(self.upload(repository, upload), ignore_errors=True)
+
     def incoming(self, name: str) -> str:
         """The path of a manifest on its way in."""
         return f"{self._ingest}/{name}"
+
+    def announce(self, name: str, names: tuple[str, str, str], raw: bytes) -> None:
+        """Write down the bytes of a manifest that is to come, with its repository, tag and digest.
+
+        A start after a crash looks there, and takes back what never came.
+        """
+        path = self.incoming(name)
+        _write(f"{path}.for", json.dumps(names).encode())
+        _write(path, raw)
+        sync_folder(self._ingest)
+
+    def forget_incoming(self, name: str) -> None:
+        path = self.incoming(name)
+        for each in (path, f"{path}.for"):  # the bytes first: what they are for says nothing alone
+            try:
+                os.unlink(each)
+            except FileNotFoundError:
+                pass
 
     def all_incoming(self) -> list[str]:
         return os.listdir(self._ingest)
@@ -195,16 +224,21 @@ def sync_folder(path: str) -> None:
         os.close(folder)
 
 
+def _write(path: str, data: bytes) -> None:
+    """On return the bytes are durable; their name is when its folder is synced."""
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def write_durably(path: str, data: bytes) -> None:
     """On return the file holds `data` and nothing else, whenever the power goes."""
     if _read(path).encode("latin-1", "replace") == data:
         return
     # In a folder of links a name beside `link` is ignored by registry:2.
     beside = f"{path}.tmp"
-    with open(beside, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    _write(beside, data)
     os.rename(beside, path)
     sync_folder(os.path.dirname(path))
 
