@@ -27,6 +27,7 @@ MAX_NAME_LENGTH = 255
 MAX_TAG_LENGTH = 128
 
 _LOWER = "abcdefghijklmnopqrstuvwxyz0123456789"
+_BLANKS = str.maketrans(_LOWER, " " * len(_LOWER))
 _LETTERS = _LOWER + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _WORD = _LETTERS + "_"
 _HEX_DIGITS = "0123456789abcdefABCDEF"
@@ -210,7 +211,9 @@ def _is_domain(text: str) -> bool:
 
 
 def _is_component(text: str) -> bool:
-    if not text or text[0] not in _LOWER or text[-1] not in _LOWER or text.strip(_LOWER + "._-"):
+    if not text.strip(_LOWER):
+        return bool(text)
+    if text[0] not in _LOWER or text[-1] not in _LOWER or text.strip(_LOWER + "._-"):
         return False
-    separators = "".join(" " if char in _LOWER else char for char in text).split()
+    separators = text.translate(_BLANKS).split()
     return all(run in (".", "_", "__") or not run.strip("-") for run in separators)

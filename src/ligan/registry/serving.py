@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import os
@@ -74,28 +75,6 @@ def lock_registry(storage: FilesystemStorage) -> int:
     return lock
 
 
-class _Front:
-    """The outermost handler: answers to the last byte, and knows what is under way."""
-
-    def __init__(self, api: RegistryApi) -> None:
-        self._api = api
-        self.running: set[asyncio.Task[object]] = set()
-
-    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        task = asyncio.current_task()
-        assert task is not None
-        self.running.add(task)
-        try:
-            response = await self._api(request)
-            # aiohttp would do both after this call, which must last as long as the answer does.
-            await response.prepare(request)
-            await response.write_eof()
-        finally:
-            self.running.discard(task)
-        _log.debug("%s %s %d", request.method, request.path, response.status)
-        return response
-
-
 class _Connection(web.RequestHandler):
     def handle_error(
         self,
@@ -124,9 +103,8 @@ async def _serve(storage: FilesystemStorage, host: str, port: int, stop_seconds:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     api = RegistryApi(storage)
-    front = _Front(api)
     server = _Server(
-        front,
+        api,
         access_log=None,
         keepalive_timeout=_IDLE_SECONDS,
         read_bufsize=_READ_BUFFER,
@@ -141,8 +119,9 @@ async def _serve(storage: FilesystemStorage, host: str, port: int, stop_seconds:
         _log.info("listening on %s", ", ".join(_address(each) for each in listening.sockets))
         await stopping.wait()
         listening.close()
-        if front.running:
-            await asyncio.wait(front.running, timeout=stop_seconds)
+        server.pre_shutdown()  # connections without a request end now, the others after their answer
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(server.shutdown(None), stop_seconds)
     finally:
         timer.cancel()
         await server.shutdown(0)
