@@ -1,4 +1,4 @@
-"""Deletes: rows go with their last holder, and what they named goes from the disk."""
+"""Deletes: rows go with their last holder, and what they named goes from the disk, or into an undo entry."""
 
 from __future__ import annotations
 
@@ -14,29 +14,55 @@ if TYPE_CHECKING:
     from ligan.registry.storage.role import Storage
 
 
+FREED, LEASED, HELD, SHARED = "freed", "leased", "held", "shared"
+
+
+class Fate(Value):
+    """What a delete does to a blob that loses a holder.
+
+    `state`: FREED from the disk, LEASED for pushes alone, HELD by undo alone, both until `until` (nanoseconds
+    since 1970), or SHARED with images that stay.
+    """
+
+    digest: str
+    size: int
+    state: str
+    until: int
+
+
 class Deleted(Value):
-    """What a delete did. `leased` bytes wait for pushes under way, the last until `until` (ns since 1970)."""
+    """What a delete did. Bytes are `freed`, or `leased` until `until` (nanoseconds since 1970) at the latest,
+    or only `held` by undo, `held_until` at the latest.
+    """
 
     freed: int
     leased: int
     until: int
     tags: tuple[str, ...]
     manifests: tuple[str, ...]
+    held: int
+    held_until: int
+    blobs: tuple[Fate, ...]
 
 
 class Removal:
     """What goes from one repository, in one transaction. The disk is not touched before `carry_out`."""
 
-    def __init__(self, tx: WriteTransaction, storage: Storage, repository: str, now: int) -> None:
-        """Raises NameUnknown."""
+    def __init__(
+        self, tx: WriteTransaction, storage: Storage, repository: str, now: int, entry: int | None = None
+    ) -> None:
+        """`entry` is the undo entry that what goes is written to. Raises NameUnknown."""
         self._tx = tx
         self._storage = storage
         self._name = repository
         self._key = find_repository(tx, repository)
         self._now = now
-        self._freed = self._leased = self._until = 0
-        self._tags: list[str] = []
-        self._manifests: list[str] = []
+        self._entry = entry
+        self.touched: dict[
+            int, tuple[str, int]
+        ] = {}  # digest and size of the blobs that lose a holder, by key
+        self.tags: list[str] = []
+        self.manifests: list[str] = []
 
     def remove_tag(self, tag: str) -> None:
         """Remove a tag, and its manifest if no tag and no index holds that. Raises ManifestUnknown."""
@@ -78,7 +104,9 @@ class Removal:
         holders = self._holders(blob)
         if holders:
             raise Held(f"{digest} is a part of {', '.join(holders)}: delete that")
-        self._tx.execute("DELETE FROM lease WHERE repository = ? AND blob = ?", (self._key, blob))
+        if self._entry is not None:
+            row = (self._entry, self._name, blob)
+            self._tx.execute("INSERT INTO deletion_link (deletion, repository, blob) VALUES (?, ?, ?)", row)
         self._release_link(blob)
 
     def remove_everything(self) -> None:
@@ -102,27 +130,39 @@ class Removal:
 
     def finish(self) -> Deleted:
         """Let the repository go if nothing is left of it, and return what the delete did."""
+        self.close()
+        return deleted(self._tx, self.touched, tuple(self.tags), tuple(self.manifests))
+
+    def close(self) -> None:
+        """Let the repository go if nothing is left of it."""
         key = (self._key,)
         tables = ("manifest", "link", "upload")
         if not any(self._tx.value(f"SELECT 1 FROM {table} WHERE repository = ?", key) for table in tables):
             self._tx.execute("DELETE FROM repository WHERE key = ?", key)
             for folder in self._storage.repository_folders(self._name):
-                self._take(folder)
+                take(self._tx, folder)
         failpoints.hit("registry.removed")
-        return Deleted(self._freed, self._leased, self._until, tuple(self._tags), tuple(self._manifests))
-
-    def _take(self, folder: str) -> None:
-        self._tx.execute("INSERT OR IGNORE INTO outbox (path) VALUES (?)", (folder,))
 
     def _is_held(self, manifest: int) -> bool:
         sql = "SELECT 1 FROM tag WHERE manifest = ?1 UNION ALL SELECT 1 FROM manifest_child WHERE child = ?1"
         return self._tx.value(sql, (manifest,)) is not None
 
     def _untag(self, tag: str) -> None:
+        where = (self._key, tag)
+        if self._entry is not None:
+            for table, when in (("tag", "moved"), ("tag_history", "at")):
+                self._tx.execute(
+                    f"""INSERT INTO deletion_{table} (deletion, repository, name, manifest, {when})
+                        SELECT ?3, ?4, name, digest, {when} FROM {table}
+                        JOIN manifest ON manifest.key = {table}.manifest
+                        JOIN blob ON blob.key = manifest.blob
+                        WHERE {table}.repository = ?1 AND name = ?2""",
+                    (*where, self._entry, self._name),
+                )
         for table in ("tag", "tag_history"):
-            self._tx.execute(f"DELETE FROM {table} WHERE repository = ? AND name = ?", (self._key, tag))
-        self._take(self._storage.tag_folder(self._name, tag))
-        self._tags.append(tag)
+            self._tx.execute(f"DELETE FROM {table} WHERE repository = ? AND name = ?", where)
+        take(self._tx, self._storage.tag_folder(self._name, tag))
+        self.tags.append(tag)
 
     def _remove_manifest(self, first: int) -> None:
         """Remove a manifest with its tags, and those below it that nothing else holds."""
@@ -142,20 +182,50 @@ class Removal:
                WHERE manifest.key = ?""",
             key,
         )
+        self._touch(blob)
+        if self._entry is not None:
+            self._write_down(manifest, digest, self._entry)
         for tag in tx.column("SELECT name FROM tag_history WHERE manifest = ?", key):
-            self._take(self._storage.tag_index_folder(self._name, tag, digest))
-        for name in self._names(blob, digest):
-            self._take(self._storage.revision_folder(self._name, name))
+            take(tx, self._storage.tag_index_folder(self._name, tag, digest))
+        for name in names_of(tx, blob, digest):
+            take(tx, self._storage.revision_folder(self._name, name))
         blobs = tx.column("SELECT blob FROM manifest_blob WHERE manifest = ?", key)
         tx.execute("DELETE FROM tag_history WHERE manifest = ?", key)
         tx.execute("DELETE FROM manifest_child WHERE parent = ?", key)
         tx.execute("DELETE FROM manifest_blob WHERE manifest = ?", key)
         tx.execute("DELETE FROM manifest WHERE key = ?", key)
-        self._manifests.append(digest)
-        self._release_blob(blob)
+        self.manifests.append(digest)
+        release_blob(tx, self._storage, blob)
         for each in blobs:
+            self._touch(each)
             if not self._holders(each) and not self._is_leased(each):
                 self._release_link(each)
+
+    def _write_down(self, manifest: int, digest: str, entry: int) -> None:
+        """Write what goes with a manifest to the undo entry, which thereby holds its blobs."""
+        kept = self._tx.insert(
+            """INSERT INTO deletion_manifest (
+                   deletion, repository, blob, media_type, artifact_type, subject, annotations, pushed)
+               SELECT ?2, ?3, blob, media_type, artifact_type, subject, annotations, pushed
+               FROM manifest WHERE key = ?1""",
+            (manifest, entry, self._name),
+        )
+        self._tx.execute(
+            """INSERT INTO deletion_manifest_blob (manifest, blob)
+               SELECT ?2, blob FROM manifest_blob WHERE manifest = ?1""",
+            (manifest, kept),
+        )
+        self._tx.execute(
+            """INSERT INTO deletion_manifest_child (manifest, child)
+               SELECT ?2, digest FROM manifest_child JOIN manifest ON manifest.key = child
+               JOIN blob ON blob.key = manifest.blob WHERE parent = ?1""",
+            (manifest, kept),
+        )
+        self._tx.execute(
+            """INSERT INTO deletion_tag_history (deletion, repository, name, manifest, at)
+               SELECT ?2, ?3, name, ?4, at FROM tag_history WHERE manifest = ?1""",
+            (manifest, entry, self._name, digest),
+        )
 
     def _holders(self, blob: int) -> list[str]:
         """Return the digests of the repository's manifests that name a blob."""
@@ -166,39 +236,92 @@ class Removal:
         )
 
     def _is_leased(self, blob: int) -> bool:
-        row = self._tx.one(
-            """SELECT until, size FROM lease JOIN blob ON blob.key = lease.blob
-               WHERE repository = ? AND blob = ? AND until > ?""",
-            (self._key, blob, self._now),
-        )
-        if row is None:
-            return False
-        self._until = max(self._until, row[0])
-        self._leased += row[1]
-        return True
-
-    def _names(self, blob: int, digest: str) -> list[str]:
-        return [digest, *self._tx.column("SELECT digest FROM alias WHERE blob = ?", (blob,))]
+        sql = "SELECT 1 FROM lease WHERE repository = ? AND blob = ? AND until > ?"
+        return self._tx.value(sql, (self._key, blob, self._now)) is not None
 
     def _release_link(self, blob: int) -> None:
         """Let the repository serve a blob no more, and the blob go if that was its last holder."""
         where = (self._key, blob)
         self._tx.execute("DELETE FROM lease WHERE repository = ? AND blob = ?", where)
         self._tx.execute("DELETE FROM link WHERE repository = ? AND blob = ?", where)
-        digest = self._tx.value("SELECT digest FROM blob WHERE key = ?", (blob,))
-        for name in self._names(blob, digest):
-            self._take(self._storage.layer_folder(self._name, name))
-        self._release_blob(blob)
+        for name in names_of(self._tx, blob, self._touch(blob)):
+            take(self._tx, self._storage.layer_folder(self._name, name))
+        release_blob(self._tx, self._storage, blob)
 
-    def _release_blob(self, blob: int) -> None:
-        held = "SELECT 1 FROM link WHERE blob = ?1 UNION ALL SELECT 1 FROM manifest WHERE blob = ?1"
-        if self._tx.value(held, (blob,)) is not None:
-            return
-        digest, size = self._tx.one("SELECT digest, size FROM blob WHERE key = ?", (blob,))
-        for table, column in (("document", "blob"), ("alias", "blob"), ("blob", "key")):
-            self._tx.execute(f"DELETE FROM {table} WHERE {column} = ?", (blob,))
-        self._take(self._storage.blob_folder(digest))
-        self._freed += size
+    def _touch(self, blob: int) -> str:
+        """Remember a blob that loses a holder. Returns its digest."""
+        if blob not in self.touched:
+            self.touched[blob] = self._tx.one("SELECT digest, size FROM blob WHERE key = ?", (blob,))
+        return self.touched[blob][0]
+
+
+def deleted(
+    tx: ReadTransaction,
+    touched: dict[int, tuple[str, int]],
+    tags: tuple[str, ...],
+    manifests: tuple[str, ...],
+) -> Deleted:
+    """Return what has become of the blobs that lost a holder, and the bytes of each kind."""
+    blobs = tuple([Fate(digest, size, *_state_of(tx, key)) for key, (digest, size) in touched.items()])
+
+    def bytes_in(state: str) -> int:
+        return sum(each.size for each in blobs if each.state == state)
+
+    def last_in(state: str) -> int:
+        return max((each.until for each in blobs if each.state == state), default=0)
+
+    return Deleted(
+        bytes_in(FREED),
+        bytes_in(LEASED),
+        last_in(LEASED),
+        tags,
+        manifests,
+        bytes_in(HELD),
+        last_in(HELD),
+        blobs,
+    )
+
+
+def _state_of(tx: ReadTransaction, blob: int) -> tuple[str, int]:
+    if tx.value("SELECT 1 FROM blob WHERE key = ?", (blob,)) is None:
+        return FREED, 0
+    named = "SELECT 1 FROM manifest_blob WHERE blob = ?1 UNION ALL SELECT 1 FROM manifest WHERE blob = ?1"
+    if tx.value(named, (blob,)) is not None:
+        return SHARED, 0
+    if is_live(tx, blob):
+        return LEASED, tx.value("SELECT COALESCE(MAX(until), 0) FROM lease WHERE blob = ?", (blob,))
+    return HELD, tx.value(
+        """SELECT MAX(until) FROM deletion_blob JOIN deletion ON deletion.key = deletion_blob.deletion
+           WHERE blob = ?""",
+        (blob,),
+    )
+
+
+def names_of(tx: ReadTransaction, blob: int, digest: str) -> list[str]:
+    """Return every digest of a blob's bytes that the registry knows."""
+    return [digest, *tx.column("SELECT digest FROM alias WHERE blob = ?", (blob,))]
+
+
+def take(tx: WriteTransaction, folder: str) -> None:
+    """Have the next sweep take a folder away."""
+    tx.execute("INSERT OR IGNORE INTO outbox (path) VALUES (?)", (folder,))
+
+
+def is_live(tx: ReadTransaction, blob: int) -> bool:
+    """Return whether a repository has the blob: what only undo holds is as gone."""
+    held = "SELECT 1 FROM link WHERE blob = ?1 UNION ALL SELECT 1 FROM manifest WHERE blob = ?1"
+    return tx.value(held, (blob,)) is not None
+
+
+def release_blob(tx: WriteTransaction, storage: Storage, blob: int) -> bool:
+    """Let a blob go unless a repository or an undo entry holds it. Returns whether it goes."""
+    if is_live(tx, blob) or tx.value("SELECT 1 FROM deletion_blob WHERE blob = ?", (blob,)) is not None:
+        return False
+    digest = tx.value("SELECT digest FROM blob WHERE key = ?", (blob,))
+    for table, column in (("document", "blob"), ("alias", "blob"), ("blob", "key")):
+        tx.execute(f"DELETE FROM {table} WHERE {column} = ?", (blob,))
+    take(tx, storage.blob_folder(digest))
+    return True
 
 
 def release_expired(index: Index, storage: Storage, now: int) -> int:

@@ -57,6 +57,9 @@ POINTS = (
     "registry.removed",
     "registry.renamed",
     "registry.swept",
+    "registry-undo.marked",
+    "registry-undo.rows",
+    "registry-undo.dropped",
 )
 
 _armed: dict[str, tuple[str, int]] = {}

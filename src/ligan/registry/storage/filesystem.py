@@ -133,13 +133,22 @@ class FilesystemStorage:
         self._write_link(self.revision_folder(repository, name), digest)
 
     def write_tag(self, repository: str, tag: str, digest: str) -> None:
-        self._write_link(self.tag_index_folder(repository, tag, digest), digest)
+        self.write_tag_history(repository, tag, digest)
         self._write_link(f"{self.tag_folder(repository, tag)}/current", digest)
+
+    def write_tag_history(self, repository: str, tag: str, digest: str) -> None:
+        self._write_link(self.tag_index_folder(repository, tag, digest), digest)
 
     def _write_link(self, folder: str, digest: str) -> None:
         path = f"{self._v2}/{folder}"
         make_folder(path)
         write_durably(f"{path}/link", digest.encode())
+
+    def used_share(self) -> float:
+        """Return the used share of the file system, 0 to 1, as `df` computes it."""
+        status = os.statvfs(self.root)
+        used = status.f_blocks - status.f_bfree
+        return used / (used + status.f_bavail) if used + status.f_bavail else 1.0
 
     def trash(self, path: str) -> None:
         """Take a folder of the outbox away, to be unlinked later. It may have gone already."""
