@@ -16,7 +16,19 @@ import time
 from bench.contenders import opened
 from bench.report import markdown
 
-NAMES = ("startup", "list", "database", "delete", "save", "load", "api", "registry", "containers", "build")
+NAMES = (
+    "startup",
+    "list",
+    "database",
+    "delete",
+    "save",
+    "load",
+    "api",
+    "registry",
+    "registry_server",
+    "containers",
+    "build",
+)
 
 
 def main() -> None:

@@ -49,13 +49,13 @@ class Contender(NamedTuple):
         that syncs is compared fairly with one that does not. With `piped`, `cat` reads the output.
         """
         daemons = tuple(self.daemons())
-        before = _cpu_seconds(daemons)
+        before = cpu_seconds(daemons)
         start = time.perf_counter()
         usage = _call((*self.command, *argv), {**os.environ, **self.environment}, piped=piped)
         if durable:
             subprocess.run(["sync", "--file-system", self.folder], check=True)
         wall = time.perf_counter() - start
-        cpu = usage.ru_utime + usage.ru_stime + _cpu_seconds(daemons) - before
+        cpu = usage.ru_utime + usage.ru_stime + cpu_seconds(daemons) - before
         return Cost(wall, cpu, usage.ru_maxrss * 1024)
 
 
@@ -104,7 +104,7 @@ def _call(command: Sequence[str], environment: Mapping[str, str], *, piped: bool
     return usage
 
 
-def _cpu_seconds(processes: Iterable[int]) -> float:
+def cpu_seconds(processes: Iterable[int]) -> float:
     """Return what `processes` and their dead children have used."""
     ticks = 0
     for process in processes:

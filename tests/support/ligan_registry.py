@@ -67,10 +67,12 @@ class Client:
         """Return the location of a new upload."""
         answer = self.ask("POST", f"{repository}/blobs/uploads/")
         assert answer.status == 202
-        return answer.headers["Location"]
+        return answer.headers["Location"].removeprefix(f"http://{self.address}")
 
     def push_blob(self, repository: str, data: bytes) -> str:
-        answer = self.ask("POST", f"{repository}/blobs/uploads/?digest={digest_of(data)}", data)
+        location = self.begin(repository)
+        joint = "&" if "?" in location else "?"
+        answer = self.ask("PUT", f"{location}{joint}digest={digest_of(data)}", data)
         assert answer.status == 201, answer
         return digest_of(data)
 
@@ -170,9 +172,9 @@ def descriptor(media_type: str, data: bytes) -> dict[str, Any]:
 
 
 @contextmanager
-def serving_registry(root: str, **environment: str) -> Iterator[Registry]:
+def serving_registry(root: str, python: str = sys.executable, **environment: str) -> Iterator[Registry]:
     """Serve a folder; at the end the registry is stopped, and its books must be right."""
-    command = [sys.executable, "-m", "ligan", "registry", "serve", "--root", root, "--listen", "127.0.0.1:0"]
+    command = [python, "-m", "ligan", "registry", "serve", "--root", root, "--listen", "127.0.0.1:0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
     assert process.stderr is not None
     try:
