@@ -311,10 +311,10 @@ def test_exec_of_what_cannot_be_run_fails_in_dockers_words(
         "OCI runtime exec failed: exec failed: unable to start container process: "
         'exec: "nope": executable file not found in $PATH: unknown'
     )
-    with pytest.raises(RuntimeFailed) as failed:
+    with pytest.raises(StartFailed) as raised:
         execute("pwd", WorkingDir="/nope")
-    assert failed.value.exit_code == 126
-    assert 'chdir to cwd ("/nope") set in config.json failed' in failed.value.message
+    assert raised.value.exit_code == 126
+    assert 'chdir to cwd ("/nope") set in config.json failed' in raised.value.message
 
 
 def test_a_detached_exec_runs_on(bundle: Bundle) -> None:

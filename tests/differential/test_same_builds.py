@@ -169,7 +169,7 @@ def engines(base_images: str, dockerd: str, ligan: str) -> tuple[str, str]:
         archive = file.read()
     for host in (dockerd, ligan):
         engine = Engine(host)
-        clear(engine)
+        empty(engine)
         status, answer = engine.ask("POST", "/images/load?quiet=1", archive)
         assert status == 200, answer
     return dockerd, ligan
@@ -180,6 +180,13 @@ def clear(engine: Engine) -> None:
     for container in engine.get("/containers/json?all=1"):
         engine.ask("DELETE", f"/containers/{container['Id']}?force=1&v=1")
     engine.ask("POST", "/images/prune")
+
+
+def empty(engine: Engine) -> None:
+    """Remove every container and image: the tests before have left theirs on the same dockerd."""
+    clear(engine)
+    engine.ask("POST", f"/images/prune?{urlencode({'filters': json.dumps({'dangling': ['false']})})}")
+    assert not engine.get("/images/json?all=1")
 
 
 @pytest.mark.parametrize("case", CASES)

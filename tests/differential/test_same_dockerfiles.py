@@ -8,7 +8,7 @@ import pytest
 
 from tests.differential.builds import Build
 from tests.differential.dockerfiles import FAILING, ODD, REFUSED, UNREADABLE
-from tests.differential.test_same_builds import Engine, clear
+from tests.differential.test_same_builds import Engine, clear, empty
 from tests.support.dockers import containing
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.dockerd
 def engines(dockerd: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, Engine]]:
     with containing(str(tmp_path_factory.mktemp("ligan") / "root")) as ligan:
         both = Engine(dockerd), Engine(ligan.host)
+        empty(both[0])
         yield both
         clear(both[0])
 
