@@ -11,8 +11,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ligan.registry.index.database import open_index
 from ligan.registry.storage.filesystem import FilesystemStorage
@@ -25,6 +26,8 @@ OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 ACCEPT = f"{OCI_MANIFEST}, {OCI_INDEX}, application/vnd.docker.distribution.manifest.v2+json"
 STOP_SECONDS = 30
+AT_ONCE = {"LIGAN_UNDO_WINDOW": "0"}
+"""Deletes free the disk at once, unless a test wants them undone."""
 
 
 def digest_of(data: bytes, algorithm: str = "sha256") -> str:
@@ -132,6 +135,9 @@ class Registry(Client):
         super().__init__(address)
         self.root = root
         self.process = process
+        self._log: list[str] = []
+        self._reader = threading.Thread(target=lambda: self._log.extend(process.stderr or ()))
+        self._reader.start()
 
     def send(self, *pieces: bytes) -> bytes:
         """Send bytes on a connection of their own, and close its half; returns what is answered."""
@@ -151,9 +157,18 @@ class Registry(Client):
     def stop(self) -> str:
         """Stop it as systemd would; returns its log."""
         self.process.send_signal(signal.SIGTERM)
-        log = self.process.communicate(timeout=STOP_SECONDS)[1]
+        log = self._end()
         assert self.process.returncode == 0, log
         return log
+
+    def kill(self) -> None:
+        self.process.kill()
+        self._end()
+
+    def _end(self) -> str:
+        self.process.wait(STOP_SECONDS)
+        self._reader.join()
+        return "".join(self._log)
 
 
 def image_manifest(config: bytes, *layers: bytes, **fields: Any) -> bytes:
@@ -172,35 +187,39 @@ def descriptor(media_type: str, data: bytes) -> dict[str, Any]:
 
 
 @contextmanager
-def serving_registry(root: str, python: str = sys.executable, **environment: str) -> Iterator[Registry]:
+def serving_registry(
+    root: str, python: str = sys.executable, listen: str = "127.0.0.1:0", **environment: str
+) -> Iterator[Registry]:
     """Serve a folder; at the end the registry is stopped, and its books must be right."""
-    command = [python, "-m", "ligan", "registry", "serve", "--root", root, "--listen", "127.0.0.1:0"]
+    command = [python, "-m", "ligan", "registry", "serve", "--root", root, "--listen", listen]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
     assert process.stderr is not None
-    try:
-        found = None
-        log = ""
-        while found is None:
-            line = process.stderr.readline()
-            log += line
-            assert line, f"the registry does not start: {log}"
-            found = re.search(r"listening on ([^ \n]+)", line)
-        registry = Registry(root, found[1], process)
-        yield registry
-        if process.poll() is None:
-            registry.stop()
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-        process.stderr.close()
+    with process.stderr:
+        registry = Registry(root, _address(process.stderr), process)
+        try:
+            yield registry
+            if process.poll() is None:
+                registry.stop()
+        finally:
+            registry.kill()
     if process.returncode == 0:
         check_registry(root)
 
 
-def ligan_registry(root: str, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
+def _address(log: IO[str]) -> str:
+    """Return where a registry that starts says that it listens."""
+    said = ""
+    for line in log:
+        said += line
+        if found := re.search(r"listening on ([^ \n]+)", line):
+            return found[1]
+    raise AssertionError(f"the registry does not start: {said}")
+
+
+def ligan_registry(root: str, verb: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ligan", "registry", verb, "--root", root, *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, **AT_ONCE, **environment}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def check_registry(root: str) -> None:
@@ -216,7 +235,8 @@ def check_registry(root: str) -> None:
             _check_repository(root, repository)
         unheld = tx.column(
             """SELECT digest FROM blob WHERE NOT EXISTS (SELECT 1 FROM link WHERE link.blob = blob.key)
-               AND NOT EXISTS (SELECT 1 FROM manifest WHERE manifest.blob = blob.key)"""
+               AND NOT EXISTS (SELECT 1 FROM manifest WHERE manifest.blob = blob.key)
+               AND NOT EXISTS (SELECT 1 FROM deletion_blob WHERE deletion_blob.blob = blob.key)"""
         )
         assert unheld == []
         for folder in ("ingest", "trash"):

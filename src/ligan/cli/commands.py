@@ -143,10 +143,13 @@ COMMANDS = {
     "manifest inspect": "registry:MANIFEST_INSPECT",
     "serve": "serve:SERVE",
     "registry serve": "registry_server:SERVE",
-    "registry ls": "registry_server:LS",
-    "registry tags": "registry_server:TAGS",
-    "registry rm": "registry_server:REMOVE",
-    "registry df": "registry_server:DF",
+    "registry ls": "registry_listing:LS",
+    "registry tags": "registry_listing:TAGS",
+    "registry df": "registry_listing:DF",
+    "registry rm": "registry_removal:REMOVE",
+    "registry plan": "registry_removal:PLAN",
+    "registry undo": "registry_removal:UNDO",
+    "registry reclaim": "registry_removal:RECLAIM",
     "completion": "completion:COMPLETION",
 }
 """Words -> the module below `ligan.cli`, and the Command in it."""

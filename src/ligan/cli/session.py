@@ -59,7 +59,7 @@ class Session:
     @property
     def command(self) -> str:
         """The command as one would type it again."""
-        return "ligan " + " ".join([_quoted(word) for word in self._words])
+        return "ligan " + " ".join([quoted(word) for word in self._words])
 
     def again(self) -> Session:
         """Return the same with an engine of its own, for another thread; `with` closes it."""
@@ -83,7 +83,7 @@ class Session:
 _PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_"
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
     """Quote for a shell where that is needed. Not shlex: it imports `re`."""
     if word and not word.strip(_PLAIN):
         return word

@@ -117,7 +117,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _POWERS = ("", "k", "m", "g", "t", "p")
 
 
-def _duration(value: object) -> int:
+def read_duration(value: object) -> int:
     """Return nanoseconds: a number with a unit, several of them, or 0."""
     text = str(value).strip()
     total, number = 0.0, ""
@@ -186,7 +186,7 @@ def _number(text: str) -> float:
 
 
 _KEYS = {
-    "undo_window": ("window", _duration),
+    "undo_window": ("window", read_duration),
     "undo_disk_limit": ("disk_limit", _share),
     "undo_budget": ("budget", _bytes),
     "max_layer_size": ("max_layer_size", _bytes),

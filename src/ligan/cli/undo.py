@@ -32,7 +32,7 @@ def _undo(session: Session, options: Options) -> int:
         return _list_entries(session, options)
     if len(options.arguments) > 1:
         raise Failure("one entry at a time: undo them newest first")
-    keys, dry = _keys(options.arguments), options.on("dry-run")
+    keys, dry = entry_numbers(options.arguments), options.on("dry-run")
     verb = session.engine.plan_undo if dry else session.engine.undo
     outcome = verb(keys[0] if keys else None, force=options.on("force"))
     merged, moved = set(outcome.merged), set(outcome.moved)
@@ -72,7 +72,7 @@ def _entry_row(entry: UndoEntry, now: int) -> dict[str, str]:
     }
 
 
-def _keys(words: list[str]) -> list[int]:
+def entry_numbers(words: list[str]) -> list[int]:
     for word in words:
         if not (word.isascii() and word.isdigit() and len(word) < 19):
             raise Failure(f'"{word}" is not the number of an undo entry: see ligan undo --list')
@@ -94,7 +94,7 @@ UNDO = Command(
 
 
 def _reclaim(session: Session, options: Options) -> int:
-    keys = _keys(options.arguments)
+    keys = entry_numbers(options.arguments)
     if keys and options.on("all"):
         raise Failure("name entries or give --all, not both")
     if options.on("dry-run"):

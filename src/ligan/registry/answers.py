@@ -19,7 +19,14 @@ from ligan.errors import (
     Unavailable,
     Unsupported,
 )
+from ligan.oci.times import rfc3339nano
 from ligan.registry.faults import ManifestTooLarge, WrongOffset
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ligan.registry.keeping import Report
+
+_SECOND = 10**9
 
 API_VERSION = {"Docker-Distribution-Api-Version": "registry/2.0"}
 """Docker's client takes nothing for a registry that does not say so."""
@@ -66,3 +73,16 @@ def document(content: object, status: int = 200, **headers: str) -> Response:
 
 def empty(status: int, headers: dict[str, str]) -> Response:
     return Response(status=status, headers=API_VERSION | headers)
+
+
+def what_became(report: Report) -> dict[str, str]:
+    """Say in headers what has become of the bytes of a delete."""
+    deleted = report.deleted
+    headers = {"Ligan-Freed": str(deleted.freed)}
+    if deleted.leased:
+        headers["Ligan-Leased"] = f"{deleted.leased}; until={rfc3339nano(deleted.until // _SECOND)}"
+    if deleted.held or report.entry is not None:
+        until = rfc3339nano((deleted.held_until or report.until) // _SECOND)
+        undo = f"; undo={report.entry}" if report.entry is not None else ""
+        headers["Ligan-Held"] = f"{deleted.held}; until={until}{undo}"
+    return headers

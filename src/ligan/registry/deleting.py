@@ -32,7 +32,8 @@ class Fate(Value):
 
 class Deleted(Value):
     """What a delete did. Bytes are `freed`, or `leased` until `until` (nanoseconds since 1970) at the latest,
-    or only `held` by undo, `held_until` at the latest.
+    or only `held` by undo, `held_until` at the latest. Tags
+    are `REPOSITORY:TAG`, manifests `REPOSITORY@DIGEST`.
     """
 
     freed: int
@@ -162,7 +163,7 @@ class Removal:
         for table in ("tag", "tag_history"):
             self._tx.execute(f"DELETE FROM {table} WHERE repository = ? AND name = ?", where)
         take(self._tx, self._storage.tag_folder(self._name, tag))
-        self.tags.append(tag)
+        self.tags.append(f"{self._name}:{tag}")
 
     def _remove_manifest(self, first: int) -> None:
         """Remove a manifest with its tags, and those below it that nothing else holds."""
@@ -194,7 +195,7 @@ class Removal:
         tx.execute("DELETE FROM manifest_child WHERE parent = ?", key)
         tx.execute("DELETE FROM manifest_blob WHERE manifest = ?", key)
         tx.execute("DELETE FROM manifest WHERE key = ?", key)
-        self.manifests.append(digest)
+        self.manifests.append(f"{self._name}@{digest}")
         release_blob(tx, self._storage, blob)
         for each in blobs:
             self._touch(each)

@@ -21,8 +21,8 @@ from ligan.oci.documents import MAX_DOCUMENT_SIZE, OCI_INDEX
 from ligan.oci.reference import is_path, is_tag
 from ligan.oci.times import rfc3339nano
 from ligan.registry import reading
-from ligan.registry.answers import API_VERSION, answer_to, document, empty, fault
-from ligan.registry.deleting import Removal, carry_out, release_expired
+from ligan.registry.answers import API_VERSION, answer_to, document, empty, fault, what_became
+from ligan.registry.deleting import carry_out, release_expired
 from ligan.registry.documents import read_pushed
 from ligan.registry.faults import (
     DigestInvalid,
@@ -34,6 +34,7 @@ from ligan.registry.faults import (
     WrongOffset,
 )
 from ligan.registry.index.database import open_index
+from ligan.registry.keeping import Deletion, drop_due, with_room
 from ligan.registry.pushing import begin_upload, commit_blob, mount_blob, put_manifest, renew_lease
 from ligan.registry.receiving import Receiver, ask_for_body
 from ligan.registry.sending import send_blob
@@ -46,8 +47,9 @@ if TYPE_CHECKING:
 
     from aiohttp.web import BaseRequest, StreamResponse
 
-    from ligan.registry.deleting import Deleted
+    from ligan.registry.deleting import Removal
     from ligan.registry.index.database import Index
+    from ligan.registry.keeping import Report, UndoPolicy
     from ligan.registry.storage.filesystem import FilesystemStorage
 
     T = TypeVar("T")
@@ -61,8 +63,9 @@ _log = logging.getLogger("ligan.registry")
 class RegistryApi:
     """What an aiohttp server calls for each request. Made and closed in the loop's thread."""
 
-    def __init__(self, storage: FilesystemStorage) -> None:
+    def __init__(self, storage: FilesystemStorage, policy: UndoPolicy) -> None:
         self._storage = storage
+        self._policy = policy
         self._index = open_index(storage.index)
         self._reader = self._index.read()
         self._writer = ThreadPoolExecutor(1, "ligan-index")
@@ -94,8 +97,13 @@ class RegistryApi:
         self._index.close()
 
     async def release_expired(self) -> int:
-        """Free what leases have kept whose time is over. Returns bytes."""
-        return await self._write(lambda index: release_expired(index, self._storage, time.time_ns()))
+        """Free what leases and undo have kept whose time is over. Returns bytes."""
+
+        def work(index: Index) -> int:
+            now = time.time_ns()
+            return release_expired(index, self._storage, now) + drop_due(index, self._storage, now)
+
+        return await self._write(work)
 
     async def __call__(self, request: BaseRequest) -> StreamResponse:
         """Answer a request. Raises nothing but what tells that the client is gone."""
@@ -133,8 +141,11 @@ class RegistryApi:
         return await handler(request, repository, rest)
 
     async def _write(self, work: Callable[[Index], T]) -> T:
-        """Run what writes to the index, in its thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer, work, self._writing)
+        """Run what writes to the index, in its thread; where the disk is full, undo gives way."""
+        index = self._writing
+        return await asyncio.get_running_loop().run_in_executor(
+            self._writer, lambda: with_room(index, self._storage, lambda: work(index))
+        )
 
     async def _get_manifest(self, request: BaseRequest, repository: str, reference: str) -> StreamResponse:
         if ":" in reference:
@@ -168,35 +179,31 @@ class RegistryApi:
             headers["OCI-Subject"] = pushed.subject
         return empty(201, headers)
 
-    async def _delete_manifest(
-        self, _request: BaseRequest, repository: str, reference: str
-    ) -> StreamResponse:
+    async def _delete_manifest(self, request: BaseRequest, repository: str, reference: str) -> StreamResponse:
         if ":" in reference:
             digest = _digest(reference)
-            return await self._delete(repository, lambda removal: removal.remove_digest(digest))
-        return await self._delete(repository, lambda removal: removal.remove_tag(reference))
+            return await self._delete(request, repository, lambda removal: removal.remove_digest(digest))
+        return await self._delete(request, repository, lambda removal: removal.remove_tag(reference))
 
-    async def _delete_blob(self, _request: BaseRequest, repository: str, text: str) -> StreamResponse:
+    async def _delete_blob(self, request: BaseRequest, repository: str, text: str) -> StreamResponse:
         digest = _digest(text)
-        return await self._delete(repository, lambda removal: removal.remove_blob(digest))
+        return await self._delete(request, repository, lambda removal: removal.remove_blob(digest))
 
-    async def _delete(self, repository: str, remove: Callable[[Removal], None]) -> StreamResponse:
-        """Answer once the bytes are off the disk, and say how many are, and which still wait for a lease."""
+    async def _delete(
+        self, request: BaseRequest, repository: str, remove: Callable[[Removal], None]
+    ) -> StreamResponse:
+        """Answer once the bytes are off the disk, and say how many are, and what the others wait for."""
+        command = f"DELETE {request.path}"
 
-        def work(index: Index) -> Deleted:
+        def work(index: Index) -> Report:
             with index.write() as tx:
-                removal = Removal(tx, self._storage, repository, time.time_ns())
-                remove(removal)
-                deleted = removal.finish()
-            carry_out(index, self._storage)
-            return deleted
+                deletion = Deletion(tx, self._storage, self._policy, command, time.time_ns())
+                remove(deletion.of(repository))
+                return deletion.finish()
 
-        deleted = await self._write(work)
-        headers = {"Ligan-Freed": str(deleted.freed)}
-        if deleted.leased:
-            until = rfc3339nano(deleted.until // _SECOND)
-            headers["Ligan-Leased"] = f"{deleted.leased}; until={until}"
-        return empty(202, headers)
+        report = await self._write(work)
+        await self._write(lambda index: carry_out(index, self._storage))
+        return empty(202, what_became(report))
 
     async def _get_blob(self, request: BaseRequest, repository: str, text: str) -> StreamResponse:
         digest = _digest(text)

@@ -96,19 +96,16 @@ class Deletion:
         tags = tuple([tag for removal in self._removals for tag in removal.tags])
         manifests = tuple([digest for removal in self._removals for digest in removal.manifests])
         outcome = deleted(self._tx, touched, tags, manifests)
-        if self._entry is not None and not touched and not tags:
-            drop(self._tx, self._storage, [self._entry])
-            return Report(outcome, None, 0, KEPT)
-        if self._entry is not None and (reason := self._refusal(outcome.held)):
-            drop(self._tx, self._storage, [self._entry])
-            return Report(deleted(self._tx, touched, tags, manifests), None, 0, reason)
-        if self._entry is None:
-            return Report(outcome, None, 0, self._reason)
-        return Report(outcome, self._entry, self._until, KEPT)
+        nothing = not touched and not tags
+        reason = KEPT if nothing else self._reason or self._refusal(outcome.held)
+        if self._entry is None or not (nothing or reason):
+            return Report(outcome, self._entry, self._until if self._entry else 0, reason)
+        drop(self._tx, self._storage, [self._entry])
+        return Report(deleted(self._tx, touched, tags, manifests), None, 0, reason)
 
     def _refusal(self, held: int) -> str:
         """Say why these bytes cannot be kept, or return KEPT. What holds none takes no room."""
-        if not held:
+        if self._entry is None or not held:
             return KEPT
         if self._storage.used_share() > self._policy.disk_limit:
             return DISK_FULL

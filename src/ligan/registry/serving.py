@@ -20,6 +20,10 @@ from ligan.registry.index.database import create_index, explain, open_index
 from ligan.registry.recovery import recover
 from ligan.registry.storage.filesystem import FilesystemStorage
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ligan.registry.keeping import UndoPolicy
+
 LEASE_CHECK_SECONDS = 60.0
 _IDLE_SECONDS = 600.0
 _READ_BUFFER = 512 << 10
@@ -39,7 +43,7 @@ def open_registry(root: str) -> FilesystemStorage:
     return storage
 
 
-def serve(root: str, host: str, port: int, stop_seconds: float) -> None:
+def serve(root: str, host: str, port: int, stop_seconds: float, policy: UndoPolicy) -> None:
     """Serve until SIGTERM or SIGINT, and until what was under way then has ended.
 
     Refuses by raising a LiganError, before anything listens: Busy where a server has this folder, Conflict
@@ -57,7 +61,7 @@ def serve(root: str, host: str, port: int, stop_seconds: float) -> None:
         most = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(storage, host, port, stop_seconds))
+            runner.run(_serve(storage, host, port, stop_seconds, policy))
     finally:
         os.close(lock)
 
@@ -98,11 +102,13 @@ class _Server(web.Server):
         return _Connection(self, loop=self._loop, **self._kwargs)
 
 
-async def _serve(storage: FilesystemStorage, host: str, port: int, stop_seconds: float) -> None:
+async def _serve(
+    storage: FilesystemStorage, host: str, port: int, stop_seconds: float, policy: UndoPolicy
+) -> None:
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    api = RegistryApi(storage)
+    api = RegistryApi(storage, policy)
     server = _Server(
         api,
         access_log=None,
@@ -139,8 +145,8 @@ async def _release_leases(api: RegistryApi) -> None:
         try:
             freed = await api.release_expired()
         except LiganError as error:
-            _log.error("cannot free what leases kept: %s", error.message)
+            _log.error("cannot free what leases and undo kept: %s", error.message)
         else:
             if freed:
-                _log.info("freed what leases kept: %d bytes", freed)
+                _log.info("freed what leases and undo kept: %d bytes", freed)
         await asyncio.sleep(LEASE_CHECK_SECONDS)

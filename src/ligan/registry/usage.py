@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from ligan.registry.uploads import Upload
 from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ligan.registry.index.database import ReadTransaction
+    from ligan.registry.storage.role import Storage
+
+
+class Total(Value):
+    """A kind of things that takes room, how many there are, and their bytes on the disk."""
+
+    name: str
+    number: int
+    bytes: int
 
 
 class RepositoryUsage(Value):
@@ -43,6 +53,27 @@ def repositories(tx: ReadTransaction) -> list[RepositoryUsage]:
             FROM taken JOIN repository ON repository.key = taken.repository ORDER BY name"""
     )
     return [RepositoryUsage(*row) for row in rows]
+
+
+def totals(tx: ReadTransaction, storage: Storage) -> list[Total]:
+    """Return what takes room: images, blobs that only leases or only undo hold, and uploads under way.
+
+    The bytes of all together are those of all blobs and uploads on the disk.
+    """
+    named = """EXISTS (SELECT 1 FROM manifest_blob WHERE manifest_blob.blob = it.key
+                       UNION ALL SELECT 1 FROM manifest WHERE manifest.blob = it.key)"""
+    linked = "EXISTS (SELECT 1 FROM link WHERE link.blob = it.key)"
+    count = "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM blob AS it WHERE"
+    uploads = tx.all(
+        "SELECT name, id FROM upload JOIN repository ON repository.key = upload.repository ORDER BY id"
+    )
+    sizes = [Upload(repository, name, storage.upload(repository, name)).size for repository, name in uploads]
+    return [
+        Total("Manifests", tx.value("SELECT COUNT(*) FROM manifest"), tx.one(f"{count} {named}")[1]),
+        Total("Leased blobs", *tx.one(f"{count} NOT {named} AND {linked}")),
+        Total("Uploads", len(uploads), sum(sizes)),
+        Total("Kept for undo", *tx.one(f"{count} NOT {named} AND NOT {linked}")),
+    ]
 
 
 def blob_bytes(tx: ReadTransaction) -> int:

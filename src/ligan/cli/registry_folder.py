@@ -1,0 +1,88 @@
+"""The folder of a registry that a command looks at or writes to, while it is served or not."""
+
+from __future__ import annotations
+
+import os
+
+from ligan.cli.flags import TEXT, Flag
+from ligan.cli.output import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ligan.cli.flags import Options
+    from ligan.cli.session import Session
+    from ligan.registry.keeping import UndoPolicy
+
+ROOT = Flag("root", "Folder of the registry", kind=TEXT)
+
+
+def root_of(options: Options) -> str:
+    if not options.text("root"):
+        raise Failure("name the folder of the registry with --root")
+    return os.path.abspath(options.text("root"))
+
+
+class Folder:
+    """`with Folder(options) as folder`: its index and its storage. It has been served once."""
+
+    def __init__(self, options: Options) -> None:
+        from ligan.registry.index.database import create_index, open_index
+        from ligan.registry.storage.filesystem import FilesystemStorage
+
+        self.storage = FilesystemStorage(root_of(options))
+        if not os.path.exists(self.storage.index):
+            raise Failure(f"no registry has been served from {self.storage.root}: see ligan registry serve")
+        create_index(self.storage.index)  # an older Ligan's lacks tables
+        self.index = open_index(self.storage.index)
+        self._lock = -1
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+        self.index.close()
+
+    def prepare_to_write(self, session: Session) -> int:
+        """Do what a server does at its start, unless one runs, and drop what is due. Returns bytes freed."""
+        from ligan.errors import Busy
+        from ligan.registry.keeping import drop_due
+        from ligan.registry.recovery import recover
+        from ligan.registry.serving import lock_registry
+
+        try:
+            self._lock = lock_registry(self.storage)
+        except Busy:
+            pass  # the server has made sure at its start that the index says what is there
+        else:
+            recover(self.index, self.storage)
+        return drop_due(self.index, self.storage, session.now())
+
+    def again(self, command: str) -> str:
+        """Return a command for this folder, as one would type it."""
+        from ligan.cli.session import quoted
+
+        return f"ligan registry {command} --root {quoted(self.storage.root)}"
+
+
+def undo_policy(session: Session, *, window: str = "", now: bool = False) -> UndoPolicy:
+    """Return the settings in force for undo; `window` is that of a flag, and wins."""
+    from ligan.cli.settings import read_duration, read_policy
+    from ligan.registry.keeping import UndoPolicy
+
+    policy = read_policy(session.environ)
+    length = policy.window
+    if window:
+        try:
+            length = read_duration(window)
+        except ValueError as error:
+            raise Failure(f"--undo-window: {error}") from None
+    return UndoPolicy(length, policy.disk_limit, policy.budget, now)
