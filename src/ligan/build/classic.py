@@ -12,7 +12,6 @@ from ligan.build.classic_arguments import Arguments
 from ligan.build.classic_cache import Cache
 from ligan.build.classic_containers import Containers
 from ligan.build.classic_images import SCRATCH, Base
-from ligan.build.classic_platform import parse_platform
 from ligan.build.classic_stage import Stage
 from ligan.build.folder_tree import FolderTree
 from ligan.build.output import StageDone, Text
@@ -21,10 +20,10 @@ from ligan.dockerfile.words import expand
 from ligan.errors import Invalid, LiganError, NotFound
 from ligan.images import catalog
 from ligan.images.events import labels_of, record
-from ligan.images.host import host_platform
 from ligan.layers.snapshots import Snapshots
 from ligan.oci.digest import ImageID
 from ligan.oci.platform import normalise
+from ligan.oci.platform import parse as parse_platform
 from ligan.oci.reference import parse
 from ligan.remote.progress import Message
 from ligan.values import Value
@@ -167,7 +166,7 @@ class Builder:
             is_wanted=is_wanted,
         )
         self._pull = pull
-        self._platform = parse_platform(request.platform, host_platform()) if request.platform else None
+        self._platform = parse_platform(request.platform) if request.platform else None
         self._done: list[tuple[str, str]] = []
         self._step = 1
         self._steps = 0
@@ -227,7 +226,7 @@ class Builder:
         if node.platform:
             wanted = expand(node.platform, values, self.escape)
             try:
-                platform = parse_platform(wanted, host_platform())
+                platform = parse_platform(wanted)
             except Invalid as error:
                 raise Invalid(f"failed to parse platform {wanted}: {error}") from None
         name = expand(node.base, values, self.escape)

@@ -6,6 +6,8 @@ platforms package, whose spellings Docker uses.
 
 from __future__ import annotations
 
+import os
+
 from ligan.errors import Invalid
 from ligan.values import Value
 
@@ -23,6 +25,15 @@ _ARCHITECTURES = {
     "armv7l": ("arm", "v7"),
     "armv6l": ("arm", "v6"),
 }
+_SYSTEMS = (
+    *("aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "js", "linux", "nacl", "netbsd"),
+    *("openbsd", "plan9", "solaris", "windows", "zos"),
+)
+_KNOWN_ARCHITECTURES = (
+    *("386", "amd64", "amd64p32", "arm", "armbe", "arm64", "arm64be", "ppc64", "ppc64le", "mips", "mipsle"),
+    *("mips64", "mips64le", "mips64p32", "mips64p32le", "ppc", "riscv", "riscv64", "s390", "s390x"),
+    *("sparc", "sparc64", "wasm"),
+)
 _IMPLIED_VARIANTS = {"arm64": "v8", "arm": "v7"}
 
 
@@ -74,21 +85,42 @@ def _runs(wanted: Platform) -> list[tuple[str, str, str]]:
     return [(system, architecture, variant)]
 
 
-def normalise(os: str, architecture: str, variant: str = "") -> Platform:
+def normalise(system: str, architecture: str, variant: str = "") -> Platform:
     """Return the platform in the spelling of Go's GOOS and GOARCH."""
     architecture = architecture.lower()
     architecture, implied = _ARCHITECTURES.get(architecture, (architecture, ""))
-    return Platform((os or "linux").lower(), architecture, (variant or implied).lower())
+    variant = (variant or implied).lower()
+    if (architecture, variant) == ("amd64", "v1"):
+        variant = ""  # what every machine of the kind is
+    return Platform((system or "linux").lower(), architecture, variant)
 
 
 def parse(text: str) -> Platform:
-    """Parse `os[/architecture[/variant]]`. Raises Invalid."""
+    """Return a platform by `os`, `architecture` or `os/architecture[/variant]`.
+
+    What is missing is as of this machine. Raises Invalid in the words of containerd's platforms.Parse, as
+    of engine 20.10.
+    """
     parts = text.split("/")
-    if not 2 <= len(parts) <= 3 or not all(
-        part.replace("-", "_").replace(".", "_").isidentifier() or part.isalnum() for part in parts
-    ):
-        raise Invalid(f'"{text}" is an invalid OS/architecture specifier: write it as linux/amd64')
-    return normalise(*parts)
+    for part in parts:
+        plain = part.replace("-", "").replace("_", "")
+        if not part or not part.isascii() or (plain and not plain.isalnum()):
+            raise Invalid(
+                f'"{part}" is an invalid component of "{text}": platform specifier component must match '
+                '"^[A-Za-z0-9_-]+$": invalid argument'
+            )
+    if len(parts) > 3:
+        raise Invalid(f'"{text}": cannot parse platform specifier: invalid argument')
+    if len(parts) > 1:
+        return normalise(*parts)
+    here = normalise("linux", os.uname().machine)
+    alone = normalise(parts[0], "")
+    if alone.os in _SYSTEMS:
+        return normalise(alone.os, here.architecture)
+    alone = normalise(here.os, parts[0])
+    if alone.architecture in _KNOWN_ARCHITECTURES:
+        return alone
+    raise Invalid(f'"{text}": unknown operating system or architecture: invalid argument')
 
 
 def _variant(platform: Platform) -> str:

@@ -7,12 +7,8 @@ import pytest
 from ligan.build.classic import build_tags
 from ligan.build.classic_arguments import Arguments
 from ligan.build.classic_cache import is_same
-from ligan.build.classic_platform import parse_platform
 from ligan.build.output import Output, Text
 from ligan.errors import Invalid
-from ligan.oci.platform import Platform
-
-HERE = Platform("linux", "amd64")
 
 
 def test_an_argument_counts_once_it_is_declared_and_given_values_come_first() -> None:
@@ -60,26 +56,6 @@ def test_an_argument_before_the_first_from_needs_its_name_again() -> None:
 )
 def test_the_cache_compares_these_settings_and_no_others(mine: dict[str, object], same: bool) -> None:
     assert is_same(mine, {"Cmd": ["a"], "Env": None, "Labels": None, "Tty": False}) == same
-
-
-@pytest.mark.parametrize(
-    ("text", "platform"),
-    [
-        ("linux/arm64", "linux/arm64"),
-        ("linux/arm/v6", "linux/arm/v6"),
-        ("windows", "windows/amd64"),
-        ("ARM64", "linux/arm64"),
-        ("x86_64", "linux/amd64"),
-    ],
-)
-def test_a_platform_may_leave_parts_out(text: str, platform: str) -> None:
-    assert str(parse_platform(text, HERE)) == platform
-
-
-@pytest.mark.parametrize("text", ["", "a/b/c/d", "linux/", "what", "li nux/amd64"])
-def test_a_platform_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(Invalid, match="invalid argument"):
-        parse_platform(text, HERE)
 
 
 def test_each_name_counts_once() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from ligan.errors import Invalid
@@ -14,15 +16,19 @@ from ligan.oci.platform import Platform, best, normalise, parse
         ("linux/aarch64", Platform("linux", "arm64", "v8")),
         ("linux/armhf", Platform("linux", "arm", "v7")),
         ("linux/arm/v6", Platform("linux", "arm", "v6")),
+        ("linux/amd64/v1", Platform("linux", "amd64")),
+        ("ARM64", Platform("linux", "arm64")),
+        ("x86_64", Platform("linux", "amd64")),
+        ("windows", Platform("windows", normalise("", os.uname().machine).architecture)),
     ],
 )
 def test_a_platform_is_spelled_as_go_spells_it(text: str, platform: Platform) -> None:
     assert parse(text) == platform
 
 
-@pytest.mark.parametrize("text", ["", "linux", "linux/", "a/b/c/d", "linux/amd 64", "/amd64"])
+@pytest.mark.parametrize("text", ["", "what", "linux/", "a/b/c/d", "linux/amd 64", "/amd64"])
 def test_what_is_no_platform_is_refused(text: str) -> None:
-    with pytest.raises(Invalid):
+    with pytest.raises(Invalid, match=r"invalid argument$"):
         parse(text)
 
 
