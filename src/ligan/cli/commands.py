@@ -146,6 +146,8 @@ COMMANDS = {
     "registry ls": "registry_listing:LS",
     "registry tags": "registry_listing:TAGS",
     "registry df": "registry_listing:DF",
+    "registry show": "registry_insight:SHOW",
+    "registry why": "registry_insight:WHY",
     "registry rm": "registry_removal:REMOVE",
     "registry plan": "registry_removal:PLAN",
     "registry undo": "registry_removal:UNDO",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ligan.cli import tables
 from ligan.cli.commands import Command
-from ligan.cli.flags import FORMAT, TEXT, Flag
+from ligan.cli.flags import FORMAT, Flag
 from ligan.cli.output import Failure, note, write, write_error
 from ligan.cli.registry_folder import ROOT, Folder, undo_policy
+from ligan.cli.registry_insight import JSON_FLAG
 from ligan.cli.removal import NOW_FLAG
 from ligan.cli.reports import local_minute, wants_json
 from ligan.cli.undo import entry_numbers
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ligan.registry.undoing import UndoEntry
 
 _ARGUMENTS = "REPOSITORY[:TAG|@DIGEST] [REPOSITORY[:TAG|@DIGEST]...]"
-_JSON = Flag("format", "Print in JSON format, for scripts, with 'json'", kind=TEXT)
 
 
 def _remove(session: Session, options: Options) -> int:
@@ -208,7 +208,7 @@ PLAN = Command(
     _plan,
     f"rm {_ARGUMENTS}",
     "Show exactly what a delete would do, blob by blob, and do nothing",
-    (_JSON, NOW_FLAG, ROOT),
+    (JSON_FLAG, NOW_FLAG, ROOT),
     least=2,
     most=None,
 )

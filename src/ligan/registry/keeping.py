@@ -113,7 +113,7 @@ class Deletion:
         return BUDGET if budget is not None and held_by_undo(self._tx) > budget else KEPT
 
 
-_UNDO_ALONE = """
+UNDO_ALONE = """
     NOT EXISTS (SELECT 1 FROM link WHERE link.blob = blob.key)
     AND NOT EXISTS (SELECT 1 FROM manifest WHERE manifest.blob = blob.key)
 """
@@ -122,7 +122,7 @@ _UNDO_ALONE = """
 def held_by_undo(tx: ReadTransaction) -> int:
     """Return the bytes on disk that only undo entries hold."""
     sql = f"""SELECT COALESCE(SUM(size), 0) FROM blob
-              WHERE key IN (SELECT blob FROM deletion_blob) AND {_UNDO_ALONE}"""
+              WHERE key IN (SELECT blob FROM deletion_blob) AND {UNDO_ALONE}"""
     return int(tx.value(sql))
 
 
@@ -131,7 +131,7 @@ def bytes_of(tx: ReadTransaction, entry: int) -> int:
     return int(
         tx.value(
             f"""SELECT COALESCE(SUM(size), 0) FROM blob
-                WHERE key IN (SELECT blob FROM deletion_blob WHERE deletion = ?1) AND {_UNDO_ALONE}
+                WHERE key IN (SELECT blob FROM deletion_blob WHERE deletion = ?1) AND {UNDO_ALONE}
                 AND NOT EXISTS (SELECT 1 FROM deletion_blob AS other
                                 WHERE other.blob = blob.key AND deletion <> ?1)""",
             (entry,),
