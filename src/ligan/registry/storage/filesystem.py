@@ -35,6 +35,7 @@ class FilesystemStorage:
         self.lock = f"{self._own}/server.lock"
         self._ingest = f"{self._own}/ingest"
         self._trash = f"{self._own}/trash"
+        self.aside = f"{self._own}/quarantine"
 
     def create(self) -> None:
         """On return every folder is there that is not a repository's."""
@@ -124,25 +125,49 @@ class FilesystemStorage:
 
     def write_layer_link(self, repository: str, name: str, digest: str) -> None:
         """Let the repository serve a blob under the digest `name`; `digest` is that of its file."""
-        self._write_link(self.layer_folder(repository, name), digest)
+        self.write_link(self.layer_folder(repository, name), digest)
 
     def write_manifest_links(self, repository: str, name: str, digest: str) -> None:
         # A repository without _layers is invisible to registry:2's garbage collector, which then
         # takes its manifests for unused.
         make_folder(f"{self._v2}/repositories/{repository}/_layers")
-        self._write_link(self.revision_folder(repository, name), digest)
+        self.write_link(self.revision_folder(repository, name), digest)
 
     def write_tag(self, repository: str, tag: str, digest: str) -> None:
         self.write_tag_history(repository, tag, digest)
-        self._write_link(f"{self.tag_folder(repository, tag)}/current", digest)
+        self.write_link(f"{self.tag_folder(repository, tag)}/current", digest)
 
     def write_tag_history(self, repository: str, tag: str, digest: str) -> None:
-        self._write_link(self.tag_index_folder(repository, tag, digest), digest)
+        self.write_link(self.tag_index_folder(repository, tag, digest), digest)
 
-    def _write_link(self, folder: str, digest: str) -> None:
+    def write_link(self, folder: str, digest: str) -> None:
         path = f"{self._v2}/{folder}"
         make_folder(path)
         write_durably(f"{path}/link", digest.encode())
+
+    def link_files(self, repository: str) -> dict[str, str]:
+        """Return what every link of a repository holds, by its folder as the outbox has it."""
+        found = {}
+        for own in ("_layers", "_manifests"):
+            for folder, _names, files in os.walk(f"{self._v2}/repositories/{repository}/{own}"):
+                if "link" in files:
+                    found[os.path.relpath(folder, self._v2)] = _read_bytes(f"{folder}/link").decode("latin-1")
+        return found
+
+    def quarantine(self, digest: str) -> None:
+        """Put a blob's file aside, durably. The registry has it no more."""
+        make_folder(self.aside)
+        source = self.blob(digest)
+        os.rename(source, f"{self.aside}/{digest.replace(':', '-')}")
+        sync_folder(self.aside)
+        sync_folder(os.path.dirname(source))
+
+    def rewrite_blob(self, digest: str, data: bytes) -> None:
+        """On return the blob's file holds these bytes, durably."""
+        source = self.incoming(f"{digest.partition(':')[2]}.blob")
+        _write(source, data)
+        self.keep(source, digest)
+        os.unlink(source)
 
     def used_share(self) -> float:
         """Return the used share of the file system, 0 to 1, as `df` computes it."""
@@ -208,8 +233,11 @@ class FilesystemStorage:
         for algorithm in _list(base):
             for start in _list(f"{base}/{algorithm}"):
                 for name in _list(f"{base}/{algorithm}/{start}"):
-                    path = f"{base}/{algorithm}/{start}/{name}/data"
-                    yield f"{algorithm}:{name}", os.path.getsize(path)
+                    digest = f"{algorithm}:{name}"
+                    try:
+                        yield digest, os.path.getsize(self.blob(digest))
+                    except (FileNotFoundError, NotADirectoryError):
+                        pass  # a folder that has lost its file
 
 
 def make_folder(path: str) -> None:
@@ -243,7 +271,7 @@ def _write(path: str, data: bytes) -> None:
 
 def write_durably(path: str, data: bytes) -> None:
     """On return the file holds `data` and nothing else, whenever the power goes."""
-    if _read(path).encode("latin-1", "replace") == data:
+    if _read_bytes(path) == data:
         return
     # In a folder of links a name beside `link` is ignored by registry:2.
     beside = f"{path}.tmp"
@@ -258,6 +286,14 @@ def _read(path: str) -> str:
             return file.read(256).strip()
     except (FileNotFoundError, NotADirectoryError):
         return ""
+
+
+def _read_bytes(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(256)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
 
 
 def _list(path: str) -> list[str]:
