@@ -192,9 +192,10 @@ def serving_registry(
 ) -> Iterator[Registry]:
     """Serve a folder; at the end the registry is stopped, and its books must be right."""
     command = [python, "-m", "ligan", "registry", "serve", "--root", root, "--listen", listen]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    environment = {**os.environ, **AT_ONCE, **environment}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr is not None
-    with process.stderr:
+    try:
         registry = Registry(root, _address(process.stderr), process)
         try:
             yield registry
@@ -202,6 +203,10 @@ def serving_registry(
                 registry.stop()
         finally:
             registry.kill()
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
     if process.returncode == 0:
         check_registry(root)
 

@@ -35,7 +35,7 @@ from ligan.registry.faults import (
 )
 from ligan.registry.index.database import open_index
 from ligan.registry.keeping import Deletion, drop_due, with_room
-from ligan.registry.pushing import begin_upload, commit_blob, mount_blob, put_manifest, renew_lease
+from ligan.registry.pushing import begin_upload, commit_blob, lease_blob, mount_blob, put_manifest
 from ligan.registry.receiving import Receiver, ask_for_body
 from ligan.registry.sending import send_blob
 from ligan.registry.uploads import cancel_upload, find_upload
@@ -214,7 +214,7 @@ class RegistryApi:
         """Whoever asks may be about to push a manifest that names the blob: it stays for a while."""
         digest = _digest(text)
         blob = reading.find_blob(self._reader, self._storage, repository, digest)
-        await self._write(lambda index: renew_lease(index, self._storage, repository, digest, time.time_ns()))
+        await self._write(lambda index: lease_blob(index, self._storage, repository, digest, time.time_ns()))
         return await send_blob(request, blob, digest)
 
     async def _begin_upload(self, request: BaseRequest, repository: str, rest: str) -> StreamResponse:

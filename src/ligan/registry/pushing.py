@@ -89,24 +89,27 @@ def _mountable(tx: ReadTransaction, storage: Storage, digest: Digest, source: st
     return int(row[0]), name
 
 
-def renew_lease(index: Index, storage: Storage, repository: str, digest: Digest, now: int) -> None:
+def lease_blob(index: Index, storage: Storage, repository: str, digest: Digest, now: int) -> None:
     """Keep a blob that somebody who pushes was told of. Raises BlobUnknown where it has just gone."""
-    tx = index.read()
-    until = tx.value(
-        """SELECT until FROM repository JOIN lease ON lease.repository = repository.key
-           JOIN blob ON blob.key = lease.blob WHERE repository.name = ? AND blob.digest = ?""",
-        (repository, file_digest(tx, digest)),
+    with index.write() as tx:
+        find_blob(tx, storage, repository, digest)
+        blob = tx.value("SELECT key FROM blob WHERE digest = ?", (file_digest(tx, digest),))
+        _lease(tx, _ensure_repository(tx, repository), blob, now)
+
+
+def _lease(tx: WriteTransaction, repository: int, blob: int, now: int) -> None:
+    """Keep a repository's blob for one push more."""
+    tx.execute(
+        """INSERT INTO lease (repository, blob, until, pushes) VALUES (?, ?, ?, 1)
+           ON CONFLICT DO UPDATE SET until = excluded.until, pushes = pushes + 1""",
+        (repository, blob, now + _LEASE),
     )
-    if until is not None and until - now > _LEASE // 2:
-        return
-    with index.write() as writing:
-        find_blob(writing, storage, repository, digest)
-        writing.execute(
-            """INSERT OR REPLACE INTO lease (repository, blob, until)
-               SELECT repository.key, blob.key, ?3 FROM repository, blob
-               WHERE repository.name = ?1 AND blob.digest = ?2""",
-            (repository, file_digest(writing, digest), now + _LEASE),
-        )
+
+
+def _end_lease(tx: WriteTransaction, repository: int, blob: int) -> None:
+    """Keep a repository's blob for one push less. What others were told holds on."""
+    tx.execute("UPDATE lease SET pushes = pushes - 1 WHERE repository = ? AND blob = ?", (repository, blob))
+    tx.execute("DELETE FROM lease WHERE repository = ? AND blob = ? AND pushes = 0", (repository, blob))
 
 
 def put_manifest(
@@ -169,7 +172,8 @@ def _store_manifest(
     tx.execute_many(
         "INSERT OR IGNORE INTO manifest_child VALUES (?, ?)", [(manifest, one) for one in children]
     )
-    tx.execute_many("DELETE FROM lease WHERE repository = ? AND blob = ?", [(key, blob) for blob in blobs])
+    for each in blobs:
+        _end_lease(tx, key, each)
     if tag:
         storage.write_tag(repository, tag, stored)
         row = (key, tag, manifest, now)
@@ -247,6 +251,4 @@ def _link(
         storage.write_layer_link(repository, name, stored)
         _ensure_alias(tx, name, blob)
     tx.execute("INSERT OR IGNORE INTO link (repository, blob) VALUES (?, ?)", (key, blob))
-    tx.execute(
-        "INSERT OR REPLACE INTO lease (repository, blob, until) VALUES (?, ?, ?)", (key, blob, now + _LEASE)
-    )
+    _lease(tx, key, blob, now)

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ligan.oci.digest import sha256
+from ligan.oci.digest import Digest, sha256
 from ligan.registry.deleting import Removal, carry_out, release_expired
-from ligan.registry.faults import BlobUnknown, NameUnknown
+from ligan.registry.documents import read_pushed
+from ligan.registry.faults import BlobOfManifestUnknown, BlobUnknown, NameUnknown
 from ligan.registry.index.database import open_index
-from ligan.registry.pushing import LEASE_SECONDS, begin_upload, commit_blob, mount_blob, renew_lease
+from ligan.registry.pushing import (
+    LEASE_SECONDS,
+    begin_upload,
+    commit_blob,
+    lease_blob,
+    mount_blob,
+    put_manifest,
+)
 from ligan.registry.reading import find_blob
 from ligan.registry.serving import open_registry
-from tests.support.ligan_registry import check_registry
+from tests.support.ligan_registry import OCI_MANIFEST, check_registry, image_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,12 +68,37 @@ def test_upload_that_no_manifest_names_goes_after_its_lease(index: Index, storag
     assert list(storage.repositories()) == []
 
 
-def test_lease_is_renewed_once_half_of_it_is_over(index: Index, storage: FilesystemStorage) -> None:
+def test_look_keeps_a_blob_for_its_whole_time(index: Index, storage: FilesystemStorage) -> None:
     push(index, storage, "app", NOW)
-    renew_lease(index, storage, "app", DIGEST, NOW + LEASE // 4)
-    assert index.read().value("SELECT until FROM lease") == NOW + LEASE
-    renew_lease(index, storage, "app", DIGEST, NOW + LEASE // 2)
-    assert index.read().value("SELECT until FROM lease") == NOW + LEASE // 2 + LEASE
+    lease_blob(index, storage, "app", DIGEST, NOW + 5)
+    assert release_expired(index, storage, NOW + LEASE) == 0
+    assert release_expired(index, storage, NOW + LEASE + 5) == len(LAYER)
+
+
+def put(index: Index, storage: FilesystemStorage, of: str) -> Digest:
+    """Push a manifest whose config is the layer."""
+    pushed = read_pushed(image_manifest(LAYER, annotations={"of": of}), OCI_MANIFEST)
+    return put_manifest(index, storage, "app", "", sha256(pushed.raw), pushed, NOW)
+
+
+def delete(index: Index, storage: FilesystemStorage, digest: Digest) -> int:
+    with index.write() as tx:
+        removal = Removal(tx, storage, "app", NOW)
+        removal.remove_digest(digest)
+        freed = removal.finish().freed
+    carry_out(index, storage)
+    return freed
+
+
+def test_manifest_ends_one_lease_and_leaves_those_of_others(index: Index, storage: FilesystemStorage) -> None:
+    push(index, storage, "app", NOW)
+    push(index, storage, "app", NOW)
+    one = put(index, storage, "one")
+    delete(index, storage, one)
+    two = put(index, storage, "two")
+    assert delete(index, storage, two) > len(LAYER)
+    with pytest.raises(BlobOfManifestUnknown):
+        put(index, storage, "three")
 
 
 def test_mount_holds_by_itself(index: Index, storage: FilesystemStorage) -> None:

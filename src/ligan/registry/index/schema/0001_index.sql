@@ -33,11 +33,12 @@ CREATE TABLE link (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX link_blob ON link (blob);
 
--- Keeps the link of a push under way.
+-- Keeps the link of pushes under way: each upload, mount and look is one, and ends with a manifest.
 CREATE TABLE lease (
     repository INTEGER NOT NULL,
     blob       INTEGER NOT NULL,
     until      INTEGER NOT NULL,               -- nanoseconds since 1970
+    pushes     INTEGER NOT NULL DEFAULT 1,
     PRIMARY KEY (repository, blob),
     FOREIGN KEY (repository, blob) REFERENCES link
 ) STRICT, WITHOUT ROWID;
