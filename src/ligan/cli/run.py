@@ -1,4 +1,4 @@
-"""`run`, `create`, `start`, `attach` and `exec`: containers whose streams this process has."""
+"""`run`, `create`, `start` and `attach`: containers whose streams this process has."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 from ligan.cli import terminal
 from ligan.cli.commands import DAEMON, Command
-from ligan.cli.flags import LIST, TEXT, Flag
+from ligan.cli.flags import TEXT, Flag
 from ligan.cli.output import Failure, flush, write, write_error
 from ligan.cli.run_flags import CREATE_FLAGS, RUN_FLAGS
 from ligan.errors import LiganError, NotFound
@@ -31,7 +31,7 @@ def _run(session: Session, options: Options) -> int:
     try:
         request = _request(session, options, detach=detach)
         _check_image(options.arguments[0])
-        keys = b"" if detach else _detach_keys(options, tty=options.on("tty"))
+        keys = b"" if detach else terminal.detach_keys(options.text("detach-keys"), tty=options.on("tty"))
     except Failure as error:
         raise _with_help("run", str(error)) from None
     if detach and options.values("attach"):
@@ -41,7 +41,10 @@ def _run(session: Session, options: Options) -> int:
             stdin=bool(request.config and request.config["AttachStdin"]), tty=options.on("tty")
         )
     try:
-        container = _make(session, options, request)
+        try:
+            container = _make(session, options, request)
+        except Failure as error:
+            raise _with_help("run", str(error), _status(str(error))) from None
         if detach:
             session.engine.start_container(container)
             write(f"{container}\n")
@@ -62,24 +65,19 @@ def _request(session: Session, options: Options, *, detach: bool) -> CreateReque
     wanted = options.text("pull")
     if wanted not in ("always", "missing", "never"):
         raise Failure(f'invalid pull option: \'{wanted}\': must be one of "always", "missing" or "never"')
-    request = create_request(options, session.environ, detach=detach)
-    path = options.text("cidfile")
-    if path and os.path.exists(path):
-        raise Failure(
-            f"container ID file found, make sure the other container isn't running or delete {path}"
-        )
-    return request
+    return create_request(options, session.environ, detach=detach)
 
 
 def _refused(verb: str, error: LiganError) -> Failure:
     """Return what docker's client says of a container that could not be run, with its exit status."""
-    status = _REFUSED
-    if any(words in error.message for words in _MISSING):
-        status = _NOT_FOUND
-    elif any(words in error.message for words in _UNUSABLE):
-        status = _CANNOT_RUN
-    failure = _with_help(verb, f"{DAEMON}{error.message}", status)
-    return Failure(f"{failure}\nligan: {error.hint}", status) if error.hint else failure
+    failure = _with_help(verb, f"{DAEMON}{error.message}", _status(error.message))
+    return Failure(f"{failure}\nligan: {error.hint}", failure.status) if error.hint else failure
+
+
+def _status(message: str) -> int:
+    if any(words in message for words in _MISSING):
+        return _NOT_FOUND
+    return _CANNOT_RUN if any(words in message for words in _UNUSABLE) else _REFUSED
 
 
 def _check_image(name: str) -> None:
@@ -97,7 +95,30 @@ def _is_id(name: str) -> bool:
 
 def _make(session: Session, options: Options, request: CreateRequest) -> str:
     """Make the container, after its image was pulled where it is not here. Returns its ID."""
-    path, wanted, image = options.text("cidfile"), options.text("pull"), options.arguments[0]
+    path = options.text("cidfile")
+    if not path:
+        return _create_pulled(session, options, request)
+    if os.path.exists(path):
+        raise Failure(
+            f"container ID file found, make sure the other container isn't running or delete {path}"
+        )
+    try:
+        file = open(path, "w", encoding="ascii")  # noqa: SIM115  # other errors than what is done with it
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise Failure(f"failed to create the container ID file: open {path}: {reason}") from None
+    with file:
+        try:
+            container = _create_pulled(session, options, request)
+        except BaseException:
+            os.unlink(path)
+            raise
+        file.write(container)
+    return container
+
+
+def _create_pulled(session: Session, options: Options, request: CreateRequest) -> str:
+    wanted, image = options.text("pull"), options.arguments[0]
     if wanted == "always":
         _pull(session, options, image)
     try:
@@ -111,9 +132,6 @@ def _make(session: Session, options: Options, request: CreateRequest) -> str:
         created = session.engine.create_container(request)
     for warning in created.warnings:
         write_error(f"WARNING: {warning}\n")
-    if path:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(created.id)
     return created.id
 
 
@@ -135,17 +153,6 @@ def _pull(session: Session, options: Options, image: str) -> None:
         write_error(f"{message.id}: {message.status}\n" if message.id else f"{message.status}\n")
 
     session.remote_engine.pull(_with_tag(image), report, platform=options.text("platform"))
-
-
-def _detach_keys(options: Options, *, tty: bool) -> bytes:
-    if not tty and not options.text("detach-keys"):
-        return b""
-    from ligan.containers.execs import escape_keys
-
-    try:
-        return escape_keys(options.text("detach-keys") or terminal.DETACH_KEYS)
-    except LiganError as error:
-        raise Failure(error.message, _REFUSED) from None
 
 
 def _run_attached(session: Session, options: Options, container: str, keys: bytes) -> int:
@@ -273,7 +280,7 @@ def _start(session: Session, options: Options) -> int:
     config = session.engine.inspect_container(name)["Config"]
     stdin = stdin and bool(config["OpenStdin"])
     tty = bool(config["Tty"])
-    keys = _detach_keys(options, tty=tty)
+    keys = terminal.detach_keys(options.text("detach-keys"), tty=tty)
     attachment = session.engine.attach_container(name, stdin=stdin)
     return _stay(session, name, attachment, tty=tty, stdin=stdin, keys=keys, proxy=options.on("sig-proxy"))
 
@@ -308,7 +315,7 @@ def _attach(session: Session, options: Options) -> int:
     stdin = not options.on("no-stdin") and bool(config["OpenStdin"])
     tty, container = bool(config["Tty"]), document["Id"]
     terminal.check_tty(stdin=stdin, tty=tty)
-    keys = _detach_keys(options, tty=tty)
+    keys = terminal.detach_keys(options.text("detach-keys"), tty=tty)
     attachment = engine.attach_container(container, stdin=stdin)
     flush()
     with terminal.Raw(tty and stdin) as raw:
@@ -342,77 +349,4 @@ ATTACH = Command(
     least=1,
     most=1,
     error_prefix=DAEMON,
-)
-
-
-def _exec(session: Session, options: Options) -> int:
-    from ligan.cli.run_request import environment
-    from ligan.containers.execs import ExecRequest
-    from ligan.containers.failures import RuntimeFailed, StartFailed
-
-    name, *command = options.arguments
-    engine, tty, detach = session.engine, options.on("tty"), options.on("detach")
-    stdin = options.on("interactive") and not detach
-    terminal.check_tty(stdin=stdin, tty=tty)
-    keys = _detach_keys(options, tty=tty)
-    engine.inspect_container(name)  # docker's client asks first: its error is the one that is shown
-    request = ExecRequest(
-        command=tuple(command),
-        environment=tuple(environment(options, session.environ)),
-        user=options.text("user"),
-        working_dir=options.text("workdir"),
-        tty=tty,
-        stdin=stdin,
-        stdout=not detach,
-        stderr=not detach,
-        privileged=options.on("privileged"),
-        detach_keys=options.text("detach-keys"),
-    )
-    instance = engine.create_exec(name, request)
-    try:
-        attachment = engine.start_exec(instance, detach=detach)
-    except (StartFailed, RuntimeFailed) as error:
-        write(f"{error.message}\r\n")  # as docker: it is what the command printed (golden k_containers)
-        return _CANNOT_RUN
-    if attachment is None:
-        return 0
-    flush()
-    with terminal.Raw(tty and stdin) as raw:
-
-        def detached() -> None:
-            raw.__exit__()
-            os._exit(0)
-
-        if tty:
-
-            def resize(height: int, width: int) -> None:
-                with session.again() as apart:
-                    apart.engine.resize_exec(instance, height, width)
-
-            terminal.follow_size(resize)
-        if stdin:
-            terminal.send_input(attachment, detached, keys if tty else b"")
-        terminal.show_output(attachment)
-    return engine.wait_exec(instance)
-
-
-EXEC = Command(
-    _exec,
-    "CONTAINER COMMAND [ARG...]",
-    "Execute a command in a running container",
-    (
-        Flag("detach", "Detached mode: run command in the background", "d"),
-        Flag("detach-keys", "Override the key sequence for detaching a container", kind=TEXT),
-        Flag("env", "Set environment variables", "e", LIST),
-        Flag("env-file", "Read in a file of environment variables", kind=LIST),
-        Flag("interactive", "Keep STDIN open even if not attached", "i"),
-        Flag("privileged", "Give extended privileges to the command"),
-        Flag("tty", "Allocate a pseudo-TTY", "t"),
-        Flag("user", 'Username or UID (format: "<name|uid>[:<group|gid>]")', "u", TEXT),
-        Flag("workdir", "Working directory inside the container", "w", TEXT),
-    ),
-    least=2,
-    most=None,
-    error_prefix=DAEMON,
-    interspersed=False,
 )

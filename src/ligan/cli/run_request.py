@@ -26,7 +26,10 @@ def create_request(options: Options, environ: Mapping[str, str], *, detach: bool
     ports, exposed = _ports(options)
     binds, volumes = _volumes(options)
     networking, mode = _networks(options)
-    labels = [*values.lines(options.values("label-file")), *options.read_all("label", values.label)]
+    labels = [
+        *[line for line in _lines(options, "label-file") if "=" in line],
+        *options.read_all("label", values.label),
+    ]
     config: Document = {
         "Hostname": options.text("hostname"),
         "Domainname": options.text("domainname"),
@@ -42,7 +45,7 @@ def create_request(options: Options, environ: Mapping[str, str], *, detach: bool
         "Cmd": command or None,
         "Image": image,
         "Volumes": volumes,
-        "MacAddress": options.text("mac-address"),
+        "MacAddress": values.mac_address(options.text("mac-address")) if options.text("mac-address") else "",
         # An empty one takes that of the image away.
         "Entrypoint": [options.text("entrypoint")] if options.given("entrypoint") else None,
         "WorkingDir": options.text("workdir"),
@@ -71,15 +74,28 @@ def _attached(options: Options, *, detach: bool) -> set[str]:
 def environment(options: Options, environ: Mapping[str, str]) -> list[str]:
     """Return the variables of --env-file and, after them, --env.
 
-    One without a value has that of this environment, or is left out.
+    One without a value has that of this environment. Where there is none, that of a file is left out, and
+    that of a flag stays a name, which takes the variable from the container.
     """
-    found = []
-    for value in [*values.lines(options.values("env-file")), *options.read_all("env", values.variable)]:
-        if "=" in value:
-            found.append(value)
-        elif value in environ:
-            found.append(f"{value}={environ[value]}")
-    return found
+    found: dict[str, str] = {}
+    for value in _lines(options, "env-file"):
+        if "=" in value or value in environ:
+            found[value.partition("=")[0]] = _with_value(value, environ)
+    for value in options.read_all("env", values.variable):
+        found[value.partition("=")[0]] = _with_value(value, environ)
+    return list(found.values())
+
+
+def _lines(options: Options, flag: str) -> list[str]:
+    if not options.values(flag):
+        return []
+    from ligan.cli.run_files import lines
+
+    return lines(options.values(flag))
+
+
+def _with_value(variable: str, environ: Mapping[str, str]) -> str:
+    return f"{variable}={environ[variable]}" if "=" not in variable and variable in environ else variable
 
 
 def _healthcheck(options: Options) -> Document | None:
@@ -114,17 +130,20 @@ def _ports(options: Options) -> tuple[Document, Document]:
     """Return PortBindings and ExposedPorts of --publish and --expose."""
     bindings: Document = {}
     exposed: Document = {}
+    if not options.values("publish") and not options.values("expose"):
+        return bindings, exposed
+    from ligan.cli.run_ports import port_numbers, published
+
     for spec in options.values("publish"):
-        for key, place in values.published(spec):
+        for key, place in published(spec):
             exposed[key] = {}
             bindings.setdefault(key, []).append(place)
     for spec in options.values("expose"):
         if ":" in spec:
             raise refused(f"invalid port format for --expose: {spec}")
-        ports, slash, protocol = spec.partition("/")
-        for number in values.exposed(ports, spec):
-            found, kind = values.port(f"{number}{slash}{protocol}")
-            exposed[f"{found}/{kind}"] = {}
+        ports, _, protocol = spec.partition("/")
+        for number in port_numbers(ports, spec):
+            exposed[f"{number}/{protocol.lower() or 'tcp'}"] = {}
     return bindings, exposed
 
 
@@ -149,19 +168,46 @@ def _volumes(options: Options) -> tuple[list[str], Document]:
 
 def _networks(options: Options) -> tuple[Document, str]:
     """Return EndpointsConfig, and the first network as NetworkMode."""
-    endpoints: Document = dict(
-        options.read_all("network", values.network) + options.read_all("net", values.network)
-    )
+    asked = options.read_all("network", values.network) + options.read_all("net", values.network)
+    endpoints: Document = {}
+    for name, settings in asked:
+        if name in endpoints:
+            raise refused(f'network "{name}" is specified multiple times')
+        endpoints[name] = settings
+    if len({_is_users(name) for name in endpoints}) > 1:
+        raise refused(
+            "conflicting options: cannot attach both user-defined and non-user-defined network-modes"
+        )
     mode = next(iter(endpoints), "default")
-    first = endpoints.setdefault(mode, {})
-    if aliases := options.values("network-alias"):
-        first["Aliases"] = [*first.get("Aliases", []), *aliases]
-    for name, field in (("ip", "IPv4Address"), ("ip6", "IPv6Address")):
-        if options.text(name):
-            first.setdefault("IPAMConfig", {})[field] = options.text(name)
-    if options.values("link") and mode not in ("default", "bridge"):
-        first["Links"] = options.values("link")
+    _add_flags(options, mode, endpoints.setdefault(mode, {}))
+    for name, settings in endpoints.items():
+        if not name.strip():
+            raise refused("no name set for network")
+        if settings.get("Aliases") and not _is_users(name):
+            raise refused("network-scoped aliases are only supported for user-defined networks")
     return endpoints, mode
+
+
+def _add_flags(options: Options, name: str, settings: Document) -> None:
+    """Put what flags of their own say of the first network into its settings."""
+    if aliases := [*options.values("network-alias"), *options.values("net-alias")]:
+        if "Aliases" in settings:
+            raise refused("conflicting options: cannot specify both --network-alias and per-network alias")
+        settings["Aliases"] = aliases
+    for flag, field, what in (("ip", "IPv4Address", "IPv4"), ("ip6", "IPv6Address", "IPv6")):
+        if options.text(flag):
+            addresses = settings.setdefault("IPAMConfig", {})
+            if field in addresses:
+                raise refused(
+                    f"conflicting options: cannot specify both --{flag} and per-network {what} address"
+                )
+            addresses[field] = options.text(flag)
+    if options.values("link") and _is_users(name):
+        settings["Links"] = options.values("link")
+
+
+def _is_users(network: str) -> bool:
+    return network not in ("default", "bridge", "host", "none") and not network.startswith("container:")
 
 
 def _check_modes(options: Options) -> None:
@@ -178,19 +224,19 @@ def _check_modes(options: Options) -> None:
 def _host_config(options: Options, binds: list[str], ports: Document, mode: str) -> Document:
     return {
         "Binds": binds or None,
-        "LogConfig": {"Type": options.text("log-driver"), "Config": values.pairs(options.values("log-opt"))},
+        "ContainerIDFile": options.text("cidfile"),
+        "LogConfig": _log_config(options),
         "NetworkMode": mode,
         "PortBindings": ports,
         "RestartPolicy": values.restart_policy(options.text("restart")),
         "AutoRemove": options.on("rm"),
         "VolumeDriver": options.text("volume-driver"),
         "VolumesFrom": options.values("volumes-from") or None,
-        "CapAdd": options.values("cap-add") or None,
-        "CapDrop": options.values("cap-drop") or None,
+        **_capabilities(options),
         "CgroupnsMode": options.text("cgroupns"),
         "Dns": options.read_all("dns", values.address),
-        "DnsOptions": options.values("dns-option"),
-        "DnsSearch": options.values("dns-search"),
+        "DnsOptions": [*options.values("dns-option"), *options.values("dns-opt")],
+        "DnsSearch": options.read_all("dns-search", values.domain),
         "ExtraHosts": options.read_all("add-host", values.extra_host) or None,
         "GroupAdd": options.values("group-add") or None,
         "IpcMode": options.text("ipc"),
@@ -200,16 +246,16 @@ def _host_config(options: Options, binds: list[str], ports: Document, mode: str)
         "Privileged": options.on("privileged"),
         "PublishAllPorts": options.on("publish-all"),
         "ReadonlyRootfs": options.on("read-only"),
-        "SecurityOpt": [values.security_option(value) for value in options.values("security-opt")] or None,
-        "StorageOpt": values.pairs(options.values("storage-opt")) or None,
+        **_security(options),
+        "StorageOpt": values.pairs(map(values.storage_option, options.values("storage-opt"))) or None,
         "Tmpfs": _tmpfs(options),
         "UTSMode": options.text("uts"),
         "UsernsMode": options.text("userns"),
         "ShmSize": _bytes(options, "shm-size"),
         "Sysctls": values.pairs(options.read_all("sysctl", values.sysctl)) or None,
         "Runtime": options.text("runtime"),
-        "Mounts": options.read_all("mount", values.mount) or None,
-        "Init": True if options.on("init") else None,
+        "Mounts": _mounts(options),
+        "Init": options.on("init") if options.given("init") else None,
         **resources(options),
         "CgroupParent": options.text("cgroup-parent"),
         "BlkioWeightDevice": options.read_all("blkio-weight-device", values.device_weight),
@@ -217,12 +263,53 @@ def _host_config(options: Options, binds: list[str], ports: Document, mode: str)
         "BlkioDeviceWriteBps": options.read_all("device-write-bps", values.byte_rate),
         "BlkioDeviceReadIOps": options.read_all("device-read-iops", values.operation_rate),
         "BlkioDeviceWriteIOps": options.read_all("device-write-iops", values.operation_rate),
-        "MemorySwappiness": options.integer("memory-swappiness", -1),
+        "MemorySwappiness": _swappiness(options),
         "Devices": [values.device(spec) for spec in options.values("device")],
-        "DeviceCgroupRules": options.values("device-cgroup-rule") or None,
+        "DeviceCgroupRules": options.read_all("device-cgroup-rule", values.device_rule) or None,
         "OomKillDisable": options.on("oom-kill-disable"),
         "Ulimits": options.read_all("ulimit", values.ulimit),
     }
+
+
+def _mounts(options: Options) -> list[Document] | None:
+    if not options.values("mount"):
+        return None
+    from ligan.cli.run_mounts import mount
+
+    return options.read_all("mount", mount)
+
+
+def _log_config(options: Options) -> Document:
+    if options.text("log-driver") == "none" and options.values("log-opt"):
+        raise refused("invalid logging opts for driver none")
+    return {"Type": options.text("log-driver"), "Config": values.pairs(options.values("log-opt"))}
+
+
+def _capabilities(options: Options) -> Document:
+    """Return CapAdd and CapDrop in capitals, sorted, each name once."""
+    found: list[list[str]] = []
+    for flag in ("cap-add", "cap-drop"):
+        names = {name.strip().upper().removeprefix("CAP_") for name in options.values(flag)}
+        found.append(sorted(name if name == "ALL" else f"CAP_{name}" for name in names))
+    return {"CapAdd": found[0] or None, "CapDrop": found[1] or None}
+
+
+def _security(options: Options) -> Document:
+    """Return SecurityOpt. What opens /proc and /sys is none, and sent as paths instead."""
+    asked = options.values("security-opt")
+    found = [values.security_option(value) for value in asked if value != "systempaths=unconfined"]
+    is_open = len(found) < len(asked)
+    return {
+        "SecurityOpt": found if asked else None,
+        **({"MaskedPaths": [], "ReadonlyPaths": []} if is_open else {}),
+    }
+
+
+def _swappiness(options: Options) -> int:
+    swappiness = options.integer("memory-swappiness", -1)
+    if not -1 <= swappiness <= 100:
+        raise refused(f"invalid value: {swappiness}. Valid memory swappiness range is 0-100")
+    return swappiness
 
 
 def _tmpfs(options: Options) -> dict[str, str] | None:
@@ -237,7 +324,7 @@ def resources(options: Options) -> Document:
         "MemoryReservation": _bytes(options, "memory-reservation"),
         "MemorySwap": options.read("memory-swap", values.swap_bytes, 0),
         "NanoCpus": options.read("cpus", values.nano_cpus, 0),
-        "BlkioWeight": options.integer("blkio-weight"),
+        "BlkioWeight": options.read("blkio-weight", values.weight, 0),
         "CpuPeriod": options.integer("cpu-period"),
         "CpuQuota": options.integer("cpu-quota"),
         "CpuRealtimePeriod": options.integer("cpu-rt-period"),

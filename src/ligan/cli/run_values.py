@@ -6,14 +6,12 @@ finds later is a Failure of status 125.
 
 from __future__ import annotations
 
-import os
-
 from ligan.cli.flags import parse_integer
 from ligan.cli.output import USAGE_STATUS, Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from typing import Any
 
     Document = dict[str, Any]
@@ -27,7 +25,6 @@ _SYSCTLS = (
     *("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax"),
     *("kernel.shmmni", "kernel.shm_rmid_forced"),
 )
-_MOUNT_KEYS = {"src": "source", "dst": "target", "destination": "target", "ro": "readonly"}
 
 
 def byte_count(text: str) -> int:
@@ -93,8 +90,8 @@ def stream(text: str) -> str:
 
 def extra_host(text: str) -> str:
     """Return `name:address` of that or of `name=address`."""
-    name, _, address = text.partition("=" if "=" in text else ":")
-    if not name or not address:
+    name, mark, address = text.partition("=" if "=" in text else ":")
+    if not name or not mark:
         raise ValueError(f'bad format for add-host: "{text}"')
     bare = address.removeprefix("[").removesuffix("]")
     if bare != "host-gateway":
@@ -111,89 +108,8 @@ def pairs(values: Iterable[str]) -> dict[str, str]:
     return {key: text for key, _, text in [value.partition("=") for value in values]}
 
 
-def lines(paths: Sequence[str]) -> list[str]:
-    """Return the lines of files, without comments and empty ones."""
-    found: list[str] = []
-    for path in paths:
-        try:
-            with open(path, encoding="utf-8-sig") as file:
-                found += [line.lstrip().rstrip("\n") for line in file]
-        except OSError as error:
-            raise refused(f"open {path}: {(error.strerror or str(error)).lower()}") from None
-        except UnicodeDecodeError:
-            raise refused(f"{path}: invalid utf8 bytes") from None
-    return [line for line in found if line and not line.startswith("#")]
-
-
 def refused(message: str) -> Failure:
     return Failure(message, USAGE_STATUS)
-
-
-def port(text: str) -> tuple[int, str]:
-    from ligan.containers.ports import parse_port
-    from ligan.errors import Invalid
-
-    try:
-        return parse_port(text)
-    except Invalid as error:
-        raise refused(error.message[0].lower() + error.message[1:]) from None
-
-
-def published(spec: str) -> list[tuple[str, dict[str, str]]]:
-    """Return ports and places of `[address:][host port:]port[/protocol]`, where ports may be ranges."""
-    text, slash, protocol = spec.partition("/")
-    rest, _, inner = text.rpartition(":")
-    address, _, outer = rest.rpartition(":") if not rest.endswith("]") else (rest, "", "")
-    inside = numbers(
-        inner, f"invalid containerPort: {inner}" if inner else f"no port specified: {spec}<empty>"
-    )
-    ports = [port(f"{number}{slash}{protocol}") for number in inside]
-    outside = numbers(outer, f"invalid hostPort: {outer}") if outer else []
-    if outside and len(outside) != len(inside) and len(inside) != 1:
-        raise refused(f"invalid ranges specified for container and host Ports: {inner} and {outer}")
-    address = address.strip("[]")
-    if address:
-        _check_address(address)
-    found = []
-    for index, (number, kind) in enumerate(ports):
-        if not outside:
-            place = ""
-        elif len(inside) == 1 and len(outside) > 1:
-            place = f"{outside[0]}-{outside[-1]}"
-        else:
-            place = str(outside[index])
-        found.append((f"{number}/{kind}", {"HostIp": address, "HostPort": place}))
-    return found
-
-
-def _check_address(address: str) -> None:
-    from ipaddress import ip_address
-
-    try:
-        ip_address(address)
-    except ValueError:
-        raise refused(f"invalid IP address: {address}") from None
-
-
-def numbers(text: str, complaint: str) -> list[int]:
-    """Return the ports of "80" or "8000-8010". Raises Failure with the complaint."""
-    first, dash, last = text.partition("-")
-    bounds = [first, last if dash else first]
-    if not all(bound.isascii() and bound.isdigit() and int(bound[:6]) < 1 << 16 for bound in bounds):
-        raise refused(complaint)
-    if int(bounds[0]) > int(bounds[1]):
-        raise refused(complaint)
-    return list(range(int(bounds[0]), int(bounds[1]) + 1))
-
-
-def exposed(ports: str, spec: str) -> list[int]:
-    """Return the ports of an --expose, read as `numbers` does."""
-    first, dash, last = ports.partition("-")
-    complaint = f"invalid range format for --expose: {spec}, error"
-    for bound in (first, last if dash else first):
-        if not (bound.isascii() and bound.isdigit()):
-            raise refused(f'{complaint}: strconv.ParseUint: parsing "{bound}": invalid syntax')
-    return numbers(ports, f"{complaint}: invalid range specified for port: {ports}")
 
 
 def network(spec: str) -> tuple[str, Document]:
@@ -202,7 +118,7 @@ def network(spec: str) -> tuple[str, Document]:
         return spec, {}
     name = ""
     settings: Document = {}
-    for field in _fields(spec):
+    for field in fields(spec):
         key, equals, value = field.partition("=")
         key = key.strip().lower()
         if not equals:
@@ -225,10 +141,18 @@ def network(spec: str) -> tuple[str, Document]:
     return name, settings
 
 
-def _fields(spec: str) -> list[str]:
+def fields(spec: str) -> list[str]:
+    """Return the fields of a line of CSV. Raises ValueError in the words of Go's encoding/csv."""
     import csv
 
-    return next(csv.reader([spec]), [])
+    if not spec:
+        raise ValueError("EOF")
+    try:
+        return next(csv.reader([spec], strict=True))
+    except csv.Error:
+        raise ValueError(
+            f'parse error on line 1, column {len(spec) + 1}: extraneous or missing " in quoted-field'
+        ) from None
 
 
 def restart_policy(text: str) -> Document:
@@ -295,19 +219,43 @@ def device_weight(spec: str) -> Document:
 
 
 def device(spec: str) -> Document:
+    """Return an entry of HostConfig.Devices of `path[:path in the container][:permissions]`."""
     source, *rest = spec.split(":")
+    if not source or len(rest) > 2:
+        raise refused(f"bad format for path: {spec}")
     target, permissions = source, "rwm"
-    if len(rest) > 2 or not source:
-        raise refused(
-            f"bad format for path: {spec}" if len(rest) > 2 else f"invalid device specification: {spec}"
-        )
     if len(rest) == 2:
         target, permissions = rest
-    elif rest and not rest[0].strip("rwm"):
-        permissions = rest[0] or permissions
+        if not _is_permission(permissions):
+            raise refused(f"bad mode specified: {permissions}")
+    elif rest and _is_permission(rest[0]):
+        permissions = rest[0]
     elif rest:
         target = rest[0]
-    return {"PathOnHost": source, "PathInContainer": target or source, "CgroupPermissions": permissions}
+    if not target.startswith("/"):
+        raise refused(f"{target} is not an absolute path")
+    return {"PathOnHost": source, "PathInContainer": target, "CgroupPermissions": permissions}
+
+
+def _is_permission(text: str) -> bool:
+    return bool(text) and not text.strip("rwm") and len(set(text)) == len(text)
+
+
+def device_rule(text: str) -> str:
+    kind, space, rest = text.partition(" ")
+    numbers, other, access = rest.partition(" ")
+    parts = numbers.split(":")
+    if (
+        not space
+        or not other
+        or kind not in ("a", "b", "c")
+        or len(parts) != 2
+        or not all(part == "*" or (part.isascii() and part.isdigit()) for part in parts)
+        or access.strip("rwm")
+        or not 1 <= len(access) <= 3
+    ):
+        raise ValueError(f"invalid device cgroup format '{text}'")
+    return text
 
 
 def ulimit(spec: str) -> Document:
@@ -340,6 +288,49 @@ def sysctl(text: str) -> str:
     return text
 
 
+def domain(text: str) -> str:
+    """Return a domain for --dns-search, without a dot at its end; "." is none at all."""
+    text = text.strip(" ")
+    name = text.removesuffix(".")
+    is_domain = any(char.isascii() and char.isalpha() for char in name) and len(name) < 255
+    if text != "." and not (is_domain and all(map(_is_label, name.split(".")))):
+        raise ValueError(f"{text} is not a valid domain")
+    return name or text
+
+
+def _is_label(text: str) -> bool:
+    plain = text.replace("-", "")
+    return text.isascii() and plain.isalnum() and text[0] != "-" and text[-1] != "-"
+
+
+def mac_address(text: str) -> str:
+    """Check a --mac-address: six, eight or twenty bytes, as Go's net.ParseMAC takes them."""
+    mark = "." if text[4:5] == "." else text[2:3]
+    parts = text.split(mark) if mark and mark in ":-." else []
+    digits = 4 if mark == "." else 2
+    count = len(parts) * digits // 2
+    if count not in (6, 8, 20) or not all(
+        len(part) == digits and not part.strip("0123456789abcdefABCDEF") for part in parts
+    ):
+        raise refused(f"{text} is not a valid mac address")
+    return text
+
+
+def weight(text: str) -> int:
+    """Return a --blkio-weight, a number of 16 bits. Raises ValueError in the words of Go's strconv."""
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f'strconv.ParseUint: parsing "{text}": invalid syntax')
+    if len(text) > 5 or int(text) >= 1 << 16:
+        raise ValueError(f'strconv.ParseUint: parsing "{text}": value out of range')
+    return int(text)
+
+
+def storage_option(text: str) -> str:
+    if "=" not in text:
+        raise refused("invalid storage option")
+    return text
+
+
 def address(text: str) -> str:
     from ipaddress import ip_address
 
@@ -353,57 +344,3 @@ def link(text: str) -> str:
     if not text or text.count(":") > 1:
         raise ValueError(f"bad format for links: {text}" if text else "empty string specified for links")
     return text
-
-
-def mount(spec: str) -> Document:
-    """Return an entry of HostConfig.Mounts of a --mount."""
-    found: Document = {"Type": "volume", "Source": "", "Target": ""}
-    for field in _fields(spec):
-        key, equals, value = field.partition("=")
-        key = _MOUNT_KEYS.get(key.lower(), key.lower())
-        if key in ("readonly", "volume-nocopy", "bind-nonrecursive") and not equals:
-            value = "true"
-        elif not equals:
-            raise ValueError(f"invalid field '{field}' must be a key=value pair")
-        _set_mount(found, key, value)
-    if not found["Type"]:
-        raise ValueError("type is required")
-    if not found["Target"]:
-        raise ValueError("target is required")
-    if found["Type"] == "bind" and found["Source"].startswith("."):
-        found["Source"] = os.path.abspath(found["Source"])
-    return found
-
-
-def _set_mount(found: Document, key: str, value: str) -> None:
-    if key in ("type", "source", "target", "consistency"):
-        found[key.capitalize()] = value.lower() if key == "type" else value
-    elif key == "readonly":
-        found["ReadOnly"] = _switch(key, value)
-    elif key == "bind-propagation":
-        found.setdefault("BindOptions", {})["Propagation"] = value.lower()
-    elif key == "bind-nonrecursive":
-        found.setdefault("BindOptions", {})["NonRecursive"] = _switch(key, value)
-    elif key == "volume-nocopy":
-        found.setdefault("VolumeOptions", {})["NoCopy"] = _switch(key, value)
-    elif key == "volume-label":
-        found.setdefault("VolumeOptions", {}).setdefault("Labels", {}).update(pairs([value]))
-    elif key == "volume-driver":
-        found.setdefault("VolumeOptions", {}).setdefault("DriverConfig", {})["Name"] = value
-    elif key == "volume-opt":
-        driver = found.setdefault("VolumeOptions", {}).setdefault("DriverConfig", {})
-        driver.setdefault("Options", {}).update(pairs([value]))
-    elif key == "tmpfs-size":
-        found.setdefault("TmpfsOptions", {})["SizeBytes"] = byte_count(value)
-    elif key == "tmpfs-mode":
-        if not value or value.strip("01234567"):
-            raise ValueError(f"invalid value for {key}: {value}")
-        found.setdefault("TmpfsOptions", {})["Mode"] = int(value, 8)
-    else:
-        raise ValueError(f"unexpected key '{key}' in '{key}={value}'")
-
-
-def _switch(key: str, value: str) -> bool:
-    if value.lower() not in ("1", "t", "true", "0", "f", "false"):
-        raise ValueError(f"invalid value for {key}: {value}")
-    return value.lower() in ("1", "t", "true")

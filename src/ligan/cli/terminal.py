@@ -171,3 +171,20 @@ def pass_signals(kill: Callable[[str], None]) -> None:
 
 _PASSED = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "CONT", "ALRM")
 """Those that people and supervisors send; others are about this process itself."""
+
+
+def detach_keys(text: str, *, tty: bool) -> bytes:
+    """Return the keys that let go of a container: those of --detach-keys, or with a terminal the usual ones.
+
+    Raises Failure for what names no keys.
+    """
+    if not tty and not text:
+        return b""
+    from ligan.cli.output import USAGE_STATUS, Failure
+    from ligan.containers.execs import escape_keys
+    from ligan.errors import LiganError
+
+    try:
+        return escape_keys(text or DETACH_KEYS)
+    except LiganError as error:
+        raise Failure(error.message, USAGE_STATUS) from None

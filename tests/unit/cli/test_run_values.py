@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -7,6 +8,9 @@ import pytest
 
 from ligan.cli import run_values as values
 from ligan.cli.output import Failure
+from ligan.cli.run_files import lines
+from ligan.cli.run_mounts import mount
+from ligan.cli.run_ports import port_numbers, published
 
 
 @pytest.mark.parametrize(
@@ -54,7 +58,7 @@ def test_what_is_no_size(text: str, words: str) -> None:
     ],
 )
 def test_published_ports(spec: str, places: list[tuple[str, str, str]]) -> None:
-    assert [(key, place["HostIp"], place["HostPort"]) for key, place in values.published(spec)] == places
+    assert [(key, place["HostIp"], place["HostPort"]) for key, place in published(spec)] == places
 
 
 @pytest.mark.parametrize(
@@ -70,12 +74,12 @@ def test_published_ports(spec: str, places: list[tuple[str, str, str]]) -> None:
 )
 def test_what_cannot_be_published(spec: str, words: str) -> None:
     with pytest.raises(Failure, match=f"^{re.escape(words)}$") as error:
-        values.published(spec)
+        published(spec)
     assert error.value.status == 125
 
 
 @pytest.mark.parametrize(
-    ("spec", "mount"),
+    ("spec", "document"),
     [
         ("type=bind,src=/a,dst=/b,ro", {"Type": "bind", "Source": "/a", "Target": "/b", "ReadOnly": True}),
         ("source=v,target=/b", {"Type": "volume", "Source": "v", "Target": "/b"}),
@@ -97,19 +101,39 @@ def test_what_cannot_be_published(spec: str, words: str) -> None:
                 "VolumeOptions": {"NoCopy": True, "Labels": {"a": "b"}},
             },
         ),
+        (
+            "type=bind,src=/a,dst=/b,bind-recursive=disabled",
+            {"Type": "bind", "Source": "/a", "Target": "/b", "BindOptions": {"NonRecursive": True}},
+        ),
     ],
 )
-def test_mounts(spec: str, mount: dict[str, Any]) -> None:
-    assert values.mount(spec) == mount
+def test_mounts(spec: str, document: dict[str, Any]) -> None:
+    assert mount(spec) == document
 
 
 @pytest.mark.parametrize(
     ("parse", "spec", "words"),
     [
-        (values.mount, "foo", "invalid field 'foo' must be a key=value pair"),
-        (values.mount, "type=bind", "target is required"),
-        (values.mount, "dst=/a,foo=b", "unexpected key 'foo' in 'foo=b'"),
-        (values.mount, "dst=/a,readonly=x", "invalid value for readonly: x"),
+        (mount, "foo", "invalid field 'foo' must be a key=value pair"),
+        (mount, "type=bind", "target is required"),
+        (mount, "dst=/a,foo=b", "unexpected key 'foo' in 'foo=b'"),
+        (mount, "dst=/a,readonly=x", "invalid value for readonly: x"),
+        (mount, "", "EOF"),
+        (mount, '"dst=/a', 'parse error on line 1, column 8: extraneous or missing " in quoted-field'),
+        (mount, "type=tmpfs,dst=/a,bind-nonrecursive", "cannot mix 'bind-*' options with mount type 'tmpfs'"),
+        (mount, "type=tmpfs,dst=/a,tmpfs-size=x", "invalid value for tmpfs-size: x"),
+        (
+            mount,
+            "type=bind,src=/a,dst=/b,bind-recursive=writable",
+            "option 'bind-recursive=writable' requires 'readonly' to be specified in conjunction",
+        ),
+        (values.weight, "70000", 'strconv.ParseUint: parsing "70000": value out of range'),
+        (values.weight, "-1", 'strconv.ParseUint: parsing "-1": invalid syntax'),
+        (values.device_rule, "x 1:* rwm", "invalid device cgroup format 'x 1:* rwm'"),
+        (values.device_rule, "c 1:3 x", "invalid device cgroup format 'c 1:3 x'"),
+        (values.domain, "a b", "a b is not a valid domain"),
+        (values.domain, "a..b", "a..b is not a valid domain"),
+        (values.extra_host, "a:", 'invalid IP address in add-host: ""'),
         (values.ulimit, "nofile", "invalid ulimit argument: nofile"),
         (values.ulimit, "bogus=1", "invalid ulimit type: bogus"),
         (
@@ -158,3 +182,72 @@ def test_hosts_may_have_either_mark() -> None:
 )
 def test_devices(spec: str, device: tuple[str, str, str]) -> None:
     assert tuple(values.device(spec).values()) == device
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("/dev/a:/b:q", "bad mode specified: q"),
+        ("/dev/a:/b:rr", "bad mode specified: rr"),
+        (":/b", "bad format for path: :/b"),
+        ("a", "a is not an absolute path"),
+        ("/dev/a:b", "b is not an absolute path"),
+    ],
+)
+def test_what_is_no_device(spec: str, words: str) -> None:
+    with pytest.raises(Failure, match=f"^{re.escape(words)}$"):
+        values.device(spec)
+
+
+@pytest.mark.parametrize("text", ["92:d0:c6:0a:29:33", "92-D0-c6-0a-29-33", "92d0.c60a.2933"])
+def test_hardware_addresses(text: str) -> None:
+    assert values.mac_address(text) == text
+
+
+@pytest.mark.parametrize("text", ["x", "92:d0:c6:0a:29", "92:d0:c6:0a:29:3g", "92:d0-c6:0a:29:33"])
+def test_what_is_no_hardware_address(text: str) -> None:
+    with pytest.raises(Failure, match=f"^{text} is not a valid mac address$"):
+        values.mac_address(text)
+
+
+def test_domains() -> None:
+    assert [values.domain(text) for text in ("a.b-c.", " x ", ".")] == ["a.b-c", "x", "."]
+
+
+def test_a_range_of_exposed_ports() -> None:
+    assert port_numbers("80-82", "80-82/udp") == [80, 81, 82]
+    with pytest.raises(Failure, match=r"error: empty string specified for ports$"):
+        port_numbers("", "")
+
+
+def test_lines_of_files_of_variables(tmp_path: os.PathLike[str]) -> None:
+    path = os.path.join(tmp_path, "env")
+    write(path, b"\xef\xbb\xbfA=1\r\n#x\n\n  B= x \nHOME\n")
+    assert lines([path]) == ["A=1", "B= x ", "HOME"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"A=1\nC =2\n", "variable 'C ' contains whitespaces"),
+        (b" =x", "no variable name on line '=x'"),
+        (b"\xff=1\n", "invalid utf8 bytes at line 1: [255 61 49]"),
+    ],
+)
+def test_what_is_no_line_of_a_file_of_variables(
+    content: bytes, words: str, tmp_path: os.PathLike[str]
+) -> None:
+    path = os.path.join(tmp_path, "env")
+    write(path, content)
+    with pytest.raises(Failure, match=f"^{re.escape(f'invalid env file ({path}): {words}')}$"):
+        lines([path])
+
+
+def test_a_folder_is_no_file_of_variables(tmp_path: os.PathLike[str]) -> None:
+    with pytest.raises(Failure, match=r"is a directory$"):
+        lines([os.fspath(tmp_path)])
+
+
+def write(path: str, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
