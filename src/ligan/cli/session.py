@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 TYPE_CHECKING = False
@@ -33,6 +34,7 @@ class Session:
     @property
     def engine(self) -> Engine:
         if self._engine is None:
+            _refuse_other_systems()
             from ligan.cli.settings import read_policy
             from ligan.engine.embedded import open_engine
 
@@ -78,6 +80,17 @@ class Session:
     def now(self) -> int:
         """Return nanoseconds since 1970."""
         return time.time_ns()
+
+
+def _refuse_other_systems() -> None:
+    """Raises Failure where no store can be: it needs Linux's links, locks and mounts."""
+    if sys.platform != "linux":
+        from ligan.cli.output import Failure
+
+        raise Failure(
+            f"a store needs Linux, and this is {sys.platform}; "
+            "`ligan login`, `logout`, `tags` and `manifest inspect` work here"
+        )
 
 
 _PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_"

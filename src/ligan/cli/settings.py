@@ -13,7 +13,6 @@ import os
 
 from ligan.cli.output import Failure
 from ligan.cli.rootless import ROOTLESS_UID
-from ligan.store.store import Policy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ligan.remote.endpoint import RemoteSettings
+    from ligan.store.store import Policy
 
     _Setting = tuple[str, Callable[[object], Any]]
 
@@ -49,6 +49,8 @@ def settings_file(environ: Mapping[str, str]) -> str:
 
 def read_policy(environ: Mapping[str, str]) -> Policy:
     """Return the settings in force. Raises Failure that names the file or variable, and the key."""
+    from ligan.store.store import Policy
+
     return Policy(**_fields(environ, _KEYS))
 
 
@@ -205,7 +207,7 @@ _REMOTE_KEYS = {
 
 def _is_root(environ: Mapping[str, str]) -> bool:
     """Return whether this is root, and not a user in the user namespace of a store."""
-    return os.geteuid() == 0 and ROOTLESS_UID not in environ
+    return hasattr(os, "geteuid") and os.geteuid() == 0 and ROOTLESS_UID not in environ
 
 
 def _home(environ: Mapping[str, str], variable: str, default: str) -> str:
