@@ -40,6 +40,8 @@ def _missing(need: str) -> str | None:
         return "needs docker-compose (Debian package docker-compose)"
     if need == "skopeo" and shutil.which("skopeo") is None:
         return "needs skopeo (Debian package skopeo)"
+    if need == "podman" and shutil.which("podman") is None:
+        return "needs podman (Debian package podman)"
     return None
 
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import registry as real_registry
-from tests.support.ligan_registry import Client, serving_registry
+from tests.support.ligan_registry import Client, digest_of, serving_registry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from tests.support.ligan_registry import Registry
 
 
-def skopeo(*words: str) -> None:
+def skopeo(*words: str) -> str:
     command = ["skopeo", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def copy_in(archive: str, image: str, address: str, name: str, *flags: str) -> None:
@@ -50,6 +55,102 @@ def test_skopeo_copies_in_between_and_out(registry: Registry, base_images: str, 
     copy_out(registry.address, "oci/alpine:3.10", f"{tmp_path}/oci")
 
 
+@pytest.mark.skopeo
+def test_skopeo_copies_every_platform_of_an_index(
+    registry: Registry, base_images: str, tmp_path: str
+) -> None:
+    for image in ("alpine:3.10", "busybox:glibc"):
+        copy_in(base_images, image, registry.address, "parts:" + image.partition(":")[2], "--format", "oci")
+    children = [digest_of(registry.manifest("parts", tag)) for tag in ("3.10", "glibc")]
+    index = registry.push_index("parts", "all", *children)
+    skopeo(
+        "copy",
+        "--all",
+        "--src-tls-verify=false",
+        f"docker://{registry.address}/parts:all",
+        f"dir:{tmp_path}/all",
+    )
+    for tag in ("3.10", "glibc"):
+        registry.delete("parts", tag)
+    registry.delete("parts", "all")
+    assert registry.catalog() == []
+    skopeo(
+        "copy",
+        "--all",
+        "--dest-tls-verify=false",
+        f"dir:{tmp_path}/all",
+        f"docker://{registry.address}/whole:all",
+    )
+    registry.pull("whole", "all")
+    assert digest_of(registry.manifest("whole", "all")) == index
+
+
+@pytest.mark.skopeo
+def test_skopeo_lists_and_inspects(registry: Registry, base_images: str) -> None:
+    for tag in ("one", "two"):
+        copy_in(base_images, "alpine:3.10", registry.address, f"team/alpine:{tag}", "--format", "v2s2")
+    name = f"docker://{registry.address}/team/alpine"
+    assert '"one",' in skopeo("list-tags", "--tls-verify=false", name)
+    assert digest_of(registry.manifest("team/alpine", "one")) in skopeo(
+        "inspect", "--tls-verify=false", f"{name}:one"
+    )
+
+
+@pytest.mark.skopeo
+def test_unsigned_manifests_of_schema_1_are_refused(registry: Registry, base_images: str) -> None:
+    """As by `registry:2` with its usual settings."""
+    address = f"docker://{registry.address}/old:1"
+    command = ["skopeo", "copy", "--format", "v2s1", "--dest-tls-verify=false"]
+    command += [f"docker-archive:{base_images}:alpine:3.10", address]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "manifest invalid" in done.stderr
+
+
+@pytest.fixture
+def podman() -> Iterator[Callable[..., str]]:
+    """Podman with a store of its own; returns what it prints."""
+    folder = tempfile.mkdtemp(prefix="podman-")  # it refuses long paths
+    folders = [f"--{name}={folder}/{name}" for name in ("root", "runroot", "tmpdir")]
+    own = ["podman", *folders, "--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--events-backend=none"]
+
+    def run(*words: str) -> str:
+        done = subprocess.run([*own, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    yield run
+    run("system", "reset", "--force")
+    shutil.rmtree(folder)
+
+
+@pytest.mark.root
+@pytest.mark.podman
+@pytest.mark.parametrize("form", ["oci", "v2s2"])
+def test_podman_pushes_and_pulls(
+    registry: Registry, base_images: str, podman: Callable[..., str], form: str
+) -> None:
+    name = f"{registry.address}/team/alpine:3.10"
+    podman("load", "--quiet", "--input", base_images)
+    podman("push", "--quiet", "--tls-verify=false", "--format", form, "alpine:3.10", name)
+    podman("rmi", "--all", "--force")
+    podman("pull", "--quiet", "--tls-verify=false", name)
+    config = json.loads(registry.manifest("team/alpine", "3.10"))["config"]["digest"]
+    assert podman("images", "--quiet", "--no-trunc", name) == f"{config}\n"
+
+
+@pytest.mark.root
+@pytest.mark.podman
+def test_podman_pushes_an_index(registry: Registry, base_images: str, podman: Callable[..., str]) -> None:
+    podman("load", "--quiet", "--input", base_images)
+    podman("manifest", "create", "many")
+    for image in ("alpine:3.10", "busybox:glibc"):
+        podman("manifest", "add", "many", f"containers-storage:localhost/{image}")
+    podman("manifest", "push", "--all", "--tls-verify=false", "many", f"docker://{registry.address}/many:1")
+    registry.pull("many", "1")
+    assert len(registry.ask("GET", "many/manifests/1").json["manifests"]) == 2
+
+
 def ligan(root: str, *words: str) -> str:
     environment = {**os.environ, "LIGAN_ROOT": root, "LIGAN_UNDO_WINDOW": "0"}
     done = subprocess.run(["ligan", *words], env=environment, capture_output=True, text=True, check=False)
@@ -63,29 +164,66 @@ def test_ligan_pushes_and_pulls(registry: Registry, base_images: str, store_root
     identity = ligan(store_root, "images", "-q", "--no-trunc", "alpine:3.10")
     ligan(store_root, "tag", "alpine:3.10", name)
     ligan(store_root, "push", "-q", name)
+    ligan(store_root, "push", "-q", name)
     ligan(store_root, "rmi", name, "alpine:3.10")
     ligan(store_root, "pull", "-q", name)
     assert ligan(store_root, "images", "-q", "--no-trunc", name) == identity
+    assert ligan(store_root, "tags", f"{registry.address}/team/alpine") == "3.10\n"
 
 
-@pytest.mark.root
-@pytest.mark.dockerd
-def test_docker_pushes_and_pulls(registry: Registry, base_images: str, dockerd: str) -> None:
-    def docker(*words: str) -> str:
+def test_ligan_copies_every_platform_of_an_index(
+    registry: Registry, base_images: str, store_root: str
+) -> None:
+    for image in ("alpine:3.10", "busybox:glibc"):
+        tag = image.partition(":")[2]
+        ligan(
+            store_root,
+            "copy",
+            "-q",
+            f"docker-archive:{base_images}:{image}",
+            f"{registry.address}/parts:{tag}",
+        )
+    children = [digest_of(registry.manifest("parts", tag)) for tag in ("3.10", "glibc")]
+    index = registry.push_index("parts", "all", *children)
+    address = f"{registry.address}/of/copies:all"
+    assert index in ligan(
+        store_root, "copy", "-q", "--all-platforms", f"{registry.address}/parts:all", address
+    )
+    registry.pull("of/copies", "all")
+
+
+@pytest.fixture
+def docker(dockerd: str) -> Callable[..., str]:
+    """Docker's client on a dockerd; returns what it prints."""
+
+    def run(*words: str) -> str:
         command = ["docker", "--host", dockerd, *words]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    name = f"{registry.address}/team/busybox:glibc"
+    return run
+
+
+@pytest.mark.root
+@pytest.mark.dockerd
+def test_docker_pushes_and_pulls(registry: Registry, base_images: str, docker: Callable[..., str]) -> None:
+    name = f"{registry.address}/team/busybox"
     docker("load", "-q", "-i", base_images)
     identity = docker("images", "-q", "--no-trunc", "busybox:glibc")
-    docker("tag", "busybox:glibc", name)
-    docker("push", "-q", name)
-    docker("rmi", name, "busybox:glibc")
-    docker("pull", "-q", name)
-    assert docker("images", "-q", "--no-trunc", name) == identity
-    docker("rmi", name)
+    for tag in ("glibc", "again"):
+        docker("tag", "busybox:glibc", f"{name}:{tag}")
+    docker("push", "-q", "--all-tags", name)
+    docker("tag", "busybox:glibc", f"{registry.address}/mounted:1")
+    docker("push", "-q", f"{registry.address}/mounted:1")
+    docker("rmi", f"{name}:glibc", f"{name}:again", f"{registry.address}/mounted:1", "busybox:glibc")
+    docker("pull", "-q", "--all-tags", name)
+    assert docker("images", "-q", "--no-trunc", name) == identity * 2
+    digest = digest_of(registry.manifest("team/busybox", "glibc"))
+    docker("rmi", f"{name}:glibc", f"{name}:again")
+    docker("pull", "-q", f"{name}@{digest}")
+    docker("rmi", f"{name}@{digest}")
+    registry.pull("mounted", "1")
 
 
 @pytest.mark.skopeo
