@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -263,6 +264,56 @@ def test_triggers_of_the_base_image(builds: Builds) -> None:
     image = builds.build("FROM app:1\nRUN echo end\n")
     assert builds.output == b"hello\nend\n"
     assert not builds.home.engine.inspect_image(image)["Config"]["OnBuild"]
+
+
+def test_a_trigger_copies_from_a_stage_that_nothing_else_needs(builds: Builds) -> None:
+    builds.build(
+        "FROM busybox\n"
+        "ONBUILD COPY --from=late /x /x\n"
+        "ONBUILD RUN --mount=from=late,target=/late cat /late/x\n",
+        names=("app:1",),
+    )
+    image = builds.build("FROM busybox AS late\nRUN echo made > /x\nFROM app:1\n")
+    assert builds.output == b"made\n"
+    assert builds.members(image) == [["x"], []]
+
+
+def test_a_stage_begins_with_the_files_of_a_context(builds: Builds, tmp_path: os.PathLike[str]) -> None:
+    other = f"{tmp_path}/other"
+    os.mkdir(other)
+    with open(f"{other}/file", "w") as file:
+        file.write("x")
+    asked: dict[str, Any] = {"contexts": {"mine": other}}
+    image = builds.build("FROM mine\nCOPY --from=mine /file /copy\n", **asked)
+    document = builds.home.engine.inspect_image(image)
+    assert len(document["RootFS"]["Layers"]) == 2
+    assert builds.history(image) == ["COPY /file /copy # buildkit", "[context mine] load from client"]
+    assert builds.build("FROM mine\nCOPY --from=mine /file /copy\n", **asked) == image
+    assert builds.cached == 2
+
+
+@pytest.mark.parametrize(
+    ("flag", "privilege"), [("--security=insecure", "security.insecure"), ("--network=host", "network.host")]
+)
+def test_a_step_has_only_the_privileges_that_were_granted(flag: str, privilege: str, builds: Builds) -> None:
+    text = f"FROM busybox\nRUN echo before\nRUN {flag} true\n"
+    with pytest.raises(BuildFailed, match=f"^{privilege} is not allowed$") as caught:
+        builds.build(text)
+    assert f"   3 | >>> RUN {flag} true\n" in caught.value.excerpt
+    assert builds.output == b""
+    builds.build(text, allowed=(privilege,))
+
+
+def test_an_agent_has_the_owner_that_the_mount_asks_for(builds: Builds, tmp_path: os.PathLike[str]) -> None:
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(f"{tmp_path}/agent")
+        builds.build(
+            "FROM busybox\n"
+            "RUN --mount=type=ssh,uid=5,mode=0640 stat -c '%F %u %a' $SSH_AUTH_SOCK\n"
+            "RUN --mount=type=ssh,target=/agent stat -c '%n %u %a' $SSH_AUTH_SOCK\n",
+            agents={"default": f"{tmp_path}/agent"},
+        )
+    assert builds.output == b"socket 5 640\n/agent 0 600\n"
 
 
 def test_a_trigger_that_cannot_be_done_is_the_fault_of_its_from(builds: Builds) -> None:

@@ -49,7 +49,7 @@ def bare(file: Dockerfile) -> Dockerfile:
         for stage in file.stages
     )
     arguments = tuple([unplaced(argument) for argument in file.arguments])
-    return file.replace(source="", warnings=(), arguments=arguments, stages=stages)
+    return file.replace(source="", warnings=(), advice=(), arguments=arguments, stages=stages)
 
 
 @pytest.mark.parametrize("classic", [True, False])

@@ -7,10 +7,13 @@ from contextlib import ExitStack, contextmanager
 
 from ligan.build.contexts import open_context, open_tree
 from ligan.build.exporting import export_image
+from ligan.build.graph import plan
 from ligan.build.progress import Progress
-from ligan.build.solver import Build
+from ligan.build.solver import Build, predefined
 from ligan.dockerfile.faults import excerpt
+from ligan.dockerfile.parse import parse
 from ligan.errors import LiganError
+from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from ligan.build.progress import Say
     from ligan.build.request import BuildOutcome, BuildRequest
     from ligan.build.trees import Tree
+    from ligan.dockerfile.nodes import Advice
     from ligan.store.blobs import Lease
     from ligan.store.store import Store
 
@@ -51,18 +55,50 @@ def build(
             request.place, lease, dockerfile=request.dockerfile, stdin=request.stdin, proxies=request.proxies
         ) as context,
     ):
-        with progress.begin(f"[internal] load build definition from {context.name}") as vertex:
-            vertex.status("transferring dockerfile:", len(context.text.encode("utf-8", "surrogateescape")))
+        _tell_definition(progress, context)
         try:
             with (
                 Trees(context.tree, request, lease) as trees,
                 Build(store, request, context, trees, progress, pull) as work,
             ):
-                return export(work, work.solve()).replace(warnings=work.dockerfile.warnings)
+                return export(work, work.solve()).replace(warnings=tuple(map(str, work.dockerfile.advice)))
         except LiganError as error:
             raise BuildFailed(error, context) from error
         finally:
             store.sweep()
+
+
+class Checked(Value):
+    """What a Dockerfile had better not say: its text, and what it is called."""
+
+    advice: tuple[Advice, ...]
+    text: str
+    name: str
+
+
+def check(store: Store, request: BuildRequest, say: Say) -> Checked:
+    """Read the Dockerfile of a build, all that can be told without an image, and build nothing.
+
+    Raises what `open_context` does, and BuildFailed for what no build would begin with.
+    """
+    with (
+        store.lease() as lease,
+        open_context(
+            request.place, lease, dockerfile=request.dockerfile, stdin=request.stdin, proxies=request.proxies
+        ) as context,
+    ):
+        _tell_definition(Progress(say, store.now), context)
+        try:
+            dockerfile = parse(context.text, classic=False, name=context.name)
+            plan(dockerfile, request.arguments, predefined(request), request.target, request.contexts)
+        except LiganError as error:
+            raise BuildFailed(error, context) from error
+    return Checked(dockerfile.advice, context.text, context.name)
+
+
+def _tell_definition(progress: Progress, context: Context) -> None:
+    with progress.begin(f"[internal] load build definition from {context.name}") as vertex:
+        vertex.status("transferring dockerfile:", len(context.text.encode("utf-8", "surrogateescape")))
 
 
 class Trees:

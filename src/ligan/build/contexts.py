@@ -17,7 +17,7 @@ from ligan.build.git import clone, is_git
 from ligan.build.tar_tree import open_tar
 from ligan.build.trees import Tree
 from ligan.build.urls import NoGitFolder, is_url
-from ligan.errors import Invalid, NotFound, Unavailable
+from ligan.errors import Invalid, NotFound, Unavailable, Unsupported
 from ligan.layers.beneath import open_root
 from ligan.layers.compression import detect
 from ligan.layers.tar import BLOCK, begins_archive
@@ -47,11 +47,16 @@ _MOST_TEXT = 16 << 20
 
 
 class Context(Value):
-    """`with` it: what is copied from, and the text of the Dockerfile, called `name`."""
+    """`with` it: what is copied from, and the text of the Dockerfile, called `name`.
+
+    `ignored` is the size of the context's .dockerignore in bytes, 0 where it has none; None where nobody
+    looks for one.
+    """
 
     tree: Tree
     text: str
     name: str
+    ignored: int | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -94,12 +99,17 @@ def open_tree(where: str, lease: Lease, proxies: Mapping[str, str] | None = None
     Raises as `open_context`.
     """
     if os.path.isdir(where):
-        return FolderTree(where, _ignore_of(where))
+        return FolderTree(where, _patterns(_read_ignore(f"{where}/{_IGNORE_FILE}")))
     if is_git(where):
         return FolderTree(clone(where, lease), NoGitFolder())
     if is_url(where):
         with _download(where, proxies) as download:
             return open_tar(download, lease)
+    if where.startswith("oci-layout://"):
+        raise Unsupported(
+            f"build context {where}: layouts are not read in place",
+            f"Load it and name the image: ligan load -i {where[13:]}, then docker-image://NAME",
+        )
     raise NotFound(f'unable to prepare context: path "{where}" not found')
 
 
@@ -161,7 +171,7 @@ def _folder_context(folder: str, dockerfile: str, text: str | None) -> Context:
         if not os.path.exists(path) and os.path.exists(f"{folder}/{DOCKERFILE.lower()}"):
             path = f"{folder}/{DOCKERFILE.lower()}"
     if text is not None:
-        return Context(FolderTree(folder, _ignore_of(folder)), text, DOCKERFILE)
+        return _ignoring(folder, text, DOCKERFILE)
     name = os.path.basename(path)
     try:
         with open(path, "rb", buffering=0) as file:
@@ -171,26 +181,37 @@ def _folder_context(folder: str, dockerfile: str, text: str | None) -> Context:
     except OSError as error:
         words = os.strerror(error.errno or 0).lower()
         raise Unavailable(f"failed to read dockerfile: read {name}: {words}") from None
-    return Context(FolderTree(folder, _ignore_of(folder, path)), text, name)
+    return _ignoring(folder, text, name, f"{path}{_IGNORE_FILE}")
 
 
-def _ignore_of(folder: str, dockerfile: str = "") -> Ignore | None:
-    """Return what is left out: by a file beside the Dockerfile, named after it, or by the context's own."""
-    for path in (f"{dockerfile}{_IGNORE_FILE}" if dockerfile else "", f"{folder}/{_IGNORE_FILE}"):
-        if not path:
-            continue
-        try:
-            with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-                text = file.read()
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            words = os.strerror(error.errno or 0).lower()
-            raise Unavailable(f"error reading {path}: {words}") from None
-        from ligan.dockerfile.ignore import Ignore
+def _ignoring(folder: str, text: str, name: str, beside: str = "") -> Context:
+    """Return a folder's context. What a file beside the Dockerfile, named after it, leaves out goes first."""
+    ignore = _read_ignore(beside) if beside else None
+    if ignore is not None:
+        return Context(FolderTree(folder, _patterns(ignore)), text, name)
+    ignore = _read_ignore(f"{folder}/{_IGNORE_FILE}")
+    size = len((ignore or "").encode("utf-8", "surrogateescape"))
+    return Context(FolderTree(folder, _patterns(ignore)), text, name, size)
 
-        return Ignore(text)
-    return None
+
+def _patterns(text: str | None) -> Ignore | None:
+    if text is None:
+        return None
+    from ligan.dockerfile.ignore import Ignore
+
+    return Ignore(text)
+
+
+def _read_ignore(path: str) -> str | None:
+    """Return the text of a .dockerignore, None where there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        words = os.strerror(error.errno or 0).lower()
+        raise Unavailable(f"error reading {path}: {words}") from None
 
 
 def _read_text(stream: Readable, name: str) -> str:

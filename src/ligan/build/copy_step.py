@@ -16,6 +16,7 @@ from ligan.build.copying import (
     find_sources,
 )
 from ligan.build.folder_tree import FolderTree
+from ligan.build.git import is_git
 from ligan.build.sums import content_digest
 from ligan.dockerfile.flags import flags_of
 from ligan.dockerfile.heredocs import parse_mark
@@ -42,6 +43,25 @@ def copy_step(stage: Stage, step: Instruction) -> None:
     stage.record(copy.created_by, layer=True, created=made)
 
 
+def context_step(stage: Stage, context: str, name: str) -> None:
+    """Begin a stage with the files of a further context, in a step of that name."""
+    from ligan.build import layers
+    from ligan.build.copying import Options, copy_layer
+
+    created_by = f"[context {context}] load from client"
+    epoch = stage.build.request.epoch
+    with stage.build.sources.tree(stage, context) as tree:
+
+        def make(lease: Lease, _vertex: Vertex) -> NewLayer:
+            options = Options(classic=False, latest=None if epoch is None else epoch // 10**9)
+            chunks = copy_layer(None, find_sources(tree, ["/"], classic=False), "/", options, lease)
+            return layers.stage(lease, chunks, index=stage.build.indexed)
+
+        facts = {"context": content_digest(tree, "/", owners=False)}
+        made = stage.layer_step(name, created_by, facts, make)
+    stage.record(created_by, layer=True, created=made)
+
+
 class _Copy:
     """One COPY or ADD. What it opens goes with `stack`."""
 
@@ -58,12 +78,28 @@ class _Copy:
             for word in step.arguments
         ]
         *self._paths, target = words
+        self._checksum = stage.expand(step, self._flags.one("checksum"))
+        self._check()
         self._destination = destination_path(stage.settings.get("WorkingDir") or "/", target)
         self._found: list[Source] | None = None
-        flags = [f"--chown={self._owner}"] if self._owner else []
+        flags = ["--parents"] if self._flags.switch("parents") else []
+        flags += [f"--chown={self._owner}"] if self._owner else []
         flags += [f"--chmod={self._mode}"] if self._mode else []
-        flags += ["--link"] if self._flags.switch("link") else []
-        self.created_by = " ".join([step.name, *flags, *self._paths, target, "# buildkit"])
+        documents = [_document(step, path) for path in self._paths]
+        plain = [path for path, found in zip(self._paths, documents, strict=True) if found is None]
+        shown = [*plain, *[f"<<{found.name}" for found in documents if found is not None]]
+        self.created_by = " ".join([step.name, *flags, *shown, target, "# buildkit"])
+
+    def _check(self) -> None:
+        """Raise Invalid for what cannot be copied so. `--checksum` is ADD's alone, as flags have it."""
+        remote = [path for path in self._paths if _is_remote(path)]
+        if remote and self._step.name == "COPY":
+            kind = "git ref" if is_git(remote[0]) else "URL"
+            raise Invalid(f"source can't be a {kind} for COPY")
+        if self._checksum and len(self._paths) != 1:
+            raise Invalid("checksum can't be specified for multiple sources")
+        if self._checksum and not remote:
+            raise Invalid("checksum requires HTTP(S) or Git sources")
 
     def _copied(self) -> dict[str, object]:
         """Return how it is copied."""
@@ -77,7 +113,7 @@ class _Copy:
             "parents": flags.switch("parents"),
             "exclude": flags.many("exclude"),
             "unpack": flags.switch("unpack"),
-            "checksum": flags.one("checksum"),
+            "checksum": self._checksum,
             "git": flags.switch("keep-git-dir"),
         }
 
@@ -153,8 +189,10 @@ class _Copy:
         return remote_sources(
             path,
             self._stack.enter_context(self._stage.store.lease()),
-            checksum=self._flags.one("checksum"),
+            checksum=self._checksum,
             keep_git=bool(self._flags.switch("keep-git-dir")),
+            unpack=bool(self._flags.switch("unpack")),
+            proxies=self._stage.build.request.proxies,
         )
 
     def make(self, lease: Lease, _vertex: Vertex) -> NewLayer:

@@ -51,8 +51,8 @@ class NoSources(Invalid):
 class Source(Value):
     """What one source names: `entry` is where its links end, `path` is what was named, relative to the tree.
 
-    `relative` is the end of the path that `--parents` makes again. What is `remote` came from a URL, and is
-    not unpacked.
+    `relative` is the end of the path that `--parents` makes again. What is `remote` came from elsewhere than
+    the tree that was asked for, and is never unpacked.
     """
 
     tree: Tree

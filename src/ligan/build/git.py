@@ -52,10 +52,11 @@ def parse_repository(url: str) -> Repository:
     return Repository(remote, ref, folder)
 
 
-def clone(url: str, lease: Lease) -> str:
+def clone(url: str, lease: Lease, *, checksum: str = "") -> str:
     """Return the folder that a URL names, in a new clone that goes with the lease, submodules included.
 
-    Raises Invalid for the URL, Unavailable with what git said.
+    `checksum` is the commit that it has to be, or its beginning. Raises Invalid for another one and for the
+    URL, Unavailable with what git said.
     """
     repository = parse_repository(url)
     root = lease.folder()
@@ -69,6 +70,9 @@ def clone(url: str, lease: Lease) -> str:
         _git(root, "error fetching", "fetch", "--quiet", "--tags", "origin")
         _git(root, "error fetching", "fetch", "--quiet", "origin", "--", ref)
     _git(root, f"error checking out {ref}", "checkout", "--quiet", "FETCH_HEAD")
+    commit = _git(root, f"error reading {ref}", "rev-parse", "HEAD") if checksum else ""
+    if not commit.startswith(checksum):
+        raise Invalid(f"expected checksum to match {checksum}, got {commit}")
     folder = _folder(root, repository.folder)
     submodules = ("submodule", "--quiet", "update", "--init", "--recursive")
     try:
@@ -96,8 +100,8 @@ def _folder(root: str, folder: str) -> str:
     return path
 
 
-def _git(root: str, failure: str, *words: str) -> None:
-    """Run git in a folder. Raises Unavailable, with the package to install where there is no git."""
+def _git(root: str, failure: str, *words: str) -> str:
+    """Run git in a folder; returns what it says. Raises Unavailable, with the package if git is missing."""
     from subprocess import DEVNULL, PIPE, STDOUT, run
 
     environment = os.environ | {
@@ -115,6 +119,7 @@ def _git(root: str, failure: str, *words: str) -> None:
         done = run(command, cwd=root, env=environment, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, check=False)
     except FileNotFoundError:
         raise Unavailable("git is not installed", "Install it: apt-get install git") from None
+    said = done.stdout.decode("utf-8", "replace").strip()
     if done.returncode:
-        said = done.stdout.decode("utf-8", "replace").strip()
         raise Unavailable(f"{failure}: {said}: exit status {done.returncode}")
+    return said

@@ -17,8 +17,21 @@ if TYPE_CHECKING:
 SCRATCH = "scratch"
 """The name of no image at all."""
 
+HOST_NETWORK, INSECURE = "network.host", "security.insecure"
+"""What `--allow` can grant."""
+
 _COUNTED = ("ADD", "COPY", "RUN", "WORKDIR")
 """Instructions that are vertices of their own: the others only change the image's settings."""
+
+
+def context_key(name: str) -> str:
+    """Return what a further context goes by: of an image's names the familiar one, without `:latest`."""
+    from ligan.oci.reference import parse
+
+    try:
+        return parse(name).with_default_tag().familiar.removesuffix(":latest")
+    except Invalid:
+        return name
 
 
 class StagePlan(Value):
@@ -41,10 +54,12 @@ class StagePlan(Value):
 class Graph(Value):
     """The stages that `target` needs, each after those it depends on, by their places in the Dockerfile.
 
-    `arguments` are the values of the ARGs before the first FROM, `names` those of all stages.
+    `every` has those too that only a trigger of a base image could need. `arguments` are the values of the
+    ARGs before the first FROM, `names` those of all stages.
     """
 
     stages: Mapping[int, StagePlan]
+    every: Sequence[StagePlan]
     target: int
     arguments: Mapping[str, str]
     names: tuple[str, ...]
@@ -63,23 +78,25 @@ def plan(
 ) -> Graph:
     """Return what the target needs, the last stage where it is empty. Raises DockerfileError, or Invalid.
 
-    `given` are --build-arg, `predefined` the arguments that are there unasked; a stage whose name is in
+    `given` are --build-arg, `predefined` the arguments that are there unasked; a stage whose key is in
     `contexts` is replaced by what that names.
     """
     arguments = _global_arguments(dockerfile, given, predefined)
     stages = _Stages(dockerfile, arguments, contexts)
     index = stages.target(target)
-    wanted: dict[int, StagePlan] = {}
+    every = [stages.plan(number) for number in range(len(dockerfile.stages))]
+    wanted: set[int] = set()
     pending = [index]
     while pending:
         number = pending.pop()
         if number not in wanted:
-            wanted[number] = found = stages.plan(number)
+            wanted.add(number)
+            found = every[number]
             pending += found.needs
             if found.below is not None:
                 pending.append(found.below)
     names = tuple(stage.name for stage in dockerfile.stages)
-    return Graph({number: wanted[number] for number in sorted(wanted)}, index, arguments, names)
+    return Graph({number: every[number] for number in sorted(wanted)}, every, index, arguments, names)
 
 
 def _find(names: Sequence[str], name: str, before: int) -> int | None:
@@ -130,6 +147,9 @@ class _Stages:
         self._arguments = arguments
         self._contexts = contexts
 
+    def _is_context(self, name: str) -> bool:
+        return bool(self._contexts) and context_key(name) in self._contexts
+
     def target(self, name: str) -> int:
         if not name:
             return len(self._stages) - 1
@@ -145,7 +165,7 @@ class _Stages:
             said = f"base name ({stage.base}) should not be blank"
             raise DockerfileError(said, stage.instruction.line, stage.instruction.end)
         platform = expanded(stage.instruction, stage.platform, self._arguments, self._escape)
-        is_stage = base.lower() in self._names and base not in self._contexts
+        is_stage = base.lower() in self._names and not self._is_context(base)
         below = _find(self._names, base, number) if is_stage else None
         counted = sum(step.name in _COUNTED for step in stage.steps)
         return StagePlan(
@@ -170,7 +190,7 @@ class _Stages:
 
     def source(self, name: str, number: int, step: Instruction) -> int | None:
         """Return the stage that a `--from` or `from=` means, None for an image or a context."""
-        if name in self._contexts:
+        if self._is_context(name):
             return None
         found = _find(self._names, name, number)
         if found is None and name.isdecimal():
@@ -186,6 +206,19 @@ def sources_of(step: Instruction) -> list[str]:
     else:
         names = [flags.one("from")] if step.name in ("COPY", "ADD") else []
     return [name for name in names if name]
+
+
+def check_allowed(step: Instruction, allowed: Collection[str]) -> None:
+    """Raise Invalid for a RUN that wants more than the one who builds has granted (`--allow`)."""
+    if step.name != "RUN":
+        return
+    flags = flags_of(step, classic=False)
+    for is_wanted, name in (
+        (flags.one("network") == "host", HOST_NETWORK),
+        (flags.one("security") == "insecure", INSECURE),
+    ):
+        if is_wanted and name not in allowed:
+            raise Invalid(f"{name} is not allowed", f"Allow it: --allow {name}")
 
 
 def needs_context(step: Instruction) -> bool:

@@ -44,7 +44,7 @@ def write_archive(build: Build, made: Made, target: BinaryIO, layout: str) -> Bu
             write_members(members, opened.files, target)
         vertex.status("sending tarball")
     build.note_uses()
-    return BuildOutcome(None, (), config.raw)
+    return BuildOutcome(config.id, (), config.raw)
 
 
 def write_tar(build: Build, made: Made, target: BinaryIO) -> BuildOutcome:

@@ -23,10 +23,11 @@ class BuildRequest(Value):
     """What to build.
 
     `place` is the context, `dockerfile` another Dockerfile than its own: see `contexts.open_context`. `names`
-    are for the image. `arguments` are --build-arg, `contexts` those of --build-context, by name: a folder, a
-    URL, or `docker-image://NAME`. `secrets`, and `agents`, the sockets of SSH agents, are by ID. `host` has
-    settings of Docker's HostConfig for what RUN runs. `epoch` is SOURCE_DATE_EPOCH in nanoseconds, None where
-    it is not set. `proxies` are for what is fetched: scheme -> address.
+    are for the image. `arguments` are --build-arg, `contexts` those of --build-context, by the key of their
+    name (see `graph.context_key`): a folder, a URL, or `docker-image://NAME`. `secrets`, and `agents`, the
+    sockets of SSH agents, are by ID. `allowed` are the privileges that a RUN may ask for, `host` has settings
+    of Docker's HostConfig for it. `epoch` is SOURCE_DATE_EPOCH in nanoseconds, None where it is not set.
+    `proxies` are for what is fetched: scheme -> address.
     """
 
     place: str
@@ -42,6 +43,7 @@ class BuildRequest(Value):
     no_cache: bool = False
     cache_from: tuple[str, ...] = ()
     network: str = "default"
+    allowed: tuple[str, ...] = ()
     secrets: Mapping[str, Secret] = {}
     agents: Mapping[str, str] = {}
     host: Mapping[str, Any] = {}
@@ -58,7 +60,7 @@ class Replaced(Value):
 
 
 class BuildOutcome(Value):
-    """What was made: the image and its config. `image` is None where the result went elsewhere.
+    """What was made: the image and its config. `image` is None where files alone were given out.
 
     `warnings` are what the Dockerfile had better not say.
     """

@@ -61,7 +61,7 @@ class Mounts:
                 if mount.type == "secret":
                     self._secret(mount, environment, files)
                 elif mount.type == "ssh":
-                    found += self._agent(mount, number, environment)
+                    found += self._agent(mount, number, environment, stack, lease)
                 elif mount.type == "tmpfs":
                     options = f"size={mount.size}" if mount.size else ""
                     found.append(Mounted("tmpfs", "", self._target(mount), options=options))
@@ -131,17 +131,26 @@ class Mounts:
             mode = 0o400 if mount.mode is None else mount.mode
             files.append((target, value, mode, mount.uid or 0, mount.gid or 0))
 
-    def _agent(self, mount: Mount, number: int, environment: list[str]) -> list[Mounted]:
+    def _agent(
+        self, mount: Mount, number: int, environment: list[str], stack: ExitStack, lease: Lease
+    ) -> list[Mounted]:
+        if mount.source:
+            raise Invalid("ssh does not support source")
         name = mount.id or "default"
-        socket = self._stage.build.request.agents.get(name)
-        if socket is None:
+        agent = self._stage.build.request.agents.get(name)
+        if agent is None:
             if mount.required:
                 raise NotFound(f"unset ssh forward key {name}")
             return []
+        from ligan.build.agents import ForwardedAgent
+
+        mode = 0o600 if mount.mode is None else mount.mode
+        forwarded = ForwardedAgent(lease.folder(), agent, mode, mount.uid or 0, mount.gid or 0)
+        stack.enter_context(forwarded)
         target = self._target(mount, f"{_AGENTS}/ssh_agent.{number}")
         if not any(variable.startswith("SSH_AUTH_SOCK=") for variable in environment):
             environment.append(f"SSH_AUTH_SOCK={target}")
-        return [Mounted("bind", socket, target, propagation="rprivate", must_exist=True)]
+        return [Mounted("bind", forwarded.path, target, propagation="rprivate", must_exist=True)]
 
 
 def _inside(root: str, source: str) -> str:

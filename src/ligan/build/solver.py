@@ -6,6 +6,7 @@ that needs it. What fails first ends the build: commands that run elsewhere are 
 
 from __future__ import annotations
 
+from _thread import allocate_lock
 from contextlib import contextmanager
 
 from ligan.build import bases, cache
@@ -14,6 +15,7 @@ from ligan.build.locks import Locks
 from ligan.build.sources import Sources
 from ligan.build.stage import SolveError, Stage
 from ligan.dockerfile.faults import DockerfileError
+from ligan.dockerfile.lint import check_advice
 from ligan.dockerfile.nodes import Instruction
 from ligan.dockerfile.parse import parse, parse_trigger
 from ligan.errors import LiganError
@@ -61,11 +63,13 @@ class Build:
         self.dockerfile = parse(context.text, classic=False, name=context.name)
         self.platform = request.platform
         self.graph: Graph = plan(
-            self.dockerfile, request.arguments, _predefined(request), request.target, request.contexts
+            self.dockerfile, request.arguments, predefined(request), request.target, request.contexts
         )
         self.used: list[int] = []
         self._pull = pull
+        self._ignored = context.ignored
         self._stages: dict[int, _StageTask] = {}
+        self._lock = allocate_lock()
         self._runs: list[Run] = []
         self._failure: BaseException | None = None
         self.sources = Sources(self)
@@ -87,9 +91,16 @@ class Build:
 
     def solve(self) -> Made:
         """Return what the target comes to, every needed stage made. Raises what failed first."""
-        for planned in self.graph.stages.values():
-            self.sources.load(self.store, planned, planned.stage.steps)
+        check_advice(self.dockerfile)
         plans = self.graph.stages
+        for planned in plans.values():
+            self.sources.load_base(self.store, planned)
+            self.sources.load_steps(self.store, planned, planned.stage.steps)
+        if self._ignored is not None:
+            with self.progress.begin("[internal] load .dockerignore") as vertex:
+                vertex.status("transferring context:", self._ignored)
+        for planned in plans.values():
+            self.sources.open_contexts(planned.stage.steps)
         if len(plans) == 1:
             planned = plans[self.graph.target]
             self._stages[planned.index] = task = _StageTask()
@@ -101,12 +112,12 @@ class Build:
         return made
 
     def _solve_in_threads(self, wanted: Sequence[StagePlan]) -> None:
-        from threading import Event, Thread
+        from threading import Thread
 
         from ligan.store.store import Store
 
         for planned in wanted:
-            self._stages[planned.index] = _StageTask(Event())
+            self._stages[planned.index] = _StageTask(_event())
 
         def work(planned: StagePlan) -> None:
             task = self._stages[planned.index]
@@ -141,7 +152,7 @@ class Build:
 
         Not by `join`: an interrupted one takes the thread for ended.
         """
-        for task in self._stages.values():
+        for task in list(self._stages.values()):
             assert task.done is not None
             task.done.wait()
 
@@ -172,20 +183,43 @@ class Build:
     def new_locks(self) -> Locks:
         return Locks(self.store.layout)
 
-    def stage_made(self, index: int) -> Made:
-        """Return what a stage comes to, once it is made. Raises Cancelled where it failed."""
-        task = self._stages[index]
+    def stage_made(self, store: Store, index: int) -> Made:
+        """Return what a stage comes to, once it is made. Raises Cancelled where it failed elsewhere.
+
+        One that only a trigger of a base image names is made here, by the first who wants it.
+        """
+        with self._lock:
+            task = self._stages.get(index)
+            is_late = task is None
+            if task is None:
+                task = self._stages[index] = _StageTask(_event())
+        if is_late:
+            try:
+                task.made = self._made_late(store, self.graph.every[index])
+            finally:
+                assert task.done is not None
+                task.done.set()
         if task.done is not None:
             task.done.wait()
         if task.made is None:
             raise Cancelled
         return task.made
 
+    def _made_late(self, store: Store, planned: StagePlan) -> Made:
+        self.sources.load_base(store, planned)
+        self.sources.load_steps(store, planned, planned.stage.steps)
+        self.sources.open_contexts(planned.stage.steps)
+        return self.make_stage(store, planned)
+
     def make_stage(self, store: Store, planned: StagePlan) -> Made:
         base = self._base(store, planned)
         stage = Stage(self, store, planned, base)
         if planned.below is None and planned.base != SCRATCH:
-            stage.next_name("")
+            name = stage.next_name(f"FROM {planned.base}")
+            if self.sources.is_context(planned.base):
+                from ligan.build.copy_step import context_step
+
+                context_step(stage, planned.base, name)
         steps = planned.stage.steps
         if base.triggers:
             stage.run(self._triggers(store, base, planned))
@@ -196,10 +230,9 @@ class Build:
 
     def _base(self, store: Store, planned: StagePlan) -> Made:
         if planned.below is not None:
-            return self.stage_made(planned.below)
-        wanted = planned.platform or self.platform
-        if planned.base == SCRATCH:
-            return bases.nothing(wanted)
+            return self.stage_made(store, planned.below)
+        if planned.base == SCRATCH or self.sources.is_context(planned.base):
+            return bases.nothing(planned.platform or self.platform)
         return self.sources.base(planned)
 
     def image(self, store: Store, name: str, platform: str) -> tuple[Made, bool]:
@@ -213,7 +246,8 @@ class Build:
         except DockerfileError as error:
             raise DockerfileError(error.message, line.line, line.end) from None
         steps = [step.replace(line=line.line, end=line.end) for step in found]
-        self.sources.load(store, planned.replace(below=planned.index), steps)
+        self.sources.load_steps(store, planned, steps)
+        self.sources.open_contexts(steps)
         return steps
 
     def stage_index(self, name: str, before: int) -> int | None:
@@ -237,6 +271,12 @@ class _StageTask:
     def __init__(self, done: Event | None = None) -> None:
         self.done = done
         self.made: Made | None = None
+
+
+def _event() -> Event:
+    from threading import Event  # which a build of one stage can do without
+
+    return Event()
 
 
 class ViewOrNothing:
@@ -265,7 +305,7 @@ def _is_cancelled(error: BaseException) -> bool:
     )
 
 
-def _predefined(request: BuildRequest) -> dict[str, str]:
+def predefined(request: BuildRequest) -> dict[str, str]:
     """Return the arguments of the platform that is built on, and for."""
     from ligan.oci.platform import parse as parse_platform
 

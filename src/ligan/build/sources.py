@@ -8,9 +8,10 @@ from contextlib import ExitStack, contextmanager
 
 from ligan.build import bases
 from ligan.build.folder_tree import FolderTree
-from ligan.build.graph import SCRATCH, StagePlan, needs_context, sources_of
+from ligan.build.graph import SCRATCH, check_allowed, context_key, needs_context, sources_of
+from ligan.build.stage import SolveError
 from ligan.build.sums import content_digest
-from ligan.errors import Invalid
+from ligan.errors import Invalid, LiganError
 from ligan.oci.digest import ChainID, DiffID
 from ligan.oci.identity import chain_id
 from ligan.values import Value
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ligan.build.bases import Made
+    from ligan.build.graph import StagePlan
     from ligan.build.solver import Build
     from ligan.build.stage import Stage
     from ligan.build.trees import Tree
@@ -73,18 +75,34 @@ class Sources:
         self._lock = allocate_lock()
         self._known: dict[tuple[ChainID | None, str], KnownLayer] | None = None
 
-    def load(self, store: Store, planned: StagePlan, steps: Sequence[Instruction]) -> None:
-        """Look up every image, and open every context, that the base and instructions of a stage name."""
+    def load_base(self, store: Store, planned: StagePlan) -> None:
+        """Look up the image that a stage begins with, if it does. Raises SolveError."""
+        if planned.below is None and planned.base != SCRATCH and not self.is_context(planned.base):
+            try:
+                self._look_up(store, *self._wanted(planned))
+            except LiganError as error:
+                raise SolveError(_unresolved(planned.base, error), planned.stage.instruction) from error
+
+    def load_steps(self, store: Store, planned: StagePlan, steps: Sequence[Instruction]) -> None:
+        """Look up every image that instructions name. Raises SolveError, for what they may not do too."""
         build = self._build
-        if planned.below is None and planned.base != SCRATCH:
-            self._look_up(store, *self._wanted(planned))
-        for name in dict.fromkeys([name for step in steps for name in sources_of(step)]):
-            if self._is_context(name):
-                self._open(name, f"[context {name}] load from client")
-            elif build.stage_index(name, planned.index) is None:
-                self._look_up(store, self._image_name(name), build.platform)
-        if any(map(needs_context, steps)):
-            self._open("", "[internal] load build context")
+        for step in steps:
+            try:
+                check_allowed(step, build.request.allowed)
+                for name in sources_of(step):
+                    if not self.is_context(name) and build.stage_index(name, planned.index) is None:
+                        self._look_up(store, self._image_name(name), build.platform)
+            except LiganError as error:
+                raise SolveError(error, step) from error
+
+    def open_contexts(self, steps: Sequence[Instruction]) -> None:
+        """Open every context that instructions name."""
+        for step in steps:
+            for name in sources_of(step):
+                if self.is_context(name):
+                    self._open(context_key(name), f"[context {name}] load from client")
+            if needs_context(step):
+                self._open("", "[internal] load build context")
 
     def _open(self, name: str, title: str) -> None:
         """Open a context once, so that what is wrong with it is told of itself."""
@@ -95,8 +113,14 @@ class Sources:
             with self._build.progress.begin(title) as vertex, self._build.trees.tree(name):
                 vertex.status("transferring context:")
 
-    def _is_context(self, name: str) -> bool:
-        return name in self._build.request.contexts and not self._is_image(name)
+    def is_context(self, name: str) -> bool:
+        """Return whether a name means the files of a further context."""
+        target = self._context(name)
+        return bool(target) and not target.startswith(_IMAGE)
+
+    def _context(self, name: str) -> str:
+        contexts = self._build.request.contexts
+        return contexts.get(context_key(name), "") if contexts else ""
 
     def known_layer(self, store: Store, below: ChainID | None, created_by: str) -> KnownLayer | None:
         """Return what an image of --cache-from has on these layers by such a row of history."""
@@ -114,11 +138,8 @@ class Sources:
 
     def _image_name(self, name: str) -> str:
         """Return the image that a name means: one of a context's, or itself."""
-        target = self._build.request.contexts.get(name, "")
+        target = self._context(name)
         return target.removeprefix(_IMAGE) if target.startswith(_IMAGE) else name
-
-    def _is_image(self, name: str) -> bool:
-        return self._build.request.contexts.get(name, "").startswith(_IMAGE)
 
     def _look_up(self, store: Store, name: str, platform: str) -> _Image:
         with self._lock:
@@ -132,8 +153,6 @@ class Sources:
 
     def base(self, planned: StagePlan) -> Made:
         """Return what a stage that begins with an image begins with, and tell of it."""
-        if self._is_context(planned.base):
-            raise Invalid(f"the context {planned.base} is a folder, and no stage can stand on it")
         found = self._images[self._wanted(planned)]
         platform = f"{planned.platform} " if planned.platform else ""
         total = str(planned.steps)
@@ -145,11 +164,11 @@ class Sources:
     def _stage(self, stage: Stage, name: str) -> Made | None:
         """Return what another stage or an image comes to; None for a context."""
         build = self._build
-        if self._is_context(name):
+        if self.is_context(name):
             return None
         index = build.stage_index(name, stage.planned.index)
         if index is not None:
-            return build.stage_made(index)
+            return build.stage_made(stage.store, index)
         return self._images[self._image_name(name), build.platform].made
 
     @contextmanager
@@ -157,7 +176,7 @@ class Sources:
         """Yield what `--from` names: a stage, an image or a context; the build context for none."""
         made = self._stage(stage, name) if name else None
         if made is None:
-            with self._build.trees.tree(name) as tree:
+            with self._build.trees.tree(name and context_key(name)) as tree:
                 yield tree
         else:
             with self._build.view(stage.store, made.layer) as root, ExitStack() as stack:
@@ -198,3 +217,12 @@ class Sources:
             chunks = copy_layer(None, find_sources(tree, ["/"]), "/", options, lease)
             unpack_tar(lease, chunks, folder)
             yield folder
+
+
+def _unresolved(name: str, error: LiganError) -> LiganError:
+    """Return the error of a base image that is not to be had, in BuildKit's words."""
+    try:
+        whole = bases.canonical(name)
+    except LiganError:
+        return error
+    return LiganError(f"{name}: failed to resolve source metadata for {whole}: {error.message}", error.hint)

@@ -52,17 +52,17 @@ def remote_sources(
     *,
     checksum: str = "",
     keep_git: bool = False,
+    unpack: bool = False,
     proxies: Mapping[str, str] | None = None,
 ) -> list[Source]:
     """Return what the modern ADD copies from a URL: a file, or the files of a git repository.
 
-    The caller closes the tree. Raises as `fetch_file` and `clone` do.
+    With `unpack` a file is one that may be unpacked. The checksum of a repository is that of its commit. The
+    caller closes the tree. Raises as `fetch_file` and `clone` do.
     """
     if not is_git(url):
-        return [fetch_file(url, lease, checksum=checksum, proxies=proxies)]
-    if checksum:
-        raise Invalid("checksum can't be specified for git repositories")
-    tree = FolderTree(clone(url, lease), None if keep_git else NoGitFolder())
+        return [fetch_file(url, lease, checksum=checksum, proxies=proxies).replace(remote=not unpack)]
+    tree = FolderTree(clone(url, lease, checksum=checksum), None if keep_git else NoGitFolder())
     top = tree.entry("")
     assert top is not None
     return [Source(tree, "", top, "", remote=True)]

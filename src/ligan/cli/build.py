@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 
 from ligan.cli.build_progress import failure, printer
@@ -16,47 +17,90 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ligan.build.building import Checked
     from ligan.build.request import BuildOutcome, BuildRequest, Secret
     from ligan.cli.flags import Options
     from ligan.cli.session import Session
 
-_FORMS = ("auto", "plain", "tty", "quiet")
+_FORMS = ("auto", "none", "plain", "tty", "quiet")
 
 
 def _build(session: Session, options: Options) -> int:
     from ligan.build.building import BuildFailed
     from ligan.cli.build_output import exporter
 
-    form = options.text("progress") or session.environ.get("BUILDKIT_PROGRESS", "") or "auto"
-    if form not in _FORMS:
-        raise Failure(f"invalid progress mode {form}: use auto, plain, tty or quiet")
+    form = _form(session, options)
     engine = session.remote_engine
     request = _request(session, options)
     export = exporter(options)
-    form = "quiet" if options.on("quiet") else form
-    shown = printer(form, session.now, is_terminal=is_terminal(sys.stderr))
+    _remove(options.text("iidfile"))
+    shown = printer(
+        form, session.now, is_terminal=is_terminal(sys.stderr), colors=not session.environ.get("NO_COLOR")
+    )
     try:
-        outcome = engine.build(request, shown.say, export)
+        if options.on("check"):
+            checked = engine.check_build(request, shown.say)
+        else:
+            outcome = engine.build(request, shown.say, export)
     except LiganError as error:
         shown.finish()
         lines = error.excerpt if isinstance(error, BuildFailed) else ""
         solving = "failed to solve: " if isinstance(error, BuildFailed) else ""
-        write_error(f"{failure(shown.vertices)}{lines}ERROR: {solving}{error.message}\n")
+        write_error(f"{failure(shown)}{lines}ERROR: {solving}{error.message}\n")
         note(error.hint)
         return 1
     except BaseException:
         shown.finish()
         raise
     shown.finish()
+    if options.on("check"):
+        return _show_check(checked)
     if form != "quiet":
         _warn(outcome.warnings)
-    _told(session, options, outcome)
+    _told(session, options, outcome, quiet=form == "quiet" and options.text("progress") != "none")
     return 0
+
+
+def _form(session: Session, options: Options) -> str:
+    """Return how progress is shown. To BuildKit none is without the image's ID, and quiet means `-q`."""
+    form = options.text("progress") or session.environ.get("BUILDKIT_PROGRESS", "") or "auto"
+    if form not in _FORMS:
+        raise Failure(f"invalid progress mode {form}: use auto, none, plain, tty or quiet")
+    if options.on("quiet") and form not in ("auto", "quiet", "none"):
+        raise Failure(f"progress={form} and quiet cannot be used together")
+    return "quiet" if form == "none" or options.on("quiet") else form
+
+
+def _show_check(checked: Checked) -> int:
+    """Say what the Dockerfile had better not; the status is 1 where there is anything."""
+    from ligan.dockerfile.faults import excerpt
+    from ligan.dockerfile.lint import rule_url
+
+    if not checked.advice:
+        write("Check complete, no warnings found.\n")
+        return 0
+    count = len(checked.advice)
+    write(f"Check complete, {'1 warning has' if count == 1 else f'{count} warnings have'} been found!\n")
+    for advice in sorted(checked.advice, key=lambda advice: advice.line):
+        lines = excerpt(checked.text, checked.name, advice.line, advice.end)
+        write(f"\nWARNING: {advice.rule} - {rule_url(advice.rule)}\n{advice.text}\n{lines}")
+    return 1
+
+
+def _remove(path: str) -> None:
+    """Have a file not tell of a build before this one."""
+    try:
+        if path:
+            os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise Failure(f"removing image ID file: remove {path}: {(error.strerror or '').lower()}") from None
 
 
 def _warn(warnings: Sequence[str]) -> None:
     if warnings:
-        found = f"{len(warnings)} warning{'s' if len(warnings) > 1 else ''} found"
+        found = f"{len(warnings)} warning{'s' if len(warnings) > 1 else ''} found (use --check to expand)"
         write_error("".join([f"\n {found}:\n", *[f" - {warning}\n" for warning in warnings]]))
 
 
@@ -71,13 +115,16 @@ def _request(session: Session, options: Options) -> BuildRequest:
     network = options.text("network") or "default"
     if network not in ("default", "none", "host"):
         raise Failure(f"network mode {network!r} not supported by buildkit: use default, none or host")
+    arguments = _pairs(options.values("build-arg"), session.environ)
+    if session.environ.get("SOURCE_DATE_EPOCH"):
+        arguments.setdefault("SOURCE_DATE_EPOCH", session.environ["SOURCE_DATE_EPOCH"])
     return BuildRequest(
         place=options.arguments[0],
         dockerfile=options.text("file"),
         stdin=sys.stdin.buffer,
         names=tuple(options.values("tag")),
         target=options.text("target"),
-        arguments=_pairs(options.values("build-arg"), session.environ),
+        arguments=arguments,
         labels=_pairs(options.values("label"), {}, empty=True),
         contexts=_contexts(options.values("build-context")),
         platform=options.text("platform"),
@@ -85,11 +132,31 @@ def _request(session: Session, options: Options) -> BuildRequest:
         no_cache=options.on("no-cache"),
         cache_from=tuple(options.values("cache-from")),
         network=network,
+        allowed=_allowed(options, network),
         secrets=dict([_secret(value, session.environ) for value in options.values("secret")]),
         agents=dict([_agent(value, session.environ) for value in options.values("ssh")]),
         host=_host(options),
-        epoch=_epoch(session.environ.get("SOURCE_DATE_EPOCH", "")),
+        epoch=_epoch(arguments.get("SOURCE_DATE_EPOCH", "")),
+        proxies=_proxies(session.environ),
     )
+
+
+def _allowed(options: Options, network: str) -> tuple[str, ...]:
+    from ligan.build.graph import HOST_NETWORK, INSECURE
+
+    for value in options.values("allow"):
+        if value not in (HOST_NETWORK, INSECURE):
+            raise Failure(f"unknown entitlement {value}: use {HOST_NETWORK} or {INSECURE}")
+    return (*options.values("allow"), *([HOST_NETWORK] if network == "host" else []))
+
+
+def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what is asked for the files of a scheme; those of `no` are asked directly."""
+    given = {
+        scheme: environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY", "")
+        for scheme in ("http", "https", "no")
+    }
+    return {scheme: value for scheme, value in given.items() if value}
 
 
 def _pairs(values: Sequence[str], environ: Mapping[str, str], *, empty: bool = False) -> dict[str, str]:
@@ -105,12 +172,14 @@ def _pairs(values: Sequence[str], environ: Mapping[str, str], *, empty: bool = F
 
 
 def _contexts(values: Sequence[str]) -> dict[str, str]:
+    from ligan.build.graph import context_key
+
     found = {}
     for value in values:
         name, equals, target = value.partition("=")
         if not equals or not name or not target:
             raise Failure(f"invalid context value: {value}, expected key=value")
-        found[name] = target
+        found[context_key(name)] = target
     return found
 
 
@@ -149,6 +218,12 @@ def _agent(text: str, environ: Mapping[str, str]) -> tuple[str, str]:
     path = path or environ.get("SSH_AUTH_SOCK", "")
     if not path:
         raise Failure("invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set")
+    try:
+        is_socket = stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError as error:
+        raise Failure(f"stat {path}: {(error.strerror or '').lower()}") from None
+    if not is_socket:
+        raise Failure(f"{path} is no socket of an agent: ssh-add gives a key to one")
     return name or "default", os.path.abspath(path)
 
 
@@ -175,14 +250,15 @@ def _epoch(text: str) -> int | None:
     return int(text) * 10**9
 
 
-def _told(session: Session, options: Options, outcome: BuildOutcome) -> None:
+def _told(session: Session, options: Options, outcome: BuildOutcome, *, quiet: bool) -> None:
     """Do what is asked for after a build, and say what lost its name."""
-    if options.text("iidfile") and outcome.image is not None:
-        with open(options.text("iidfile"), "w", encoding="utf-8") as file:
-            file.write(outcome.image)
+    from ligan.cli.build_output import writes_to_stdout
+
+    if options.text("iidfile"):
+        _write_file(options.text("iidfile"), outcome.image or "", "writing image ID file")
     if options.text("metadata-file"):
-        _write_metadata(options.text("metadata-file"), options, outcome)
-    if options.on("quiet") and outcome.image is not None:
+        _write_file(options.text("metadata-file"), _metadata(options, outcome), "writing metadata file")
+    if quiet and outcome.image is not None and not writes_to_stdout(options):
         write(f"{outcome.image}\n")
         flush()
     dangling = dict.fromkeys(str(item.image) for item in outcome.replaced if item.dangling)
@@ -199,7 +275,15 @@ def _told(session: Session, options: Options, outcome: BuildOutcome) -> None:
             note(f"{item.name} was {short}, which has no name now; remove it: ligan rmi {short}")
 
 
-def _write_metadata(path: str, options: Options, outcome: BuildOutcome) -> None:
+def _write_file(path: str, text: str, doing: str) -> None:
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise Failure(f"{doing}: open {path}: {(error.strerror or '').lower()}") from None
+
+
+def _metadata(options: Options, outcome: BuildOutcome) -> str:
     import json
 
     document: dict[str, str] = {}
@@ -210,8 +294,7 @@ def _write_metadata(path: str, options: Options, outcome: BuildOutcome) -> None:
 
         names = [parse(tag).with_default_tag().canonical for tag in options.values("tag")]
         document["image.name"] = ",".join(names)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(json.dumps(document, indent=2))
+    return json.dumps(document, indent=2)
 
 
 BUILD = Command(
@@ -220,10 +303,17 @@ BUILD = Command(
     "Build an image from a Dockerfile, without images in between",
     (
         Flag("add-host", 'Add a custom host-to-IP mapping (format: "host:ip")', kind=LIST),
+        Flag(
+            "allow",
+            'Allow extra privileged entitlement (e.g., "network.host", "security.insecure")',
+            kind=LIST,
+        ),
         Flag("build-arg", "Set build-time variables", kind=LIST),
         Flag("build-context", "Additional build contexts (e.g., name=path)", kind=LIST),
         Flag("cache-from", "Images whose layers may be taken for steps", kind=LIST),
         Flag("cgroup-parent", 'Set the parent cgroup for the "RUN" instructions during build', kind=TEXT),
+        Flag("check", "Tell what the Dockerfile had better not say, and build nothing"),
+        *[Flag(name, "") for name in ("compress", "force-rm", "rm")],  # of the classic builder's containers
         Flag("file", 'Name of the Dockerfile (default: "PATH/Dockerfile")', "f", TEXT),
         Flag("iidfile", "Write the image ID to a file", kind=TEXT),
         Flag("label", "Set metadata for an image", kind=LIST),
@@ -235,7 +325,7 @@ BUILD = Command(
         Flag("platform", "Set target platform for build", kind=TEXT),
         Flag(
             "progress",
-            'Set type of progress output ("auto", "plain", "tty", "quiet").\n'
+            'Set type of progress output ("auto", "none", "plain", "quiet", "tty").\n'
             "Use plain to show container output",
             kind=TEXT,
         ),

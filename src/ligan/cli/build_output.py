@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ligan.build.solver import Build
     from ligan.cli.flags import Options
 
+_STDOUT = ("", "-")
 _TYPES = ("local", "tar", "oci", "docker", "image")
 
 
@@ -26,31 +27,41 @@ def exporter(options: Options) -> Export | None:
         raise Failure("multiple outputs currently unsupported: give one --output")
     if not given or options.on("load"):
         return None
-    fields = _fields(given[0])
-    kind, target = fields["type"], fields.get("dest", "")
+    kind, target = _output(given[0])
     if kind not in _TYPES:
         raise Failure(f"exporter {kind!r} could not be found: there are {', '.join(_TYPES)}")
+    if options.text("iidfile") and kind in ("local", "tar"):
+        raise Failure("local and tar exporters are incompatible with image ID file")
     if not target and kind in ("docker", "image"):
         return None
     if not target and kind == "local":
         raise Failure("dest is required for local exporter")
-    if target in ("", "-") and kind == "local":
+    if target in _STDOUT and kind == "local":
         raise Failure("dest file cannot be stdout for local exporter")
-    if target in ("", "-") and is_terminal(sys.stdout):
+    if target in _STDOUT and is_terminal(sys.stdout):
         raise Failure(f"dest file is required for {kind} exporter. refusing to write to console")
     return lambda build, made: _export(build, made, kind, target)
 
 
-def _fields(text: str) -> dict[str, str]:
+def writes_to_stdout(options: Options) -> bool:
+    """Return whether the result itself goes to standard output."""
+    given = options.values("output")
+    if not given or options.on("load"):
+        return False
+    kind, target = _output(given[0])
+    return target == "-" or (not target and kind in ("tar", "oci"))
+
+
+def _output(text: str) -> tuple[str, str]:
     """Return type and dest of `type=local,dest=path`; a path alone is a folder, `-` a tar to stdout."""
     if "=" not in text:
-        return {"type": "tar", "dest": "-"} if text == "-" else {"type": "local", "dest": text}
+        return ("tar", "-") if text == "-" else ("local", text)
     from ligan.cli.build import comma_fields
 
     fields = comma_fields(text)
     if not fields.get("type"):
         raise Failure("type is required for output")
-    return fields
+    return fields["type"], fields.get("dest", "")
 
 
 def _export(build: Build, made: Made, kind: str, target: str) -> BuildOutcome:
@@ -58,7 +69,7 @@ def _export(build: Build, made: Made, kind: str, target: str) -> BuildOutcome:
 
     if kind == "local":
         return outputs.write_files(build, made, target)
-    if target in ("", "-"):
+    if target in _STDOUT:
         return _write(build, made, kind, 1)
     try:
         file = os.open(

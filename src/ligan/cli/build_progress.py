@@ -22,21 +22,24 @@ if TYPE_CHECKING:
 
         vertices: Vertices
 
+        @property
+        def kept(self) -> int | None:
+            """How many of the last lines of a step are shown when it has failed; None for all."""
+
         def say(self, message: Message) -> None: ...
 
         def finish(self) -> None: ...
 
 
-_NAME_WIDTH = 72
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
-def printer(form: str, now: Callable[[], int], *, is_terminal: bool) -> Printer:
+def printer(form: str, now: Callable[[], int], *, is_terminal: bool, colors: bool = True) -> Printer:
     """Return what prints to standard error: `form` is auto, plain, tty or quiet."""
     if form == "quiet":
         return Quiet()
     if form == "tty" or (form == "auto" and is_terminal):
-        return Table(now, _write, _size)
+        return Table(now, _write, _size, colors=colors)
     return Plain(_write)
 
 
@@ -58,6 +61,8 @@ def _size() -> tuple[int, int]:
 
 class Quiet:
     """Keeps what failed, and shows nothing else."""
+
+    kept = 10
 
     def __init__(self) -> None:
         self.vertices = Vertices()
@@ -82,20 +87,25 @@ class Vertex:
         self.cancelled = False
         self.statuses: dict[str, Status] = {}
         self.lines: list[tuple[int, str]] = []
-        self._rest = {1: b"", 2: b""}
+        self._rest: dict[int, tuple[int, bytes]] = {}
 
     def write(self, stream: int, data: bytes, at: int) -> list[tuple[int, str]]:
-        """Take output; return the lines that it completes, each with its time."""
-        *whole, rest = (self._rest[stream] + data).split(b"\n")
-        self._rest[stream] = rest
-        lines = [(at, line.decode("utf-8", "replace").rstrip("\r")) for line in whole]
+        """Take output; return the lines that it completes, each with the time of its beginning."""
+        began, before = self._rest.pop(stream, (at, b""))
+        *whole, rest = (before + data).split(b"\n")
+        lines = []
+        for line in whole:
+            lines.append((began, line.decode("utf-8", "replace").rstrip("\r")))
+            began = at
+        if rest:
+            self._rest[stream] = began, rest
         self.lines += lines
         return lines
 
-    def flush(self, at: int) -> list[tuple[int, str]]:
+    def flush(self) -> list[tuple[int, str]]:
         """Return what was written without a newline at its end."""
-        lines = [(at, rest.decode("utf-8", "replace")) for rest in self._rest.values() if rest]
-        self._rest = {1: b"", 2: b""}
+        lines = [(began, rest.decode("utf-8", "replace")) for began, rest in self._rest.values()]
+        self._rest.clear()
         self.lines += lines
         return lines
 
@@ -120,75 +130,86 @@ class Vertices:
         elif isinstance(message, Status):
             vertex.statuses[message.text] = message
         elif isinstance(message, Finished):
-            lines = vertex.flush(message.at)
+            lines = vertex.flush()
             vertex.ended, vertex.cached = message.at, message.cached
             vertex.error, vertex.cancelled = message.error, message.cancelled
         return vertex, lines
 
     @property
-    def failed(self) -> Vertex | None:
-        return next((vertex for vertex in self.all.values() if vertex.error and not vertex.cancelled), None)
+    def failed(self) -> list[Vertex]:
+        return [vertex for vertex in self.all.values() if vertex.error and not vertex.cancelled]
 
 
-def failure(vertices: Vertices) -> str:
+def failure(shown: Printer) -> str:
     """Return the block that shows what the step that failed wrote, empty where none did."""
-    vertex = vertices.failed
-    if vertex is None or vertex.name.startswith("[internal]"):
-        return ""
-    lines = [f"{_elapsed(at - vertex.began)} {line}\n" for at, line in vertex.lines[-_SHOWN_OF_FAILED:]]
-    return f"------\n > {vertex.name}:\n{''.join(lines)}------\n"
+    return "".join(
+        f"------\n > {vertex.name}:\n"
+        + "".join(
+            [f"{_elapsed(at - vertex.began)} {line}\n" for at, line in vertex.lines[-(shown.kept or 0) :]]
+        )
+        + "------\n"
+        for vertex in shown.vertices.failed
+    )
 
 
-_SHOWN_OF_FAILED = 100
-"""Lines."""
+_IN_VIEW = 5 * 10**9
+"""Nanoseconds that a vertex stays in view although others write."""
 
 
 class Plain:
-    """One line after the other: each vertex has a number, and stays in view until it has ended."""
+    """One line after the other. A vertex is in view until it ends, or another one has to be shown.
+
+    Each has a number in the order in which they come into view.
+    """
+
+    kept = 10
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self.vertices = Vertices()
         self._write = write
-        self._current = 0
+        self._current: Vertex | None = None
+        self._since = 0
         self._waiting: dict[int, list[str]] = {}
-        self._has_begun = False
+        self._numbers: dict[int, int] = {}
 
     def say(self, message: Message) -> None:
         vertex, lines = self.vertices.take(message)
-        shown = [f"#{vertex.number} {_elapsed(at - vertex.began)} {line}" for at, line in lines]
+        shown = [f"{_elapsed(at - vertex.began)} {line}" for at, line in lines]
         if isinstance(message, Status):
-            shown.append(f"#{vertex.number} {_status(message)}")
+            shown.append(_status(message))
         elif isinstance(message, Finished):
-            shown.append(f"#{vertex.number} {_ending(vertex)}")
+            shown.append(_ending(vertex))
         self._waiting.setdefault(vertex.number, []).extend(shown)
-        self._show()
+        current = self._current
+        is_due = vertex.ended is not None or (bool(shown) and message.at - self._since > _IN_VIEW)
+        if current in (None, vertex) or is_due:
+            self._show(vertex, message.at)
+        if self._current is None and self._waiting:
+            self._show(self.vertices.all[min(self._waiting)], message.at)
 
     def finish(self) -> None:
         """Everything has been printed as it came."""
 
-    def _show(self) -> None:
-        """Print what there is of the current vertex, and of others once it has ended."""
-        while True:
-            if not self._current:
-                if not self._waiting:
-                    return
-                self._current = min(self._waiting)
-                name = self.vertices.all[self._current].name
-                name = name if len(name) <= _NAME_WIDTH else f"{name[:_NAME_WIDTH]}..."
-                self._write(f"{chr(10) if self._has_begun else ''}#{self._current} {_one_line(name)}\n")
-                self._has_begun = True
-            lines = self._waiting.get(self._current, [])
-            if lines:
-                self._write("".join([f"{line}\n" for line in lines]))
-                lines.clear()
-            if self.vertices.all[self._current].ended is None:
-                return
-            del self._waiting[self._current]
-            self._current = 0
+    def _show(self, vertex: Vertex, at: int) -> None:
+        """Bring a vertex into view, and print what there is of it."""
+        text = ""
+        if vertex is not self._current:
+            if self._current is not None:
+                text += f"#{self._numbers[self._current.number]} ...\n"
+            text += "\n" if self._numbers else ""
+            self._numbers.setdefault(vertex.number, len(self._numbers) + 1)
+            text += f"#{self._numbers[vertex.number]} {_one_line(vertex.name)}\n"
+            self._current, self._since = vertex, at
+        number = self._numbers[vertex.number]
+        text += "".join([f"#{number} {line}\n" for line in self._waiting.pop(vertex.number, ())])
+        if text:
+            self._write(text)
+        if vertex.ended is not None:
+            self._current = None
 
 
 def _one_line(text: str) -> str:
-    return text.replace("\n", " ")
+    return text.replace("\n", " ").replace("\t", " ")
 
 
 def _elapsed(nanoseconds: int) -> str:
@@ -231,8 +252,15 @@ _REDRAW_SECONDS = 0.1
 class Table:
     """A table of all vertices, drawn again where it stands ten times a second."""
 
+    kept = None
+
     def __init__(
-        self, now: Callable[[], int], write: Callable[[str], None], size: Callable[[], tuple[int, int]]
+        self,
+        now: Callable[[], int],
+        write: Callable[[str], None],
+        size: Callable[[], tuple[int, int]],
+        *,
+        colors: bool = True,
     ) -> None:
         from threading import Event, Lock, Thread
 
@@ -240,6 +268,7 @@ class Table:
         self._now = now
         self._write = write
         self._size = size
+        self._colors = colors
         self._began = now()
         self._drawn = 0
         self._lock = Lock()
@@ -274,25 +303,29 @@ class Table:
         now = self._now()
         vertices = list(self.vertices.all.values())
         ended = sum(vertex.ended is not None for vertex in vertices)
-        is_over = at_end and ended == len(vertices) and self.vertices.failed is None
+        is_over = at_end and ended == len(vertices) > 0
         head = f"[+] Building {(now - self._began) / 10**9:.1f}s ({ended}/{len(vertices)})"
-        rows = [f"{head}{' FINISHED' if is_over else ''}\n"]
+        rows = [f"{head}{' FINISHED' if is_over else ''}"[:width] + "\n"]
         for vertex in vertices:
             rows += self._vertex(vertex, now, width)
         return rows
 
     def _vertex(self, vertex: Vertex, now: int, width: int) -> list[str]:
         state = "CACHED " if vertex.cached else ""
-        color = "" if vertex.ended is None else _BLUE
+        color = _BLUE
         if vertex.cancelled:
             state, color = "CANCELED ", _YELLOW
         elif vertex.error:
             state, color = "ERROR ", _RED
-        rows = [_row(f" => {state}{_one_line(vertex.name)}", vertex.seconds(now), width, color)]
+        color = color if self._colors else ""
+        name = f"{state}{_one_line(vertex.name)}"
+        is_over = vertex.ended is not None
+        rows = [_row(name, "", vertex.seconds(now), width, color if is_over else "")]
         for status in vertex.statuses.values():
             seconds = ((status.at if status.done else now) - status.began) / 10**9
-            rows.append(_row(f" => => {status.text}{_bytes(status)}", seconds, width, color))
-        if vertex.ended is None:
+            color = _BLUE if status.done and self._colors else ""
+            rows.append(_row(f"=> {status.text}", _bytes(status), seconds, width, color))
+        if not is_over:
             for _at, line in vertex.lines[-_LOG_LINES:]:
                 rows.append(f"{_FAINT}{f' => => # {_shown(line)}'[: width - 1]}{_RESET}\n")
         return rows
@@ -303,8 +336,19 @@ def _shown(line: str) -> str:
     return "".join([char if char.isprintable() else " " for char in line.rpartition("\r")[2]])
 
 
-def _row(text: str, seconds: float, width: int, color: str) -> str:
-    timer = f" {max(seconds, 0):.1f}s"
-    left = max(width - len(timer) - 1, 10)
-    text = f"{text[:left]:{left}}{timer}"
+def _row(name: str, amount: str, seconds: float, width: int, color: str) -> str:
+    """Return a row: a name, cut short to fit, an amount behind it, and a time at the right."""
+    timer = f" {seconds if seconds >= _MOMENT else 0:.1f}s"
+    left = width - len(timer) - 6
+    if left - len(amount) <= _NARROW:
+        amount = ""
+    text = f" => {name[: max(left - len(amount), 0)]}{amount}"
+    text = f"{text:{max(width - len(timer) - 1, 0)}}{timer}"
     return f"{color}{text}{_RESET}\n" if color else f"{text}\n"
+
+
+_MOMENT = 0.05
+"""Seconds that count for none."""
+
+_NARROW = 12
+"""Columns that a name has to have before an amount is shown."""

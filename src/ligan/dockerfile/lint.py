@@ -10,16 +10,19 @@ import re
 
 from ligan.dockerfile.arguments import split_name, split_words
 from ligan.dockerfile.faults import DockerfileError, quoted
+from ligan.dockerfile.flags import suggestion
 from ligan.dockerfile.mounts import BOOLEANS
+from ligan.dockerfile.nodes import Advice
+from ligan.dockerfile.words import Noted, expand
+from ligan.errors import Invalid
+from ligan.oci.reference import parse as parse_reference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ligan.dockerfile.lines import Reading
-    from ligan.dockerfile.nodes import Instruction, Stage
-
-    Warnings = Iterator[tuple[str, str, int]]
+    from ligan.dockerfile.nodes import Dockerfile, Instruction, Stage
 
 _SECRET = re.compile(
     r"(?:_|^)(?:apikey|auth|credential|credentials|key|password|pword|passwd|secret|token)(?:_|$)",
@@ -27,21 +30,36 @@ _SECRET = re.compile(
 )
 _NO_SECRET = re.compile(r"(?:_|^)(?:public|file|version)(?:_|$)", re.IGNORECASE)
 _PREDEFINED_STAGES = ("context", "scratch")
+PREDEFINED = (
+    *(f"{side}{part}" for side in ("BUILD", "TARGET") for part in ("PLATFORM", "OS", "ARCH", "VARIANT")),
+    "TARGETSTAGE",
+)
+"""Arguments that are there before any ARG."""
 
 
-def warnings_of(reading: Reading, stages: Sequence[Stage]) -> tuple[str, ...]:
-    """Return the warnings as `docker build` lists them: `Rule: text (line 3)`.
+def advice_of(dockerfile: Dockerfile, reading: Reading) -> tuple[tuple[Advice, ...], bool]:
+    """Return what the file had better not say, in BuildKit's order, and whether no build is to begin for it.
 
-    Raises DockerfileError for a `check` that is none, and where warnings are to be errors.
+    Raises DockerfileError for a `check` that is none.
     """
-    skipped, is_error = _check_of(dict(reading.directives).get("check", ""))
+    skipped, is_binding = _check_of(dict(dockerfile.directives).get("check", ""))
     if "all" in skipped:
-        return ()
-    found = [item for item in _warnings(reading, stages) if item[0] not in skipped]
-    if found and is_error:
-        rules = ", ".join(sorted({rule for rule, _text, _line in found}))
+        return (), is_binding
+    found = [item for item in _advice(dockerfile, reading) if item.rule not in skipped]
+    return tuple(found), is_binding
+
+
+def check_advice(dockerfile: Dockerfile) -> None:
+    """Raise DockerfileError where the file says that advice is to be taken."""
+    if dockerfile.advice and dockerfile.is_binding:
+        rules = ", ".join(sorted({item.rule for item in dockerfile.advice}))
         raise DockerfileError(f"lint violation found for rules: {rules}")
-    return tuple([f"{rule}: {text} (line {line})" for rule, text, line in found])
+
+
+def rule_url(rule: str) -> str:
+    """Return where BuildKit's manual explains a rule."""
+    name = re.sub("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", rule).lower()
+    return f"https://docs.docker.com/go/dockerfile/rule/{name}/"
 
 
 def _check_of(value: str) -> tuple[frozenset[str], bool]:
@@ -65,46 +83,52 @@ def _check_of(value: str) -> tuple[frozenset[str], bool]:
     return skipped, is_error
 
 
-def _warnings(reading: Reading, stages: Sequence[Stage]) -> Warnings:
+def _advice(dockerfile: Dockerfile, reading: Reading) -> Iterator[Advice]:
     for line, _text in reading.empty_continuations:
-        yield "NoEmptyContinuation", "Empty continuation line", line
+        yield Advice("NoEmptyContinuation", "Empty continuation line", line, line)
     for instruction in reading.instructions:
         yield from _of_words(instruction)
-    yield from _of_names(stages)
-    yield from _of_casing(stages)
-    for stage in stages:
+    yield from _of_names(dockerfile.stages)
+    yield from _of_casing(dockerfile.stages)
+    yield from _of_bases(dockerfile)
+    for stage in dockerfile.stages:
+        yield from _of_platform(stage)
         yield from _of_stage(stage)
 
 
-def _of_words(instruction: Instruction) -> Warnings:
+def _about(step: Instruction, rule: str, text: str) -> Advice:
+    return Advice(rule, text, step.line, step.end)
+
+
+def _of_words(instruction: Instruction) -> Iterator[Advice]:
     """Say what is seen while instructions are read."""
     if instruction.name == "MAINTAINER":
         text = "Maintainer instruction is deprecated in favor of using label"
-        yield "MaintainerDeprecated", text, instruction.line
+        yield _about(instruction, "MaintainerDeprecated", text)
     if instruction.name != "FROM" or len(instruction.arguments) != 3:
         return
     _base, keyword, name = map(str, instruction.arguments)
     if name != name.lower():
-        yield "StageNameCasing", f"Stage name '{name}' should be lowercase", instruction.line
+        yield _about(instruction, "StageNameCasing", f"Stage name '{name}' should be lowercase")
     written, _rest = split_name(instruction.original)
     if _is_consistent(written) and keyword != (keyword.lower() if written.islower() else keyword.upper()):
         text = f"'{keyword}' and '{written}' keywords' casing do not match"
-        yield "FromAsCasing", text, instruction.line
+        yield _about(instruction, "FromAsCasing", text)
 
 
-def _of_names(stages: Sequence[Stage]) -> Warnings:
+def _of_names(stages: Sequence[Stage]) -> Iterator[Advice]:
     seen: set[str] = set()
     for stage in stages:
         if stage.name in _PREDEFINED_STAGES:
             text = f"Stage name should not use the same name as reserved stage {quoted(stage.name)}"
-            yield "ReservedStageName", text, stage.instruction.line
+            yield _about(stage.instruction, "ReservedStageName", text)
         if stage.name and stage.name in seen:
             text = f"Duplicate stage name {quoted(stage.name)}, stage names should be unique"
-            yield "DuplicateStageName", text, stage.instruction.line
+            yield _about(stage.instruction, "DuplicateStageName", text)
         seen.add(stage.name)
 
 
-def _of_casing(stages: Sequence[Stage]) -> Warnings:
+def _of_casing(stages: Sequence[Stage]) -> Iterator[Advice]:
     """Say which instructions are not in the case that most are in."""
     steps = [step for stage in stages for step in (stage.instruction, *stage.steps)]
     names = [split_name(step.original)[0] for step in steps]
@@ -114,14 +138,72 @@ def _of_casing(stages: Sequence[Stage]) -> Warnings:
         if name != (name.lower() if is_lower else name.upper()):
             case = "lowercase" if is_lower else "uppercase"
             text = f"Command '{name}' should match the case of the command majority ({case})"
-            yield "ConsistentInstructionCasing", text, step.line
+            yield _about(step, "ConsistentInstructionCasing", text)
 
 
 def _is_consistent(name: str) -> bool:
     return name in (name.lower(), name.upper())
 
 
-def _of_stage(stage: Stage) -> Warnings:
+def _of_bases(dockerfile: Dockerfile) -> Iterator[Advice]:
+    """Say what FROM makes of arguments that nobody declares, or gives no value."""
+    values = dict.fromkeys(PREDEFINED, "x")
+    declared = set(PREDEFINED)
+    for instruction in dockerfile.arguments:
+        for name, default in zip(instruction.arguments[::2], instruction.arguments[1::2], strict=True):
+            declared.add(str(name))
+            if default is not None:
+                values[str(name)] = _expanded(default, values, dockerfile.escape)[0]
+    for stage in dockerfile.stages:
+        base, missing = _expanded(stage.base, values, dockerfile.escape)
+        missing |= _expanded(stage.platform, values, dockerfile.escape)[1]
+        for name in sorted(missing - declared):
+            text = f"FROM argument '{name}' is not declared{suggestion(name, declared)}"
+            yield _about(stage.instruction, "UndefinedArgInFrom", text)
+        try:
+            parse_reference(base)
+        except Invalid:
+            text = f"Default value for ARG {stage.base} results in empty or invalid base image name"
+            yield _about(stage.instruction, "InvalidDefaultArgInFrom", text)
+
+
+def _expanded(word: str, values: Mapping[str, str], escape: str) -> tuple[str, set[str]]:
+    """Return a word with its variables, and the names of those that have no value."""
+    missing: set[str] = set()
+    try:
+        text = expand(word, Noted(values, missing), escape, classic=False)
+    except Invalid:
+        return "x", set()  # the build itself fails by it
+    return text, missing
+
+
+def _of_platform(stage: Stage) -> Iterator[Advice]:
+    platform = stage.platform
+    if platform in ("$TARGETPLATFORM", "${TARGETPLATFORM}"):
+        text = (
+            f"Setting platform to predefined {platform} in FROM is redundant as this is the default behavior"
+        )
+        yield _about(stage.instruction, "RedundantTargetPlatform", text)
+    elif platform and "$" not in platform and not any(part in stage.name for part in platform.split("/")[:2]):
+        text = f"FROM --platform flag should not use constant value {quoted(platform)}"
+        yield _about(stage.instruction, "FromPlatformFlagConstDisallowed", text)
+
+
+def _of_ports(step: Instruction) -> Iterator[Advice]:
+    for port in map(str, step.arguments):
+        _address, colon, rest = port.rpartition(":")
+        protocol = rest.partition("/")[2]
+        if "$" in port:
+            continue  # what a variable stands for is told nowhere in the file
+        if protocol != protocol.lower():
+            text = f"Defined protocol '{port}' in EXPOSE instruction should be lowercase"
+            yield _about(step, "ExposeProtoCasing", text)
+        if colon:
+            text = f"EXPOSE instruction should not define an IP address or host-port mapping, found '{port}'"
+            yield _about(step, "ExposeInvalidFormat", text)
+
+
+def _of_stage(stage: Stage) -> Iterator[Advice]:
     """Say what is seen while a stage is made."""
     once: dict[str, Instruction] = {}
     has_folder = has_shell = False
@@ -130,6 +212,8 @@ def _of_stage(stage: Stage) -> Warnings:
             yield from _of_pairs(step)
         elif step.name == "ARG":
             yield from _of_secrets(step)
+        elif step.name == "EXPOSE":
+            yield from _of_ports(step)
         elif step.name == "SHELL":
             has_shell = True
         elif step.name == "WORKDIR" and not has_folder:
@@ -139,34 +223,34 @@ def _of_stage(stage: Stage) -> Warnings:
                 text = (
                     f"Relative workdir {quoted(path)} can have unexpected results if the base image changes"
                 )
-                yield "WorkdirRelativePath", text, step.line
+                yield _about(step, "WorkdirRelativePath", text)
         elif step.name in ("CMD", "ENTRYPOINT", "HEALTHCHECK"):
             if step.name in once:
                 text = (
                     f"Multiple {step.name} instructions should not be used in the same stage "
                     "because only the last one will be used"
                 )
-                yield "MultipleInstructionsDisallowed", text, once[step.name].line
+                yield _about(once[step.name], "MultipleInstructionsDisallowed", text)
             once[step.name] = step
             if step.name != "HEALTHCHECK" and not step.is_json and not has_shell:
                 text = (
                     f"JSON arguments recommended for {step.name} to prevent unintended behavior "
                     "related to OS signals"
                 )
-                yield "JSONArgsRecommended", text, step.line
+                yield _about(step, "JSONArgsRecommended", text)
 
 
-def _of_pairs(step: Instruction) -> Warnings:
+def _of_pairs(step: Instruction) -> Iterator[Advice]:
     _name, rest = split_name(step.original)
     if "=" not in split_words(rest, "\\")[0]:
         text = f'"{step.name} key=value" should be used instead of legacy "{step.name} key value" format'
-        yield "LegacyKeyValueFormat", text, step.line
+        yield _about(step, "LegacyKeyValueFormat", text)
     if step.name == "ENV":
         yield from _of_secrets(step)
 
 
-def _of_secrets(step: Instruction) -> Warnings:
+def _of_secrets(step: Instruction) -> Iterator[Advice]:
     for key in step.arguments[::2]:
         if key and _SECRET.search(key) and not _NO_SECRET.search(key):
             text = f"Do not use ARG or ENV instructions for sensitive data ({step.name} {quoted(key)})"
-            yield "SecretsUsedInArgOrEnv", text, step.line
+            yield _about(step, "SecretsUsedInArgOrEnv", text)

@@ -47,10 +47,23 @@ class Stage(Value):
     steps: tuple[Instruction, ...]
 
 
+class Advice(Value):
+    """What a Dockerfile had better not say: the rule by BuildKit's name, and the lines at fault."""
+
+    rule: str
+    text: str
+    line: int
+    end: int
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.text} (line {self.line})"
+
+
 class Dockerfile(Value):
     """`arguments` are the ARGs before the first FROM. `directives` are those at the top, names in lower case.
 
-    `source` is the whole text, for errors that show the line.
+    `source` is the whole text, for errors that show the line. A classic parse has `warnings`, lines of text;
+    a modern one has `advice`, and where that `is_binding` no build is to begin for it.
     """
 
     source: str
@@ -58,4 +71,6 @@ class Dockerfile(Value):
     directives: tuple[tuple[str, str], ...]
     arguments: tuple[Instruction, ...]
     stages: tuple[Stage, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    advice: tuple[Advice, ...] = ()
+    is_binding: bool = False

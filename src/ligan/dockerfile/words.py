@@ -15,6 +15,13 @@ from ligan.errors import Invalid
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Protocol
+
+    class Variables(Protocol):
+        """What a lexer asks for values: a mapping will do."""
+
+        def get(self, name: str, /) -> str | None: ...
+
 
 SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005"
@@ -26,20 +33,18 @@ _SPECIAL_NAMES = "@*#?-$!0"
 _DEEPEST = 100  # a word within a word within …; Python's stack is not Go's
 
 
-def expand(word: str, variables: Mapping[str, str], escape: str = "\\", *, classic: bool = True) -> str:
+def expand(word: str, variables: Variables, escape: str = "\\", *, classic: bool = True) -> str:
     """Return the word without its quotes and escapes, variables replaced. Raises Invalid."""
     pieces = _lex(word, variables, escape, classic)
     return "".join([text for text, _splits in pieces])
 
 
-def expand_words(
-    word: str, variables: Mapping[str, str], escape: str = "\\", *, classic: bool = True
-) -> list[str]:
+def expand_words(word: str, variables: Variables, escape: str = "\\", *, classic: bool = True) -> list[str]:
     """Return the words that it is once expanded, split at spaces that are not quoted. Raises Invalid."""
     return split_pieces(_lex(word, variables, escape, classic))
 
 
-def expand_document(text: str, variables: Mapping[str, str]) -> str:
+def expand_document(text: str, variables: Variables) -> str:
     """Return a heredoc with its variables. Raises Invalid.
 
     Quotes are characters like any other; `\\` escapes, whatever the file's escape is.
@@ -48,7 +53,21 @@ def expand_document(text: str, variables: Mapping[str, str]) -> str:
     return "".join([text for text, _splits in lexer.pieces("")])
 
 
-def _lex(word: str, variables: Mapping[str, str], escape: str, classic: bool) -> list[tuple[str, bool]]:
+class Noted:
+    """Variables that note which were asked for and have no value: their names are added to `missing`."""
+
+    def __init__(self, values: Mapping[str, str], missing: set[str]) -> None:
+        self._values = values
+        self._missing = missing
+
+    def get(self, name: str) -> str | None:
+        value = self._values.get(name)
+        if value is None:
+            self._missing.add(name)
+        return value
+
+
+def _lex(word: str, variables: Variables, escape: str, classic: bool) -> list[tuple[str, bool]]:
     try:
         return Lexer(word, variables, escape, classic=classic).pieces("")
     except Invalid as error:
@@ -83,7 +102,7 @@ class Lexer:
     def __init__(
         self,
         text: str,
-        variables: Mapping[str, str],
+        variables: Variables,
         escape: str,
         *,
         classic: bool,

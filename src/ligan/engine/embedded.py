@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, BinaryIO
 
-    from ligan.build.building import Export
+    from ligan.build.building import Checked, Export
     from ligan.build.cache import CachePruned, CacheRecord
     from ligan.build.progress import Say
     from ligan.build.request import BuildOutcome, BuildRequest
@@ -189,6 +189,11 @@ class EmbeddedEngine(EmbeddedContainers, EmbeddedBuilds):
         self.store.recover()
         reconcile(self.store)
         return build(self.store, request, say, self._pull_for_build, export or export_image)
+
+    def check_build(self, request: BuildRequest, say: Say) -> Checked:
+        from ligan.build.building import check
+
+        return check(self.store, request, say)
 
     def _pull_for_build(self, store: Store, name: str, platform: str) -> None:
         from ligan.remote.pull import pull

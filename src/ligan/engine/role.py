@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, BinaryIO
 
-    from ligan.build.building import Export
+    from ligan.build.building import Checked, Export
     from ligan.build.cache import CachePruned, CacheRecord
     from ligan.build.progress import Say
     from ligan.build.request import BuildOutcome, BuildRequest
@@ -134,6 +134,9 @@ class Engine(ContainerEngine, BuildEngine, Protocol):
         On return the image and its names are stored, or what `export` has made of the result is there. After
         an error the steps that were made stay in the cache.
         """
+
+    def check_build(self, request: BuildRequest, say: Say) -> Checked:
+        """Tell what the Dockerfile of a build had better not say, and build nothing. Raises as `build`."""
 
     def build_cache(self) -> list[CacheRecord]:
         """Return what builds can use again, the least recently used first."""

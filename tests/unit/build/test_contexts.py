@@ -9,6 +9,7 @@ import http.server
 import io
 import os
 import subprocess
+import tarfile
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ import pytest
 
 from ligan.build import git
 from ligan.build.contexts import open_context, open_remote, open_tree
-from ligan.build.copying import find_sources
+from ligan.build.copying import Options, copy_layer, find_sources
 from ligan.build.sums import path_sum
 from ligan.build.urls import check_named, fetch_file, remote_sources
 from ligan.errors import Corrupt, Invalid, LiganError, NotFound, Unavailable
@@ -277,6 +278,19 @@ def test_sum_of_an_added_url_is_dockerds(site: tuple[Path, str], lease: Lease) -
         assert source.sum() == wanted
 
 
+@pytest.mark.parametrize("unpack", [False, True])
+def test_an_archive_behind_a_url_is_unpacked_where_that_is_asked_for(
+    unpack: bool, site: tuple[Path, str], lease: Lease
+) -> None:
+    with tarfile.open(site[0] / "a.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo("inner"))
+    (source,) = remote_sources(f"{site[1]}/a.tar", lease, unpack=unpack)
+    with source.tree:
+        layer = b"".join(copy_layer(None, [source], "/d/", Options(classic=False, unpack=True), lease))
+    with tarfile.open(fileobj=io.BytesIO(layer)) as tar:
+        assert tar.getnames() == ["d", "d/inner" if unpack else "d/a.tar"]
+
+
 def test_checksum_of_an_added_url_has_to_fit(site: tuple[Path, str], lease: Lease) -> None:
     (site[0] / "a.txt").write_text("hello")
     right = f"sha256:{hashlib.sha256(b'hello').hexdigest()}"
@@ -373,6 +387,13 @@ def test_repository_can_be_added_with_its_books(repository: str, lease: Lease) -
         with source.tree as tree:
             assert (".git/HEAD" in paths(tree)) == keep_git
             assert source.entry.is_folder
+
+
+def test_checksum_of_an_added_repository_is_its_commit(repository: str, lease: Lease) -> None:
+    with pytest.raises(Invalid, match=r"^expected checksum to match abc, got [0-9a-f]{40}$") as caught:
+        remote_sources(repository, lease, checksum="abc")
+    (source,) = remote_sources(repository, lease, checksum=caught.value.message[-40:][:12])
+    source.tree.close()
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ligan.build.building import BuildFailed
+from ligan.build.building import BuildFailed, Checked
 from ligan.build.contexts import Context
 from ligan.build.files_tree import FilesTree
 from ligan.build.request import BuildOutcome, BuildRequest, Replaced
 from ligan.dockerfile.faults import DockerfileError
+from ligan.dockerfile.nodes import Advice
+from ligan.errors import LiganError
 from ligan.oci.digest import ImageID
 from tests.support.fake_engine import ID, OTHER_ID, FakeEngine
 
@@ -40,15 +43,57 @@ def test_what_is_asked_for(ligan: CommandLine, monkeypatch: pytest.MonkeyPatch) 
     assert ligan("build", *words, engine=engine) == (0, f"{ID}\n", "")
     found = engine.request
     assert (found.place, found.names, found.epoch) == (".", ("app:1", "app:2"), 5 * 10**9)
-    assert found.arguments == {"A": "1", "KNOWN": "from here"}
+    assert found.arguments == {"A": "1", "KNOWN": "from here", "SOURCE_DATE_EPOCH": "5"}
     assert (found.labels, found.contexts) == ({"a": "b", "c": ""}, {"x": "/y"})
     assert found.secrets["s"].value == b"from here"
     assert found.host == {"ExtraHosts": ["h:1.2.3.4"], "ShmSize": 1 << 20}
 
 
+def test_an_argument_counts_before_the_environment(
+    ligan: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "5")
+    engine = Recorded()
+    ligan("build", "-q", "--build-arg", "SOURCE_DATE_EPOCH=7", ".", engine=engine)
+    assert engine.request.epoch == 7 * 10**9
+
+
+def test_what_a_context_of_an_image_goes_by(ligan: CommandLine) -> None:
+    engine = Recorded()
+    ligan("build", "-q", "--build-context", "docker.io/library/alpine:latest=/y", ".", engine=engine)
+    assert engine.request.contexts == {"alpine": "/y"}
+
+
+def test_privileges_that_are_granted(ligan: CommandLine) -> None:
+    engine, other = Recorded(), Recorded()
+    ligan("build", "-q", "--allow", "security.insecure", "--network", "host", ".", engine=engine)
+    assert engine.request.allowed == ("security.insecure", "network.host")
+    ligan("build", "-q", ".", engine=other)
+    assert other.request.allowed == ()
+
+
+def test_flags_of_the_classic_builder_that_mean_nothing_here(ligan: CommandLine) -> None:
+    assert ligan("build", "-q", "--rm=false", "--force-rm", "--compress", ".", engine=Recorded()).status == 0
+    assert "--force-rm" not in ligan("build", "--help").out
+
+
+def test_an_agent_is_known_by_its_socket(ligan: CommandLine, tmp_path: os.PathLike[str]) -> None:
+    engine = Recorded()
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(f"{tmp_path}/agent")
+        ligan("build", "-q", "--ssh", f"default={tmp_path}/agent", ".", engine=engine)
+    assert engine.request.agents == {"default": f"{tmp_path}/agent"}
+
+
 @pytest.mark.parametrize(
     ("words", "status", "error"),
     [
+        (["--progress", "plain", "-q", "."], 1, "progress=plain and quiet cannot be used together"),
+        (["--allow", "all", "."], 1, "unknown entitlement all"),
+        (["--ssh", "default=/not/there", "."], 1, "stat /not/there: no such file or directory"),
+        (["--ssh", "default=/", "."], 1, "/ is no socket of an agent"),
+        (["--iidfile", "x", "-o", "out", "."], 1, "incompatible with image ID file"),
+        (["--iidfile", "/", "."], 1, "removing image ID file: remove /: is a directory"),
         (["--progress", "odd", "."], 1, "invalid progress mode odd"),
         (["--network", "mine", "."], 1, "not supported by buildkit"),
         (["-t", "BAD:1", "."], 125, "(library/BAD) must be lowercase"),
@@ -87,6 +132,51 @@ def test_a_failure_shows_the_lines(ligan: CommandLine) -> None:
     assert "Dockerfile:2\n" in result.err
     assert "   2 | >>> ODD\n" in result.err
     assert result.err.endswith("ERROR: failed to solve: unknown instruction: ODD\n")
+
+
+def test_a_file_does_not_tell_of_the_build_before(ligan: CommandLine, tmp_path: os.PathLike[str]) -> None:
+    iid = f"{tmp_path}/iid"
+    with open(iid, "w") as file:
+        file.write("old")
+    failing = FakeEngine(build=LiganError("no"))
+    assert ligan("build", "--iidfile", iid, ".", engine=failing).status == 1
+    assert not os.path.exists(iid)
+
+
+def test_a_file_that_cannot_be_written_is_told(ligan: CommandLine) -> None:
+    result = ligan("build", "-q", "--iidfile", "/not/there", ".", engine=Recorded())
+    assert (result.status, result.err) == (
+        1,
+        "writing image ID file: open /not/there: no such file or directory\n",
+    )
+
+
+@pytest.mark.parametrize(("form", "out"), [("quiet", f"{ID}\n"), ("none", "")])
+def test_a_quiet_build_tells_the_image_and_none_tells_nothing(
+    form: str, out: str, ligan: CommandLine
+) -> None:
+    assert ligan("build", "--progress", form, ".", engine=Recorded()) == (0, out, "")
+
+
+def test_an_archive_on_stdout_has_no_id_in_it(ligan: CommandLine) -> None:
+    assert ligan("build", "-q", "-o", "type=oci,dest=-", ".", engine=Recorded()) == (0, "", "")
+
+
+def test_a_check_tells_all_and_builds_nothing(ligan: CommandLine) -> None:
+    text = "FROM a\nMAINTAINER b\n"
+    advice = (Advice("MaintainerDeprecated", "It is deprecated", 2, 2),)
+    found = ligan("build", "--check", ".", engine=FakeEngine(check_build=Checked(advice, text, "Dockerfile")))
+    assert (found.status, found.out) == (
+        1,
+        "Check complete, 1 warning has been found!\n\n"
+        "WARNING: MaintainerDeprecated - "
+        "https://docs.docker.com/go/dockerfile/rule/maintainer-deprecated/\n"
+        "It is deprecated\n"
+        "Dockerfile:2\n--------------------\n   1 |     FROM a\n   2 | >>> MAINTAINER b\n   3 |     \n"
+        "--------------------\n",
+    )
+    nothing = FakeEngine(check_build=Checked((), text, "Dockerfile"))
+    assert ligan("build", "--check", ".", engine=nothing) == (0, "Check complete, no warnings found.\n", "")
 
 
 def test_files_about_the_image(ligan: CommandLine, tmp_path: os.PathLike[str]) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from ligan.build.progress import Began, Finished, Message, Progress, Status, Wrote
-from ligan.cli.build_progress import Plain, Table, Vertices, failure
+from ligan.cli.build_progress import Plain, Quiet, Table, failure
 
 MILLI = 10**6
 
@@ -44,11 +44,11 @@ def test_plain_lines() -> None:
         "\n"
         "#3 [2/3] RUN a\n"
         "#3 0.200 first\n"
-        "#3 1.500 sec\n"
+        "#3 0.200 sec\n"
         "#3 DONE 1.5s\n"
         "\n"
-        f"#4 [3/3] RUN {'b' * 62}...\n"
-        "#4 0.300 together\n"
+        f"#4 [3/3] RUN {'b' * 80}\n"
+        "#4 0.123 together\n"
         "#4 ERROR: process did not complete\n"
     )
 
@@ -58,11 +58,48 @@ def test_a_cancelled_step() -> None:
     assert plain(messages).endswith("#1 CANCELED\n")
 
 
+def test_what_ends_is_shown_at_once_and_what_goes_on_comes_back() -> None:
+    told: list[Message] = [
+        Began(1, 0, "[a 1/1] RUN slow"),
+        Wrote(1, 0, 1, b"on\n"),
+        Began(2, 0, "[b 1/2] RUN fast"),
+        Wrote(2, 100 * MILLI, 1, b"quick\n"),
+        Finished(2, 200 * MILLI),
+        Wrote(1, 300 * MILLI, 1, b"and on\n"),
+        Finished(1, 400 * MILLI),
+    ]
+    assert plain(told) == (
+        "#1 [a 1/1] RUN slow\n#1 0.000 on\n#1 ...\n"
+        "\n#2 [b 1/2] RUN fast\n#2 0.100 quick\n#2 DONE 0.2s\n"
+        "\n#1 [a 1/1] RUN slow\n#1 0.300 and on\n#1 DONE 0.4s\n"
+    )
+
+
+def test_one_that_is_silent_gives_way_to_one_that_writes() -> None:
+    told: list[Message] = [
+        Began(1, 0, "[a 1/1] RUN silent"),
+        Began(2, 0, "[b 1/1] RUN speaks"),
+        Wrote(2, 4000 * MILLI, 1, b"early\n"),
+        Wrote(2, 6000 * MILLI, 1, b"late\n"),
+    ]
+    assert plain(told) == (
+        "#1 [a 1/1] RUN silent\n#1 ...\n\n#2 [b 1/1] RUN speaks\n#2 4.000 early\n#2 6.000 late\n"
+    )
+
+
 def test_the_block_of_what_failed() -> None:
-    vertices = Vertices()
+    shown = Quiet()
     for message in build():
-        vertices.take(message)
-    assert failure(vertices) == f"------\n > [3/3] RUN {'b' * 80}:\n0.300 together\n------\n"
+        shown.say(message)
+    assert failure(shown) == f"------\n > [3/3] RUN {'b' * 80}:\n0.123 together\n------\n"
+
+
+def test_the_block_has_the_last_lines_alone() -> None:
+    shown = Quiet()
+    lines = b"".join([b"%d\n" % number for number in range(30)])
+    for message in (Began(1, 0, "RUN x"), Wrote(1, 0, 1, lines), Finished(1, 0, error="no")):
+        shown.say(message)
+    assert failure(shown).count("\n") == 10 + 3
 
 
 def table(messages: list[Message]) -> str:
@@ -81,13 +118,14 @@ def test_the_table_on_a_terminal() -> None:
         " => => transferring dockerfile: 2.07kB",
         " => CACHED [1/3] FROM docker.io/library/alpine:latest",
     )
-    drawn = "".join([f"\x1b[34m{row:54} 0.0s\x1b[0m\n" for row in rows])
+    assert max(map(len, rows)) == 53
+    drawn = "".join([f"\x1b[34m{row[:53]:54} 0.0s\x1b[0m\n" for row in rows])
     assert last.endswith(f"[+] Building 0.0s (2/2) FINISHED\n{drawn}\x1b[?25h")
 
 
 def test_the_table_of_a_build_that_failed() -> None:
     last = table(build())
-    assert "[+] Building 0.0s (4/4)\n" in last
+    assert "[+] Building 0.0s (4/4) FINISHED\n" in last
     assert "\x1b[31m => ERROR [3/3] RUN bbb" in last
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ligan.dockerfile.faults import DockerfileError
+from ligan.dockerfile.lint import check_advice, rule_url
 from ligan.dockerfile.parse import parse
 
 
 def warnings(text: str) -> list[str]:
-    return list(parse(text, classic=False).warnings)
+    return list(map(str, parse(text, classic=False).advice))
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,34 @@ def warnings(text: str) -> list[str]:
             "SecretsUsedInArgOrEnv: Do not use ARG or ENV instructions for sensitive data "
             '(ARG "GITHUB_TOKEN") (line 2)',
         ),
+        (
+            "ARG BASE=a\nFROM ${BASE}$BAES",
+            "UndefinedArgInFrom: FROM argument 'BAES' is not declared (did you mean BASE?) (line 2)",
+        ),
+        (
+            "ARG V\nFROM a:$V",
+            "InvalidDefaultArgInFrom: Default value for ARG a:$V results in empty or invalid base image "
+            "name (line 2)",
+        ),
+        (
+            "FROM --platform=$TARGETPLATFORM a",
+            "RedundantTargetPlatform: Setting platform to predefined $TARGETPLATFORM in FROM is redundant "
+            "as this is the default behavior (line 1)",
+        ),
+        (
+            "FROM --platform=linux/amd64 a AS b",
+            "FromPlatformFlagConstDisallowed: FROM --platform flag should not use constant value "
+            '"linux/amd64" (line 1)',
+        ),
+        (
+            "FROM a\nEXPOSE 80/TCP",
+            "ExposeProtoCasing: Defined protocol '80/TCP' in EXPOSE instruction should be lowercase (line 2)",
+        ),
+        (
+            "FROM a\nEXPOSE 127.0.0.1:80:80",
+            "ExposeInvalidFormat: EXPOSE instruction should not define an IP address or host-port mapping, "
+            "found '127.0.0.1:80:80' (line 2)",
+        ),
     ],
 )
 def test_warnings(text: str, warning: str) -> None:
@@ -81,6 +110,8 @@ def test_warnings(text: str, warning: str) -> None:
         "# check=skip=all\nFROM a\nMAINTAINER b",
         "# check=skip=FromAsCasing, MaintainerDeprecated\nFROM a as b",
         "# check=error=true\nFROM a",
+        "ARG V=1\nFROM a:$V\nFROM --platform=$BUILDPLATFORM b AS c\nFROM --platform=linux/arm64 a AS arm64",
+        "FROM a\nEXPOSE 80 81/udp $PORTS",
     ],
 )
 def test_no_warnings(text: str) -> None:
@@ -103,5 +134,17 @@ def test_no_warnings(text: str) -> None:
 )
 def test_warnings_as_errors(check: str, message: str) -> None:
     with pytest.raises(DockerfileError) as caught:
-        warnings(f"# check={check}\nFROM a\nMAINTAINER b")
+        check_advice(parse(f"# check={check}\nFROM a\nMAINTAINER b", classic=False))
     assert caught.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [
+        ("JSONArgsRecommended", "json-args-recommended"),
+        ("SecretsUsedInArgOrEnv", "secrets-used-in-arg-or-env"),
+        ("NoEmptyContinuation", "no-empty-continuation"),
+    ],
+)
+def test_where_a_rule_is_explained(rule: str, name: str) -> None:
+    assert rule_url(rule) == f"https://docs.docker.com/go/dockerfile/rule/{name}/"
