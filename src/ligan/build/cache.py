@@ -16,7 +16,7 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ligan.store.db import ReadTransaction, WriteTransaction
     from ligan.store.store import Store
@@ -215,7 +215,9 @@ def _delete(tx: WriteTransaction, store: Store, key: int, row: CacheRecord) -> N
 
 
 class _Filter:
-    """Docker's filters of a prune of the cache: until, unused-for, id, type, description, inuse and shared.
+    """Docker's filters of a prune of the cache: until or unused-for, id, and what a row is like.
+
+    `shared`, `private` and `inuse` without a value are to be true. An id is one by any part of it.
 
     Source: engine 20.10, builder/builder-next/builder.go.
     """
@@ -223,9 +225,11 @@ class _Filter:
     def __init__(self, filters: Mapping[str, Sequence[str]], now: int) -> None:
         from ligan.errors import Invalid
 
-        for name in filters:
-            if name not in ("until", "unused-for", "id", "type", "description", "shared", "parent"):
+        for name, values in filters.items():
+            if name not in ("until", "unused-for", "id", *_FACTS):
                 raise Invalid(f"Invalid filter '{name}'")
+            if len(values) > 1 and name != "id":
+                raise Invalid("filters expect only one value")
         until = [*filters.get("until", ()), *filters.get("unused-for", ())]
         if len(until) > 1:
             raise Invalid("filters expect only one value")
@@ -239,14 +243,26 @@ class _Filter:
     def takes(self, row: CacheRecord) -> bool:
         if self._until is not None and row.last_used > self._until:
             return False
-        facts = {
-            "id": row.id,
-            "type": row.kind,
-            "description": row.description,
-            "parent": row.parent,
-            "shared": "true" if row.shared else "false",
-        }
-        return all(facts[name] in values for name, values in self._filters.items() if name in facts)
+        wanted = self._filters.get("id", ())
+        return (not wanted or any(part in row.id for part in wanted)) and all(
+            _FACTS[name](row) == (values[0] or "true")
+            for name, values in self._filters.items()
+            if name in _FACTS
+        )
+
+
+def _told(is_so: bool) -> str:
+    return "true" if is_so else "false"
+
+
+_FACTS: Mapping[str, Callable[[CacheRecord], str]] = {
+    "type": lambda row: row.kind,
+    "description": lambda row: row.description,
+    "parent": lambda row: row.parent,
+    "shared": lambda row: _told(row.shared),
+    "private": lambda row: _told(not row.shared),
+    "inuse": lambda row: _told(row.in_use),
+}
 
 
 class MountFolder(Value):

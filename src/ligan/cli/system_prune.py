@@ -1,4 +1,7 @@
-"""`system prune`: containers, networks, volumes where asked for, and images, in this order."""
+"""`system prune`: containers, networks, volumes where asked for, the build cache and images.
+
+What a build keeps that an image has too, be it one that goes now, stays without `-a`: undo keeps it as well.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ligan.build.cache import CachePruned
     from ligan.cli.flags import Options
     from ligan.cli.session import Session
     from ligan.engine.role import Engine
@@ -28,9 +32,11 @@ def _prune(session: Session, options: Options) -> int:
     if options.on("dry-run"):
         return _rehearse(session.engine, options)
     freed = _prune_before_images(session.engine, options)
+    cache = _prune_cache(session.engine, options)
     images = session.engine.prune_images(prune_filters(options), now=options.on("now"))
     _show_images(images.rows)
-    write(f"Total reclaimed space: {human_size(freed + images.diff_size)}\n")
+    _show_cache(cache)
+    write(f"Total reclaimed space: {human_size(freed + images.diff_size + cache.bytes)}\n")
     tell(images.report)
     return 0
 
@@ -38,10 +44,12 @@ def _prune(session: Session, options: Options) -> int:
 def _rehearse(engine: Engine, options: Options) -> int:
     with engine.rehearsal() as rehearsal:
         size = _prune_before_images(engine, options)
+        cache = _prune_cache(engine, options)
         freed = rehearsal.freed()
         plan = engine.plan_prune(prune_filters(options), now=options.on("now"))
     _show_images(plan.rows)
-    write(f"Total reclaimed space: {human_size(size + plan.diff_size)}\n")
+    _show_cache(cache)
+    write(f"Total reclaimed space: {human_size(size + plan.diff_size + cache.bytes)}\n")
     show_bytes(freed + plan.freed, plan.recoverable)
     return 0
 
@@ -58,6 +66,20 @@ def _prune_before_images(engine: Engine, options: Options) -> int:
         _show("Volumes", volumes)
         freed += size
     return freed
+
+
+def _prune_cache(engine: Engine, options: Options) -> CachePruned:
+    """Prune what builds keep. Nothing of it has a label: where labels choose, it stays."""
+    filters = options.filters()
+    if any(name.startswith("label") for name in filters):
+        from ligan.build.cache import CachePruned
+
+        return CachePruned((), 0)
+    return engine.prune_build_cache(filters, everything=options.on("all"))
+
+
+def _show_cache(pruned: CachePruned) -> None:
+    _show("build cache objects", [record.id for record in pruned.removed])
 
 
 def _show_images(rows: Sequence[Row]) -> None:
@@ -77,6 +99,7 @@ def _warning(options: Options) -> str:
         goes.append("all images without at least one container associated to them")
     else:
         goes.append("all dangling images")
+    goes.append("unused build cache")
     lines = ["WARNING! This will remove:", *[f"  - {what}" for what in goes]]
     if options.values("filter"):
         lines += ["", "  Items to be pruned will be filtered with:"]

@@ -208,7 +208,8 @@ class EmbeddedEngine(EmbeddedContainers, EmbeddedBuilds):
     def prune_build_cache(self, filters: Filters, *, everything: bool = False, keep: int = 0) -> CachePruned:
         from ligan.build.cache import prune
 
-        self.store.recover()
+        if not self.store.database.is_rehearsing:
+            self.store.recover()
         return prune(self.store, filters, everything=everything, keep=keep)
 
     def copy(

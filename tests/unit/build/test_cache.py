@@ -121,6 +121,11 @@ def test_the_least_recently_used_goes_first_until_little_enough_is_left(stock: S
         ({"unused-for": ["1h"]}, ["RUN old", "RUN new"]),
         ({"type": ["exec.cachemount"]}, ["RUN old", "RUN new"]),
         ({"type": ["regular"], "description": ["RUN new"]}, ["RUN old"]),
+        ({"private": [""]}, []),
+        ({"shared": [""]}, ["RUN old", "RUN new"]),
+        ({"inuse": ["true"]}, ["RUN old", "RUN new"]),
+        ({"id": [""], "inuse": ["false"]}, []),
+        ({"id": ["-"]}, ["RUN old", "RUN new"]),
     ],
 )
 def test_filters_of_a_prune(filters: dict[str, list[str]], left: list[str], stock: Stock) -> None:
@@ -138,6 +143,8 @@ def test_filters_that_there_are_not(stock: Stock) -> None:
         cache.prune(stock.store, {"nope": ["1"]})
     with pytest.raises(Invalid, match="only one value"):
         cache.prune(stock.store, {"until": ["1h"], "unused-for": ["2h"]})
+    with pytest.raises(Invalid, match="only one value"):
+        cache.prune(stock.store, {"type": ["regular", "exec.cachemount"]})
 
 
 def test_why_names_the_cache(stock: Stock) -> None:

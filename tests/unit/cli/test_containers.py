@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ligan.build.cache import CachePruned, CacheRecord
 from ligan.containers.outcome import ContainerPruneOutcome
 from ligan.errors import Conflict, NotFound
 from ligan.images.removal import Row
@@ -119,13 +120,15 @@ def test_system_prune_tells_all_that_goes(ligan: CommandLine) -> None:
         prune_networks=["net"],
         prune_volumes=(["vol"], 5),
         prune_images=Pruned,
+        prune_build_cache=CachePruned((CacheRecord("row", "regular", "", "", 7, 0, 0, 0, False, False),), 7),
     )
     engine.answers["prune_images"] = lambda *_args, **_options: Pruned
     status, out, _ = ligan("system", "prune", "-f", "--volumes", engine=engine)
     assert (status, out) == (
         0,
         f"Deleted Containers:\n{'a' * 64}\n\nDeleted Networks:\nnet\n\nDeleted Volumes:\nvol\n\n"
-        "Deleted Images:\nuntagged: a:1\n\nTotal reclaimed space: 24B\n",
+        "Deleted Images:\nuntagged: a:1\n\nDeleted build cache objects:\nrow\n\n"
+        "Total reclaimed space: 31B\n",
     )
     refused = 'ERROR: The "until" filter is not supported with "--volumes"\n'
     words = ("system", "prune", "--volumes", "--filter", "until=1h")
@@ -141,7 +144,8 @@ def test_system_prune_warns_of_what_it_would_remove(ligan: CommandLine) -> None:
         "WARNING! This will remove:\n"
         "  - all stopped containers\n"
         "  - all networks not used by at least one container\n"
-        "  - all images without at least one container associated to them\n\n"
+        "  - all images without at least one container associated to them\n"
+        "  - unused build cache\n\n"
         "  Items to be pruned will be filtered with:\n  - label=a\n  - label=b\n\n"
         "Are you sure you want to continue? [y/N] "
     )

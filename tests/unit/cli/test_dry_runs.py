@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ligan.build.cache import add
 from ligan.containers.creating import CreateRequest
 from ligan.engine.embedded import EmbeddedEngine
+from ligan.images.catalog import resolve
 from tests.support.containers import found, image, make, set_state
 
 if TYPE_CHECKING:
@@ -17,15 +19,30 @@ if TYPE_CHECKING:
     from tests.unit.cli.conftest import CommandLine
 
 FREED = re.compile(r"\nFreed at once:  (\d+) bytes \(\S+\)\nKept for undo:  (\d+) bytes \(\S+\)\n$")
-TABLES = ("container", "container_volume", "volume", "network", "image", "layer", "blob", "outbox", "event")
+TABLES = (
+    "container",
+    "container_volume",
+    "volume",
+    "network",
+    "image",
+    "layer",
+    "blob",
+    "outbox",
+    "event",
+    "build_cache",
+)
 
 
 @pytest.fixture
 def full(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> Stock:
-    """A store with an unused image, stopped containers that have written, a volume each, and a network."""
+    """A store with an unused image, a cache, stopped containers that have written, volumes and a network."""
     monkeypatch.setattr(EmbeddedEngine, "close", lambda _engine: None)
     image(stock, "app")
     image(stock, "unused", files={"other": b"o" * 700})
+    image(stock, "gone", files={"cached": b"c" * 900})
+    for name in ("unused", "gone"):
+        _cache(stock, name)
+    stock.engine.remove_images(["gone"], now=True)
     stock.engine.create_volume("left", "", {}, {})
     _write(f"{stock.store.layout.volume_data('left')}/file", 300)
     for name in ("one", "two"):
@@ -36,6 +53,14 @@ def full(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> Stock:
         _write(f"{stock.store.layout.container(container.id)}/log", 500)
     stock.engine.create_network({"Name": "own", "Driver": "bridge"})
     return stock
+
+
+def _cache(stock: Stock, name: str) -> None:
+    """Keep the top layer of an image as what a step has made."""
+    with stock.store.database.write() as tx:
+        layer = resolve(tx, name).image.layer
+        assert layer is not None
+        add(tx, name, None, layer, f"RUN {name}", stock.store.now())
 
 
 def _write(path: str, size: int) -> None:
@@ -72,6 +97,8 @@ def _rows(stock: Stock) -> dict[str, list[object]]:
         ["network", "rm", "own", "bridge"],
         ["network", "prune", "-f"],
         ["system", "prune", "-f"],
+        ["system", "prune", "-af"],
+        ["system", "prune", "-f", "--filter", "label=nobody"],
         ["system", "prune", "-af", "--volumes", "--now"],
     ],
 )
