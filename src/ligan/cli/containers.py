@@ -101,6 +101,8 @@ UNPAUSE = Command(_unpause, _MANY, "Unpause all processes within one or more con
 
 def _rename(session: Session, options: Options) -> int:
     old, new = options.arguments
+    if not old.strip() or not new.strip():
+        raise Failure("Error: Neither old nor new names may be empty")
     try:
         session.engine.rename_container(old, new)
     except LiganError as error:
@@ -260,16 +262,20 @@ def _update(session: Session, options: Options) -> int:
     from ligan.cli.run_values import restart_policy
 
     changes = {key: value for key, value in resources(options).items() if value}
+    if options.given("pids-limit"):
+        changes["PidsLimit"] = options.integer("pids-limit")
     if not any(options.given(flag.name) for flag in _limits()):
         raise Failure("you must provide one or more flags when using this command")
     if options.given("restart"):
         changes["RestartPolicy"] = restart_policy(options.text("restart"))
 
     def update(engine: Engine, name: str) -> None:
-        for warning in engine.update_container(name, changes):
-            write_error(f"{warning}\n")
+        warnings.extend(engine.update_container(name, changes))
 
-    return each(session, options, update)
+    warnings: list[str] = []
+    status = each(session, options, update)
+    write("".join([f"{warning}\n" for warning in warnings]))
+    return status
 
 
 def _limits() -> tuple[Flag, ...]:

@@ -12,6 +12,7 @@ import stat
 import sys
 from posixpath import normpath
 
+from ligan.cli.commands import DAEMON
 from ligan.cli.output import Failure, flush, write_error
 from ligan.errors import LiganError
 from ligan.values import Value
@@ -40,11 +41,15 @@ def copy(engine: Engine, source: str, target: str, *, follow: bool, quiet: bool)
     """Copy; unless `quiet`, say how much. Raises Failure in docker's words, and what the engine raises."""
     source_container, source_path = _parts(source)
     target_container, target_path = _parts(target)
+    if source_container and not source_path:
+        raise Failure(f"{DAEMON}bad parameter: 'path' cannot be empty")
     if source_container and target_container:
         raise Failure("copying between containers is not supported")
     if source_container:
         _copy_out(engine, source_container, source_path, target_path, follow=follow, quiet=quiet)
     elif target_container:
+        if not target_path:
+            raise Failure("no such directory")
         _copy_in(engine, target_container, source_path, target_path, follow=follow, quiet=quiet)
     else:
         raise Failure("must specify at least one container source")

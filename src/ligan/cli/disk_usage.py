@@ -11,7 +11,7 @@ from ligan.cli.units import SECOND, human_duration, human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from ligan.build.cache import CacheRecord
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ligan.containers.listing import ContainerSummary
     from ligan.images.usage import DiskUsage, ImageUsage
 
-    Cells = Mapping[str, str | Callable[[], str] | None]
+    Cells = tables.Row
 
 _HEADERS = {
     "Type": "TYPE",

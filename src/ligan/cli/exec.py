@@ -44,6 +44,8 @@ def _exec(session: Session, options: Options) -> int:
     try:
         attachment = engine.start_exec(instance, detach=detach)
     except (StartFailed, RuntimeFailed) as error:
+        if detach:
+            raise
         write(f"{error.message}\r\n")  # as docker: it is what the command printed (golden k_containers)
         return _CANNOT_RUN
     if attachment is None:

@@ -132,7 +132,7 @@ def _list(session: Session, options: Options) -> int:
     return 0
 
 
-def _row(network: Document, *, whole: bool) -> dict[str, str]:
+def _row(network: Document, *, whole: bool) -> tables.Row:
     day, _, time = network["Created"].removesuffix("Z").partition("T")
     return {
         "ID": network["Id"] if whole else network["Id"][:12],
@@ -144,6 +144,7 @@ def _row(network: Document, *, whole: bool) -> dict[str, str]:
         "Internal": _word(network["Internal"]),
         "Labels": ",".join([f"{key}={value}" for key, value in (network["Labels"] or {}).items()]),
         "CreatedAt": f"{day} {time} +0000 UTC",
+        "Label": tables.label_of(network["Labels"]),
     }
 
 

@@ -10,7 +10,7 @@ from ligan.cli.units import SECOND, format_created_at, human_duration, human_siz
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from ligan.cli.flags import Options
@@ -77,9 +77,7 @@ _RAW = (
 )
 
 
-def rows(
-    containers: Iterable[ContainerSummary], now: int, *, whole: bool
-) -> list[Mapping[str, str | Callable[[], str] | None]]:
+def rows(containers: Iterable[ContainerSummary], now: int, *, whole: bool) -> list[tables.Row]:
     return [
         {
             "ID": container.id if whole else container.id[:12],
@@ -97,6 +95,7 @@ def rows(
             "LocalVolumes": str(sum(mount.get("Driver") == "local" for mount in container.mounts)),
             "Networks": ",".join(sorted(container.networks)),
             "Platform": None,
+            "Label": tables.label_of(container.labels),
         }
         for container in containers
     ]

@@ -324,7 +324,7 @@ def resources(options: Options) -> Document:
         "MemoryReservation": _bytes(options, "memory-reservation"),
         "MemorySwap": options.read("memory-swap", values.swap_bytes, 0),
         "NanoCpus": options.read("cpus", values.nano_cpus, 0),
-        "BlkioWeight": options.read("blkio-weight", values.weight, 0),
+        "BlkioWeight": options.read("blkio-weight", _weight, 0),
         "CpuPeriod": options.integer("cpu-period"),
         "CpuQuota": options.integer("cpu-quota"),
         "CpuRealtimePeriod": options.integer("cpu-rt-period"),
@@ -333,3 +333,9 @@ def resources(options: Options) -> Document:
         "CpusetMems": options.text("cpuset-mems"),
         "PidsLimit": options.integer("pids-limit"),
     }
+
+
+def _weight(text: str) -> int:
+    from ligan.containers.ports import parse_uint16
+
+    return parse_uint16(text)

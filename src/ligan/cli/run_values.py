@@ -316,15 +316,6 @@ def mac_address(text: str) -> str:
     return text
 
 
-def weight(text: str) -> int:
-    """Return a --blkio-weight, a number of 16 bits. Raises ValueError in the words of Go's strconv."""
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(f'strconv.ParseUint: parsing "{text}": invalid syntax')
-    if len(text) > 5 or int(text) >= 1 << 16:
-        raise ValueError(f'strconv.ParseUint: parsing "{text}": value out of range')
-    return int(text)
-
-
 def storage_option(text: str) -> str:
     if "=" not in text:
         raise refused("invalid storage option")

@@ -6,10 +6,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    Row = Mapping[str, str | Callable[[], str] | None]
-
 _LEAST_WIDTH = 10
 _PADDING = 3
+
+
+class Method:
+    """A method of a row that takes a text, as `.Label "name"`. JSON has no methods."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Callable[[str], str]) -> None:
+        self.call = call
+
+
+if TYPE_CHECKING:
+    Row = Mapping[str, str | Callable[[], str] | Method | None]
+
+
+def label_of(labels: Mapping[str, str] | None) -> Method:
+    """Return what a row has for `.Label "name"`: nothing for a label that is not there."""
+    return Method(lambda name: (labels or {}).get(name, ""))
 
 
 def render(
@@ -26,9 +42,9 @@ def render(
     `chosen` is the value of `--format`: empty or `table` for the columns named,
     `table TEMPLATE`, `json`, `raw` where the listing has such a template, or a
     template. `headers` names the header of every field that a row has. A field
-    of a row may be a function, called when a template asks for it, or None for JSON's null. `context` is
-    the name of docker's type for a row, which its errors tell. Raises
-    TemplateError; then nothing is to be printed.
+    of a row may be a function, called when a template asks for it, a Method,
+    or None for JSON's null. `context` is the name of docker's type for a row,
+    which its errors tell. Raises TemplateError; then nothing is to be printed.
     """
     if chosen in ("", "table"):
         cells = [[_content(row[column]) for column in columns] for row in rows]
@@ -86,10 +102,10 @@ def _align_page(lines: list[list[str]]) -> str:
     return "\n".join(["".join(cells) + line[-1] for cells, line in zip(padded, lines, strict=True)])
 
 
-def _content(field: str | Callable[[], str] | None) -> str:
-    if field is None:
-        return ""
-    return field if isinstance(field, str) else field()
+def _content(field: str | Callable[[], str] | Method | None) -> str:
+    if isinstance(field, str):
+        return field
+    return field() if callable(field) else ""
 
 
 def _unescape(text: str) -> str:

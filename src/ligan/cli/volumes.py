@@ -83,7 +83,7 @@ def _list(session: Session, options: Options) -> int:
     return 0
 
 
-def volume_row(volume: dict[str, Any]) -> dict[str, str]:
+def volume_row(volume: dict[str, Any]) -> tables.Row:
     labels = volume["Labels"] or {}
     return {
         "Driver": volume["Driver"],
@@ -92,6 +92,7 @@ def volume_row(volume: dict[str, Any]) -> dict[str, str]:
         "Mountpoint": volume["Mountpoint"],
         "Labels": ",".join([f"{key}={value}" for key, value in labels.items()]),
         **dict.fromkeys(("Links", "Size", "Availability", "Group", "Status"), "N/A"),
+        "Label": tables.label_of(labels),
     }
 
 

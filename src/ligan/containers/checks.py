@@ -79,6 +79,10 @@ def check_host_config(host_config: Mapping[str, Any]) -> None:
     if mode not in ("", "none", "host", "private", "shareable") and not mode.startswith("container:"):
         raise Invalid(f"Invalid IPC mode: {mode}")
     _check_cgroup(host_config.get("CgroupParent") or "")
+    for option in host_config.get("StorageOpt") or ():
+        if option.lower() != "size":
+            raise Invalid(f"Unknown option {option}")
+        raise Invalid("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
     parse_security(host_config)
 
 
@@ -111,6 +115,7 @@ def fill_in(host_config: Mapping[str, Any], host: Host) -> tuple[dict[str, Any],
     if not filled.get("CgroupnsMode"):
         private = host.cgroups == "v2" and not filled.get("Privileged")
         filled["CgroupnsMode"] = "private" if private else "host"
+    filled["SecurityOpt"] = _with_label(filled)
     if filled.get("OomKillDisable") is None:
         filled["OomKillDisable"] = False
     if filled.get("PidsLimit") is not None and filled["PidsLimit"] <= 0:
@@ -118,6 +123,15 @@ def fill_in(host_config: Mapping[str, Any], host: Host) -> tuple[dict[str, Any],
     if filled.get("MemorySwappiness") == -1:
         filled["MemorySwappiness"] = None
     return filled, warnings
+
+
+def _with_label(host_config: Mapping[str, Any]) -> list[str] | None:
+    """Return SecurityOpt with what Docker adds where namespaces of the host, or all rights, are given."""
+    options = host_config.get("SecurityOpt")
+    is_open = host_config.get("Privileged") or "host" in (host_config["IpcMode"], host_config.get("PidMode"))
+    if not is_open or any(option.partition("=")[0] == "label" for option in options or ()):
+        return options
+    return [*(options or ()), "label=disable"]
 
 
 def parse_security(host_config: Mapping[str, Any]) -> dict[str, str]:

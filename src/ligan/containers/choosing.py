@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from ligan.containers.ports import parse_uint16
 from ligan.containers.rows import RUNNING_STATES, NoSuchContainer, resolve_id
 from ligan.errors import Invalid, LiganError, NotFound
 from ligan.values import Value
@@ -155,8 +156,6 @@ class Chosen:
             return False
         if filters.get("health") and (row.health or "none") not in filters["health"]:
             return False
-        if filters.get("isolation") and not matches(filters["isolation"], ""):
-            return False
         return self._takes_volumes(row) and self._takes_networks(row) and self._takes_ports(row)
 
     def _takes_volumes(self, row: Row) -> bool:
@@ -206,11 +205,13 @@ def _ports(name: str, values: Sequence[str]) -> set[tuple[int, str]]:
         if ":" in value:
             raise Invalid(f"filter for '{name}' should not contain ':': {value}")
         numbers, _, protocol = value.partition("/")
-        low, _, high = numbers.partition("-")
-        high = high or low
-        if not all(part.isascii() and part.isdigit() and len(part) < 6 for part in (low, high)):
-            raise Invalid(f"error while looking up for {name} {value}: Invalid containerPort: {numbers}")
-        ports.update([(port, (protocol or "tcp").lower()) for port in range(int(low), int(high) + 1)])
+        low, dash, high = numbers.partition("-")
+        try:
+            first = parse_uint16(low)
+            last = parse_uint16(high) if dash else first
+        except ValueError as error:
+            raise Invalid(f"error while looking up for {name} {value}: {error}") from None
+        ports.update([(port, (protocol or "tcp").lower()) for port in range(first, last + 1)])
     return ports
 
 

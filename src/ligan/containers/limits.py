@@ -102,35 +102,35 @@ _NEEDS: tuple[tuple[str, str, object, str], ...] = (
     (
         "BlkioWeightDevice",
         "blkio.weight_device",
-        None,
+        [],
         "Your kernel does not support Block I/O weight_device or the cgroup is not mounted. "
         "Weight-device discarded.",
     ),
     (
         "BlkioDeviceReadBps",
         "blkio.throttle.read_bps_device",
-        None,
+        [],
         "Your kernel does not support BPS Block I/O read limit or the cgroup is not mounted. "
         "Block I/O BPS read limit discarded.",
     ),
     (
         "BlkioDeviceWriteBps",
         "blkio.throttle.write_bps_device",
-        None,
+        [],
         "Your kernel does not support BPS Block I/O write limit or the cgroup is not mounted. "
         "Block I/O BPS write limit discarded.",
     ),
     (
         "BlkioDeviceReadIOps",
         "blkio.throttle.read_iops_device",
-        None,
+        [],
         "Your kernel does not support IOPS Block read limit or the cgroup is not mounted. "
         "Block I/O IOPS read limit discarded.",
     ),
     (
         "BlkioDeviceWriteIOps",
         "blkio.throttle.write_iops_device",
-        None,
+        [],
         "Your kernel does not support IOPS Block I/O write limit or the cgroup is not mounted. "
         "Block I/O IOPS write limit discarded.",
     ),
@@ -165,6 +165,10 @@ def fit_limits(
         warnings.append(
             "OOM killer is disabled for the container, but no memory limit is set, "
             "this can result in the system running out of resources."
+        )
+    if (fitted.get("KernelMemory") or 0) > 0:
+        warnings.append(
+            "Specifying a kernel memory limit is deprecated and will be removed in a future release."
         )
     weight = fitted.get("BlkioWeight") or 0
     if weight and not 10 <= weight <= 1000:

@@ -28,8 +28,6 @@ def log_limits(host_config: Mapping[str, Any]) -> LogLimits:
     options = (host_config.get("LogConfig") or {}).get("Config") or {}
     size = _size(options["max-size"]) if options.get("max-size", "-1") != "-1" else 0
     files = _number(options.get("max-file", "1"))
-    if files > 1 and not size:
-        raise Invalid("cannot set a max-file with no max-size")
     return LogLimits(size, files)
 
 

@@ -151,10 +151,12 @@ def create(tx: WriteTransaction, request: Document, now: int, host_routes: str) 
     """Make a network; returns its ID and a warning, or an empty string. Raises Invalid and Conflict."""
     request = network_request(whole_characters(request))  # words of a command line may be no text
     name, driver = request["Name"], request["Driver"] or "bridge"
+    if name in (*BUILT_IN, "default"):
+        raise Forbidden(f"operation is not permitted on predefined {name} network ")
     _check(request, name, driver)
     warning = ""
     if existing := tx.value("SELECT id FROM network WHERE name = ?", (name,)):
-        if name in BUILT_IN or request.get("CheckDuplicate", True):
+        if request.get("CheckDuplicate", True):
             raise Conflict(f"network with name {name} already exists")
         warning = f"Network with name {name} (id : {existing}) already exists"
     pools = [] if driver == "null" else [_read_pool(tx, request, host_routes)]
@@ -254,6 +256,9 @@ def _matches(tx: ReadTransaction, network: Network, filters: Filters) -> bool:
     for value in filters.get("type", ()):
         if value not in ("builtin", "custom"):
             raise Invalid(f"Invalid filter: 'type'='{value}'")
+    wanted = {_truth(value) for value in filters.get("dangling", ())}
+    if not wanted <= {"true", "false"}:
+        raise Invalid('invalid value for filter \'dangling\', must be "true" (or "1"), or "false" (or "0")')
     used = bool(tx.value("SELECT 1 FROM endpoint WHERE network = ?", (network.key,)))
     dangling = "true" if not used and network.name not in BUILT_IN else "false"
     return (
@@ -264,7 +269,7 @@ def _matches(tx: ReadTransaction, network: Network, filters: Filters) -> bool:
         and (not filters.get("id") or network.id.startswith(tuple(filters["id"])))
         and (not filters.get("idOrName") or bool({network.id, network.name} & set(filters["idOrName"])))
         and has_labels(network.config["Labels"], filters.get("label", ()))
-        and (not filters.get("dangling") or dangling in [_truth(value) for value in filters["dangling"]])
+        and (not wanted or dangling in wanted)
     )
 
 

@@ -21,6 +21,15 @@ FIRST_PORT, LAST_PORT = 49153, 65535
 """What Docker takes ports from where none is named (20.10: portallocator's defaults)."""
 
 
+def parse_uint16(text: str) -> int:
+    """Return a number of 16 bits. Raises ValueError in the words of Go's strconv.ParseUint."""
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f'strconv.ParseUint: parsing "{text}": invalid syntax')
+    if len(text) > 5 or int(text) >= 1 << 16:
+        raise ValueError(f'strconv.ParseUint: parsing "{text}": value out of range')
+    return int(text)
+
+
 class Port(Value):
     """A port of a container, published on an address of the host, or not (`host_port` 0).
 

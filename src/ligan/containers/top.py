@@ -5,6 +5,7 @@ Source: engine 20.10, daemon/top_unix.go.
 
 from __future__ import annotations
 
+from ligan.containers.failures import RuntimeFailed
 from ligan.errors import Invalid, Unavailable
 
 TYPE_CHECKING = False
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class PsFailed(Unavailable):
+class PsFailed(RuntimeFailed):
     """ps does not know the arguments, or shows no PIDs."""
 
 
@@ -32,7 +33,8 @@ def top(pids: Sequence[int], arguments: str) -> dict[str, list[Any]]:
     if finished.status:  # some options cannot be used together with it
         finished = run([ps, *words])
     if finished.status:
-        raise PsFailed(finished.errors.decode("utf-8", "replace").partition("\n")[0] or "ps")
+        said = finished.errors.decode("utf-8", "replace")
+        raise PsFailed(f"ps: {said.partition(chr(10))[0]}")
     return parse_ps(finished.output.decode("utf-8", "replace"), pids)
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from ligan.containers import rows
 from ligan.containers.ending import current
+from ligan.containers.failures import RuntimeFailed
 from ligan.containers.locking import Locked
-from ligan.errors import Conflict, Invalid, LiganError, Unavailable
+from ligan.errors import Conflict, Invalid, LiganError
 from ligan.store.db import Explained
 
 TYPE_CHECKING = False
@@ -92,7 +93,7 @@ def _updated(container: Container, asked: Mapping[str, Any]) -> dict[str, Any]:
         )
     host |= {field: asked[field] for field in _LIMITS if asked[field]}
     if asked["PidsLimit"] is not None:
-        host["PidsLimit"] = asked["PidsLimit"]
+        host["PidsLimit"] = max(0, asked["PidsLimit"])
     policy = asked["RestartPolicy"]
     if policy["Name"]:
         if host["AutoRemove"] and policy["Name"] != "no":
@@ -110,7 +111,7 @@ def _apply(store: Store, container: Container, asked: Mapping[str, Any]) -> None
         with Explained(folder):
             runtime.update(folder, container.id, limits.resources(asked, _device_number))
     except LiganError as error:
-        raise Unavailable(_cannot(container, error.message), error.hint) from error
+        raise RuntimeFailed(_cannot(container, error.message)) from error
 
 
 def _device_number(path: str) -> tuple[int, int]:

@@ -123,6 +123,8 @@ def _check_log(log: Document) -> None:
         return
     if options.get("mode", "") not in _LOG_MODES:
         raise Invalid(f"logger: logging mode not supported: {options['mode']}")
+    if "max-buffer-size" in options and options.get("mode") != "non-blocking":
+        raise Invalid("logger: max-buffer-size option is only supported with 'mode=non-blocking'")
     if log["Type"] not in _LOG_DRIVERS:
         raise Invalid(f"logger: no log driver named '{log['Type']}' is registered")
     for name in options:

@@ -11,6 +11,7 @@ from ligan.cli.output import Failure
 from ligan.cli.run_files import lines
 from ligan.cli.run_mounts import mount
 from ligan.cli.run_ports import port_numbers, published
+from ligan.containers.ports import parse_uint16
 
 
 @pytest.mark.parametrize(
@@ -127,8 +128,8 @@ def test_mounts(spec: str, document: dict[str, Any]) -> None:
             "type=bind,src=/a,dst=/b,bind-recursive=writable",
             "option 'bind-recursive=writable' requires 'readonly' to be specified in conjunction",
         ),
-        (values.weight, "70000", 'strconv.ParseUint: parsing "70000": value out of range'),
-        (values.weight, "-1", 'strconv.ParseUint: parsing "-1": invalid syntax'),
+        (parse_uint16, "70000", 'strconv.ParseUint: parsing "70000": value out of range'),
+        (parse_uint16, "-1", 'strconv.ParseUint: parsing "-1": invalid syntax'),
         (values.device_rule, "x 1:* rwm", "invalid device cgroup format 'x 1:* rwm'"),
         (values.device_rule, "c 1:3 x", "invalid device cgroup format 'c 1:3 x'"),
         (values.domain, "a b", "a b is not a valid domain"),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ligan.cli.tables import align, render, render_table
+from ligan.cli.tables import align, label_of, render, render_table
 from ligan.cli.templates import TemplateError
+
+if TYPE_CHECKING:
+    from ligan.cli.tables import Row
 
 DATA = os.path.join(os.path.dirname(__file__), "data")
 
@@ -110,3 +114,41 @@ def test_columns_are_aligned_as_by_gos_tabwriter(text: str, aligned: str) -> Non
 )
 def test_a_cell_with_a_mark_in_it_breaks_the_table_as_in_docker(cell: str, aligned: str) -> None:
     assert render_table(("A", "B"), [(cell, "z")]) == aligned
+
+
+def labelled(chosen: str) -> str:
+    rows: list[Row] = [
+        {"Names": "a", "Label": label_of({"x.y-z": "5"})},
+        {"Names": "b", "Label": label_of(None)},
+    ]
+    return render(
+        chosen,
+        columns=("Names",),
+        headers={"Names": "NAMES"},
+        rows=rows,
+        context="formatter.ContainerContext",
+    )
+
+
+def test_a_label_is_told_by_its_name() -> None:
+    assert labelled('{{.Names}}={{.Label "x.y-z"}}') == "a=5\nb=\n"
+    assert labelled('{{"x.y-z" | .Label}}') == "5\n\n"
+    assert labelled('table {{.Names}}\t{{.Label "x.y-z"}}').splitlines() == [
+        "NAMES     y z",
+        "a         5",
+        "b         ",
+    ]
+    assert json.loads(labelled("json").splitlines()[0]) == {"Names": "a"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ("{{.Label}}", "wrong number of args for Label: want 1 got 0"),
+        ('{{.Label "x" "y"}}', "wrong number of args for Label: want 1 got 2"),
+        ("{{.Label 5}}", "expected string; found 5"),
+    ],
+)
+def test_a_label_takes_one_name(chosen: str, words: str) -> None:
+    with pytest.raises(TemplateError, match=re.escape(words)):
+        labelled(chosen)

@@ -88,6 +88,11 @@ def test_config_is_taken(stop_signal: str) -> None:
         ({"CgroupnsMode": "foo"}, "invalid cgroup namespace mode: foo"),
         ({"IpcMode": "foo"}, "Invalid IPC mode: foo"),
         ({"Isolation": "foo"}, "Invalid isolation: \"foo\" - linux only supports 'default'"),
+        ({"StorageOpt": {"foo": "1"}}, "Unknown option foo"),
+        (
+            {"StorageOpt": {"size": "1G"}},
+            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
+        ),
         ({"SecurityOpt": ["foo"]}, 'invalid --security-opt 1: "foo"'),
         ({"SecurityOpt": ["foo=bar"]}, 'invalid --security-opt 2: "foo=bar"'),
         ({"SecurityOpt": ["no-new-privileges=x"]}, 'invalid --security-opt 2: "no-new-privileges=x"'),
@@ -181,6 +186,7 @@ def test_defaults_are_filled_in() -> None:
         "ShmSize": 64 * M,
         "IpcMode": "private",
         "CgroupnsMode": "host",
+        "SecurityOpt": None,
         "OomKillDisable": False,
     }
 
@@ -194,7 +200,7 @@ def test_cgroup_namespace_is_private_on_v2_unless_privileged(privileged: bool, m
 def test_limits_that_the_machine_lacks_are_left_out_with_a_warning() -> None:
     limits = {"BlkioWeight": 5, "BlkioWeightDevice": [{"Path": "/dev/null", "Weight": 3}], "PidsLimit": 5}
     filled, warnings = fill_in(limits, HOST.replace(controls=frozenset()))
-    assert (filled["BlkioWeight"], filled["BlkioWeightDevice"], filled["PidsLimit"]) == (0, None, None)
+    assert (filled["BlkioWeight"], filled["BlkioWeightDevice"], filled["PidsLimit"]) == (0, [], None)
     assert warnings == [
         "Your kernel does not support PIDs limit capabilities or the cgroup is not mounted. "
         "PIDs limit discarded.",
@@ -202,6 +208,24 @@ def test_limits_that_the_machine_lacks_are_left_out_with_a_warning() -> None:
         "Your kernel does not support Block I/O weight_device or the cgroup is not mounted. "
         "Weight-device discarded.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("host_config", "options"),
+    [
+        ({}, None),
+        ({"Privileged": True}, ["label=disable"]),
+        ({"PidMode": "host", "SecurityOpt": ["seccomp=unconfined"]}, ["seccomp=unconfined", "label=disable"]),
+        ({"IpcMode": "host", "SecurityOpt": ["label=level:s0"]}, ["label=level:s0"]),
+    ],
+)
+def test_labels_are_off_where_the_host_is_open(host_config: dict[str, Any], options: object) -> None:
+    filled, _ = fill_in(host_config, HOST)
+    assert filled["SecurityOpt"] == options
+
+
+def test_kernel_memory_is_warned_of() -> None:
+    assert "kernel memory limit is deprecated" in fill_in({"KernelMemory": 10 << 20}, HOST)[1][0]
 
 
 def test_no_oom_killer_without_a_limit_is_warned_of() -> None:

@@ -150,6 +150,10 @@ def test_filters_of_volumes_networks_and_ports(stock: Stock) -> None:
         ({"health": ["bogus"]}, "Unrecognised filter value for health: bogus"),
         ({"is-task": ["bogus"]}, "Invalid filter 'is-task=[bogus]'"),
         ({"exited": ["x"]}, 'strconv.Atoi: parsing "x": invalid syntax'),
+        (
+            {"expose": ["x"]},
+            'error while looking up for expose x: strconv.ParseUint: parsing "x": invalid syntax',
+        ),
         ({"publish": ["1:2"]}, "filter for 'publish' should not contain ':': 1:2"),
     ],
 )

@@ -91,6 +91,11 @@ _SHARED = {"NetworkMode": "container:web"}
         ({}, {"LogConfig": {"Type": "bogus"}}, "logger: no log driver named 'bogus' is registered"),
         ({}, {"LogConfig": {"Config": {"x": "1"}}}, "unknown log opt 'x' for json-file log driver"),
         ({}, {"LogConfig": {"Config": {"mode": "x"}}}, "logger: logging mode not supported: x"),
+        (
+            {},
+            {"LogConfig": {"Config": {"max-buffer-size": "1m"}}},
+            "logger: max-buffer-size option is only supported with 'mode=non-blocking'",
+        ),
     ],
 )
 def test_refused(config: dict[str, Any], host: dict[str, Any], words: str) -> None:

@@ -8,6 +8,7 @@ types show.
 
 from __future__ import annotations
 
+from ligan.cli.tables import Method
 from ligan.cli.templates.evaluate import Execution, ExecutionError
 from ligan.cli.templates.functions import FUNCTIONS, HEADER_FUNCTIONS
 from ligan.cli.templates.gofmt import quote
@@ -60,9 +61,10 @@ class Template:
         Functions such as `upper` leave a header as it is. A template that
         cannot print it gives no more than what comes before the fault.
         """
-        execution = Execution(self._templates, HEADER_FUNCTIONS, dict(names), strict=False)
+        fields = {**names, "Label": Method(_label_header)}
+        execution = Execution(self._templates, HEADER_FUNCTIONS, fields, strict=False)
         try:
-            execution.run(self._templates[""], dict(names))
+            execution.run(self._templates[""], fields)
         except ExecutionError:
             pass
         return "".join(execution.output)
@@ -113,3 +115,8 @@ def _untyped(value: object) -> object:
     if isinstance(value, list):
         return RawList([_untyped(element) for element in value])
     return value
+
+
+def _label_header(name: str) -> str:
+    """Return how docker's client heads a column of a label: by the last part of its name."""
+    return name.rpartition(".")[2].replace("-", " ").replace("_", " ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ligan.cli.tables import Method
 from ligan.cli.templates.functions import FunctionError
 from ligan.cli.templates.gofmt import default, quote
 from ligan.cli.templates.nodes import (
@@ -102,8 +103,8 @@ class Execution:
         return ExecutionError(reason, self.name, self.node)
 
     def _act(self, action: Action, dot: object) -> None:
-        if action.field and type(dot) is Row and action.field in dot:
-            value = dot[action.field]
+        value = dot.get(action.field, _MISSING) if action.field and type(dot) is Row else _MISSING
+        if value is not _MISSING and type(value) is not Method:
             if callable(value):
                 value = value()
         else:
@@ -224,7 +225,21 @@ class Execution:
 
     def _field(self, node: Field, dot: object, words: tuple[Node, ...], final: object) -> object:
         self.node = node
+        member = dot.get(node.names[0]) if isinstance(dot, dict) and len(node.names) == 1 else None
+        if isinstance(member, Method):
+            return self._method(member, node, dot, words, final)
         return self._look_up(dot, self.boxed, node.names, words, final)
+
+    def _method(
+        self, method: Method, node: Field, dot: object, words: tuple[Node, ...], final: object
+    ) -> str:
+        given = [*words[1:], *([] if final is _MISSING else [final])]
+        if len(given) != 1:
+            raise self.error(f"wrong number of args for {node.names[0]}: want 1 got {len(given)}")
+        text = (
+            self._argument(words[1], "string", dot) if final is _MISSING else self._checked(final, "string")
+        )
+        return method.call(str(text))
 
     def _chain(self, node: Chain, dot: object, words: tuple[Node, ...], final: object) -> object:
         self.node = node

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ligan.cli.tables import Method
 from ligan.cli.templates.numbers import binary_text, float_text
 from ligan.cli.templates.values import (
     NIL_POINTER,
@@ -272,6 +273,8 @@ class _Verb:
         named = self.verb == "v" and ("+" in self.flags or go_syntax)
         shown = []
         for name, field in value.items():
+            if isinstance(field, Method):
+                continue
             content = field() if callable(field) else field
             text = self.show(NIL_POINTER if content is None else content)
             shown.append(f"{name}:{text}" if named else text)

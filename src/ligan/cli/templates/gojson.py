@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ligan.cli.tables import Method
 from ligan.cli.templates.numbers import float_text
 from ligan.cli.templates.values import (
     NIL_POINTER,
@@ -53,6 +54,8 @@ def _encode_object(value: dict[str, object], html: bool) -> str:
     for name in sorted(value, key=to_bytes) if struct is None or isinstance(value, Row) else value:
         member = value[name]
         if struct is not None:
+            if isinstance(member, Method):
+                continue
             if callable(member):
                 member = member()
             if not member and name in struct.optional:
