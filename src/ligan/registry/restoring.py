@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ligan.registry.deleting import names_of, sweep, take
+from ligan.registry.deleting import carry_out, names_of, sweep, take
 from ligan.registry.keeping import drop
 from ligan.registry.undoing import (
     blobs_of,
@@ -45,7 +45,7 @@ def restore(
         _Restore(tx, storage, entry).bring_back(whole_manifests(tx, storage, entry, force=force), plan)
         failpoints.hit("registry-undo.rows")
         drop(tx, storage, [entry])
-    storage.empty_trash()
+    carry_out(index, storage)  # what force has left out goes
     return plan
 
 

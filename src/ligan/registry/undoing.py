@@ -130,7 +130,7 @@ def plan_restore(tx: ReadTransaction, storage: Storage, entry: int, *, force: bo
     ):
         name = f"{repository}:{tag}"
         if f"{repository}@{digest}" not in names and not is_there(tx, repository, digest):
-            _refuse(tx, name, repository, digest, force=force)
+            _refuse(tx, entry, name, (repository, digest), force=force)
             continue
         now = current_digest(tx, repository, tag)
         if now and now != digest:
@@ -182,7 +182,7 @@ def whole_manifests(tx: ReadTransaction, storage: Storage, entry: int, *, force:
             for child in tx.column(sql, (each.row,)):
                 if f"{each.repository}@{child}" in names or is_there(tx, each.repository, child):
                     continue
-                _refuse(tx, each.name, each.repository, child, force=force)
+                _refuse(tx, entry, each.name, (each.repository, child), force=force)
                 broken.append(each)
         if not broken:
             return coming
@@ -202,17 +202,20 @@ def _lost(tx: ReadTransaction, storage: Storage, manifest: KeptManifest) -> str:
     return ""
 
 
-def _refuse(tx: ReadTransaction, what: str, repository: str, digest: str, *, force: bool) -> None:
-    """Raise what says why a manifest is not there: another entry has it, or, unless forced, none."""
+def _refuse(tx: ReadTransaction, entry: int, what: str, manifest: tuple[str, str], *, force: bool) -> None:
+    """Raise what says why a manifest (repository, digest) is not there: another entry has it, or none.
+
+    With `force` what none has is passed over.
+    """
     other = tx.value(
         """SELECT MAX(deletion) FROM deletion_manifest JOIN blob ON blob.key = deletion_manifest.blob
-           WHERE repository = ? AND digest = ?""",
-        (repository, digest),
+           WHERE repository = ? AND digest = ? AND deletion <> ?""",
+        (*manifest, entry),
     )
     if other is not None:
-        raise NeedsLaterEntry(what, digest, other)
+        raise NeedsLaterEntry(what, manifest[1], other)
     if not force:
-        raise BytesGone(what, digest)
+        raise BytesGone(what, manifest[1])
 
 
 def blobs_of(tx: ReadTransaction, storage: Storage, entry: int, *, force: bool) -> list[tuple[str, int, str]]:
