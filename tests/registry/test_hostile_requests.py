@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import random
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.ligan_registry import digest_of
+from tests.support.ligan_registry import digest_of, image_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,3 +84,183 @@ def test_reader_that_goes_away(shared: Registry) -> None:
             connection.sendall(request)
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
     assert len(shared.ask("GET", f"large/blobs/{digest}").body) == 32 << 20
+
+
+def answer_of(registry: Registry, raw: bytes) -> bytes:
+    """Return what is answered, or nothing where more is waited for."""
+    host, _, port = registry.address.rpartition(":")
+    answer = b""
+    with socket.create_connection((host, int(port)), timeout=0.3) as connection:
+        try:
+            connection.sendall(raw)
+            while piece := connection.recv(1 << 16):
+                answer += piece
+        except OSError:
+            pass  # it had enough, or waits
+    return answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+CODES = {
+    "BLOB_UNKNOWN",
+    "BLOB_UPLOAD_INVALID",
+    "BLOB_UPLOAD_UNKNOWN",
+    "DIGEST_INVALID",
+    "MANIFEST_BLOB_UNKNOWN",
+    "MANIFEST_INVALID",
+    "MANIFEST_UNKNOWN",
+    "NAME_INVALID",
+    "NAME_UNKNOWN",
+    "SIZE_INVALID",
+    "UNSUPPORTED",
+}
+"""Those of distribution-spec 1.1 that have to do with neither users nor quotas."""
+
+ODD = (
+    *(
+        "",
+        ".",
+        "..",
+        "%ff",
+        "%00",
+        "%ed%a0%80",
+        "%2f",
+        "%2e%2e",
+        "%",
+        "%C3%A9",
+        "*",
+        "?",
+        "#",
+        ";",
+        "'",
+        "a" * 300,
+    ),
+    *("sha256:", f"sha512:{'0' * 128}", f"md5:{'0' * 32}", "-1", "9" * 30),
+)
+SHAPES = (
+    *(
+        "{}/manifests/{}",
+        "{}/blobs/{}",
+        "{}/blobs/uploads/",
+        "{}/blobs/uploads/{}",
+        "{}/tags/list",
+        "{}/referrers/{}",
+    ),
+    *("_catalog", "", "{}", "{}/{}", "{}/{}/{}", "{}/{}/manifests/{}", "{}/{}/{}/{}/{}"),
+)
+QUERIES = ("digest", "mount", "from", "n", "last", "artifactType", "tag")
+HEADERS = {
+    "Content-Range": ("0-4", "4-0", "bytes 0-4/*", f"0-{'9' * 40}", "\xb2-\xb3", "-"),
+    "Range": ("bytes=0-4", "bytes=-0", "bytes=5-1", "bytes=0-1,2-3", "bytes=\xb2-", f"bytes={'9' * 40}-"),
+    "Content-Type": ("application/vnd.oci.image.index.v1+json", "\xff", ";", "x" * 5000),
+    "Expect": ("100-continue", "200-ok"),
+    "Transfer-Encoding": ("chunked", "gzip", "identity"),
+    "Content-Encoding": ("gzip", "zstd"),
+    "Content-Length": ("-1", "0", "5", "9" * 30, "\xb2"),
+    "Upgrade": ("websocket", "h2c"),
+    "If-None-Match": ("*", '"', ","),
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_requests_get_an_answer_of_the_specification(shared: Registry, seed: int) -> None:
+    chance = random.Random(seed)
+    image, layer = shared.push_image("odd", "v1", b"layer"), digest_of(b"layer")
+    known = (
+        "odd",
+        "v1",
+        image,
+        layer,
+        shared.begin("odd").rpartition("/")[2],
+        "uploads",
+        "blobs",
+        "_catalog",
+    )
+    bodies = (b"", b"layer", b"{}", b"{", b"\xff\xfe", image_manifest(b"layer"), b'{"schemaVersion": 2}')
+    for _ in range(150):
+        shape = chance.choice(SHAPES)
+        words = [chance.choice(known if chance.random() < 0.7 else ODD) for _ in range(shape.count("{}"))]
+        path = shape.format(*words)
+        if chance.random() < 0.5:
+            path += f"?{chance.choice(QUERIES)}={chance.choice(known + ODD)}"
+        body = chance.choice(bodies)
+        headers = {
+            name: chance.choice(HEADERS[name]) for name in chance.sample(list(HEADERS), chance.randint(0, 2))
+        }
+        if "Transfer-Encoding" not in headers:
+            headers.setdefault("Content-Length", str(len(body)))
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        method = chance.choice(("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"))
+        head = f"{method} /v2/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n"
+        check_answer(head, answer_of(shared, head.encode("latin-1") + body))
+
+
+def check_answer(asked: str, answer: bytes) -> None:
+    """An answer that refuses is of the kind 4xx, and its code is one of the specification's."""
+    if not answer:
+        return  # a body is waited for
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status = int(head.split()[1])
+    assert status < 500, (asked, answer)
+    if status >= 400 and body:
+        (error,) = json.loads(body)["errors"]
+        assert error["code"] in CODES, (asked, answer)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_bytes_get_a_refusal_or_none(shared: Registry, seed: int) -> None:
+    chance = random.Random(seed)
+    request = bytearray(b"PUT /v2/odd/manifests/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+    for _ in range(50):
+        raw = bytearray(request)
+        for _ in range(chance.randint(1, 5)):
+            raw[chance.randrange(len(raw))] = chance.randrange(256)
+        check_answer(repr(raw), answer_of(shared, bytes(raw) + b"\r\n\r\n"))
+
+
+def test_clients_that_send_slowly_keep_nobody_waiting(shared: Registry) -> None:
+    host, _, port = shared.address.rpartition(":")
+    location = shared.begin("slow")
+    starts = (
+        b"GET /v2/ HT",
+        b"GET /v2/ HTTP/1.1\r\nHost:",
+        f"PATCH {location} HTTP/1.1\r\nHost: x\r\n".encode(),
+    )
+    connections = [socket.create_connection((host, int(port)), timeout=20) for _ in range(60)]
+    try:
+        for number, connection in enumerate(connections):
+            connection.sendall(starts[number % len(starts)])
+        shared.push_image("slow", "v1", b"layer")
+        shared.pull("slow", "v1")
+        connections[0].sendall(b"TP/1.1\r\nHost: x\r\n\r\n")
+        assert connections[0].recv(100).startswith(b"HTTP/1.1 200")
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def peak(registry: Registry) -> int:
+    """Return the most bytes of memory that the registry has had."""
+    with open(f"/proc/{registry.process.pid}/status") as file:
+        return next(int(line.split()[1]) << 10 for line in file if line.startswith("VmHWM:"))
+
+
+def test_readers_that_stall_and_large_uploads_take_no_memory(registry: Registry) -> None:
+    data = random.Random(1).randbytes(24 << 20)
+    digest = registry.push_blob("large", data)
+    request = f"GET /v2/large/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    host, _, port = registry.address.rpartition(":")
+    stalled = [socket.create_connection((host, int(port)), timeout=20) for _ in range(100)]
+    try:
+        for connection in stalled:
+            connection.sendall(request)
+            assert connection.recv(12) == b"HTTP/1.1 200"
+        pushes = [threading.Thread(target=registry.push_blob, args=(f"large/{n}", data)) for n in range(4)]
+        for push in pushes:
+            push.start()
+        for push in pushes:
+            push.join()
+        assert digest_of(registry.ask("GET", f"large/blobs/{digest}").body) == digest
+    finally:
+        for connection in stalled:
+            connection.close()
+    assert peak(registry) < 100_000_000

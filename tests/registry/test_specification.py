@@ -146,6 +146,26 @@ def test_range_beyond_the_end_is_416(shared: Registry) -> None:
     assert shared.ask("GET", f"app/blobs/{digest}", Range="bytes=2-1").status == 200
 
 
+def test_range_is_for_get_and_for_the_same_bytes(shared: Registry) -> None:
+    path = f"app/blobs/{shared.push_blob('app', b'12345')}"
+    tag = shared.ask("GET", path).headers["ETag"]
+    assert shared.ask("HEAD", path, Range="bytes=0-1").headers["Content-Length"] == "5"
+    assert shared.ask("GET", path, Range="bytes=0-1", If_Range=tag).body == b"12"
+    assert shared.ask("GET", path, Range="bytes=0-1", If_Range='"another"').body == b"12345"
+    assert shared.ask("GET", path, Range="Bytes=0-1").body == b"12"
+
+
+@pytest.mark.parametrize("kind", ["blobs", "manifests"])
+def test_what_the_client_has_is_not_sent_again(shared: Registry, kind: str) -> None:
+    image = shared.push_image("app", "had", b"layer")
+    path = f"app/{kind}/{image if kind == 'manifests' else digest_of(b'layer')}"
+    tag = shared.ask("GET", path).headers["ETag"]
+    for method in ("GET", "HEAD"):
+        answer = shared.ask(method, path, If_None_Match=f'"other", W/{tag}')
+        assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", tag)
+    assert shared.ask("GET", path, If_None_Match='"other"').status == 200
+
+
 def test_large_blob_and_its_ranges(shared: Registry) -> None:
     data = bytes(range(256)) * 20_000
     digest = shared.push_blob("app", data)
@@ -239,12 +259,99 @@ def test_pages_of_tags_and_of_the_catalog(registry: Registry) -> None:
         ["B", "a"],
         '</v2/app/tags/list?n=2&last=a>; rel="next"',
     )
-    assert registry.ask("GET", "app/tags/list?n=2&last=b").json["tags"] == ["c"]
-    assert registry.ask("GET", "app/tags/list?n=0").json["tags"] == []
-    assert registry.ask("GET", "app/tags/list?n=-1").code == "PAGINATION_NUMBER_INVALID"
+    last = registry.ask("GET", "app/tags/list?n=2&last=a")
+    assert (last.json["tags"], last.headers["Link"]) == (["b", "c"], None)
+    assert registry.ask("GET", "app/tags/list?last=a").json["tags"] == ["b", "c"]
+    none = registry.ask("GET", "app/tags/list?n=0")
+    assert (none.json["tags"], none.headers["Link"]) == ([], None)
+    assert registry.ask("GET", "app/tags/list?n=-1").status == 400
     assert registry.ask("GET", "none/tags/list").code == "NAME_UNKNOWN"
-    assert registry.ask("GET", "_catalog?n=1").json["repositories"] == ["app"]
+    first = registry.ask("GET", "_catalog?n=1")
+    assert (first.json["repositories"], "n=1&last=app" in first.headers["Link"]) == (["app"], True)
     assert registry.ask("GET", "_catalog?n=1&last=app").json["repositories"] == ["zoo/app"]
+
+
+def follow(registry: Registry, path: str, kind: str) -> list[str]:
+    """Return all that the links of pages lead to."""
+    names: list[str] = []
+    while path:
+        answer = registry.ask("GET", path)
+        names += answer.json[kind]
+        path = (answer.headers["Link"] or "").partition(">")[0].removeprefix("<")
+    return names
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_pages_lead_through_all(shared: Registry, size: int) -> None:
+    shared.push_blob("paged", b"{}")
+    for tag in ("a", "b-c", "d.e", "_f"):
+        shared.put("paged", tag, image_manifest(b"{}"))
+    assert follow(shared, f"paged/tags/list?n={size}", "tags") == ["_f", "a", "b-c", "d.e"]
+    assert follow(shared, f"_catalog?n={size}", "repositories") == shared.catalog()
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/", "_catalog", "app/tags/list", f"app/referrers/{UNKNOWN}", "app/manifests/headed"]
+)
+def test_head_is_get_without_its_body(shared: Registry, path: str) -> None:
+    shared.push_image("app", "headed", b"layer")
+    head, get = shared.ask("HEAD", path), shared.ask("GET", path)
+    assert (head.status, head.body) == (200, b"")
+    assert {**head.headers, "Date": ""} == {**get.headers, "Date": ""}
+
+
+def test_tag_of_referrers_is_a_tag_as_any(registry: Registry) -> None:
+    """What a client without the referrers API keeps by itself (spec.md, "Referrers Tag Schema")."""
+    subject = registry.push_image("app", "v1", b"layer")
+    about = {"subject": {"mediaType": OCI_MANIFEST, "digest": subject, "size": 22}}
+    signature = registry.push_image("app", "", b"signature", artifactType="text/signature", **about)
+    tag = subject.replace(":", "-")
+    registry.push_index("app", tag, signature)
+    assert registry.ask("GET", "app/tags/list").json["tags"] == [tag, "v1"]
+    registry.pull("app", tag)
+    registry.delete("app", "v1")
+    registry.pull("app", tag)
+    found = registry.ask("GET", f"app/referrers/{subject}").json["manifests"]
+    assert [each["digest"] for each in found] == [signature]
+    registry.delete("app", tag)
+    assert registry.catalog() == []
+
+
+def test_index_with_a_subject_refers_without_a_type(shared: Registry) -> None:
+    subject = digest_of(b"what an index is about")
+    fields = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+    about = {"subject": {"mediaType": OCI_MANIFEST, "digest": subject, "size": 22}}
+    answer = shared.put("app", "about", json.dumps(fields | about).encode(), OCI_INDEX)
+    assert (answer.status, answer.headers["OCI-Subject"]) == (201, subject)
+    (found,) = shared.ask("GET", f"app/referrers/{subject}").json["manifests"]
+    assert "artifactType" not in found
+
+
+def test_schema_2_and_oci_live_side_by_side(shared: Registry) -> None:
+    docker = "application/vnd.docker.distribution.manifest.v2+json"
+    docker_list = "application/vnd.docker.distribution.manifest.list.v2+json"
+    shared.push_blob("mixed", b"{}")
+    raws = {OCI_MANIFEST: image_manifest(b"{}"), docker: image_manifest(b"{}", mediaType=docker)}
+    for media_type, raw in raws.items():
+        assert shared.put("mixed", digest_of(raw), raw, f"{media_type}; charset=utf-8").status == 201
+    entries = [{**descriptor(media_type, raw), "platform": {}} for media_type, raw in raws.items()]
+    for media_type in (OCI_INDEX, docker_list):
+        raw = json.dumps({"schemaVersion": 2, "mediaType": media_type, "manifests": entries}).encode()
+        assert shared.put("mixed", "both", raw, media_type).status == 201
+        answer = shared.ask("GET", "mixed/manifests/both")
+        assert (answer.headers["Content-Type"], answer.body) == (media_type, raw)
+    for media_type, raw in raws.items():
+        assert shared.ask("GET", f"mixed/manifests/{digest_of(raw)}").headers["Content-Type"] == media_type
+
+
+@pytest.mark.parametrize("media_type", [OCI_MANIFEST, OCI_INDEX])
+def test_type_is_that_of_the_request_where_the_manifest_has_none(shared: Registry, media_type: str) -> None:
+    shared.push_blob("typed", b"{}")
+    document = json.loads(image_manifest(b"{}")) if media_type == OCI_MANIFEST else {"manifests": []}
+    raw = json.dumps({**document, "schemaVersion": 2, "mediaType": None}).encode()
+    for given in (media_type, ""):
+        assert shared.put("typed", "v1", raw, given).status == 201
+        assert shared.ask("GET", "typed/manifests/v1").headers["Content-Type"] == media_type
 
 
 def test_names_may_have_the_words_of_paths(shared: Registry) -> None:

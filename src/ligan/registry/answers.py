@@ -24,6 +24,8 @@ from ligan.registry.faults import ManifestTooLarge, WrongOffset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from aiohttp.web import BaseRequest
+
     from ligan.registry.keeping import Report
 
 _SECOND = 10**9
@@ -48,6 +50,9 @@ STATUSES: dict[type[LiganError], int] = {
 """The status of each kind of error, and of those that have their own."""
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
 def status_of(error: LiganError) -> int:
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
 
@@ -66,9 +71,18 @@ def document(content: object, status: int = 200, **headers: str) -> Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Response(
         status=status,
-        body=json.dumps(content, separators=(",", ":")).encode(),
+        body=_ENCODER.encode(content).encode(),
         headers={"Content-Type": "application/json; charset=utf-8"} | API_VERSION | named,
     )
+
+
+def is_had(request: BaseRequest, digest: str) -> bool:
+    """Return whether the client has this, and wants only something else (RFC 9110, section 13.1.2)."""
+    wanted = request.headers.get("If-None-Match")
+    if wanted is None:
+        return False
+    tags = [tag.strip().removeprefix("W/").strip('"') for tag in wanted.split(",")]
+    return digest in tags or "*" in tags
 
 
 def empty(status: int, headers: dict[str, str]) -> Response:

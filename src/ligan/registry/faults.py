@@ -10,7 +10,7 @@ class NameInvalid(Invalid):
 
 
 class TagInvalid(Invalid):
-    code = "TAG_INVALID"
+    code = "MANIFEST_INVALID"
 
 
 class DigestInvalid(Invalid):
@@ -34,7 +34,9 @@ class UploadInvalid(Invalid):
 
 
 class PageInvalid(Invalid):
-    code = "PAGINATION_NUMBER_INVALID"
+    """The specification has no code of its own for this."""
+
+    code = "UNSUPPORTED"
 
 
 class NameUnknown(NotFound):

@@ -21,7 +21,7 @@ from ligan.oci.documents import MAX_DOCUMENT_SIZE, OCI_INDEX
 from ligan.oci.reference import is_path, is_tag
 from ligan.oci.times import rfc3339nano
 from ligan.registry import reading
-from ligan.registry.answers import API_VERSION, answer_to, document, empty, fault, what_became
+from ligan.registry.answers import API_VERSION, answer_to, document, empty, fault, is_had, what_became
 from ligan.registry.deleting import carry_out, release_expired
 from ligan.registry.documents import read_pushed
 from ligan.registry.faults import (
@@ -38,7 +38,7 @@ from ligan.registry.keeping import Deletion, drop_due, with_room
 from ligan.registry.pushing import begin_upload, commit_blob, lease_blob, mount_blob, put_manifest
 from ligan.registry.receiving import Receiver, ask_for_body
 from ligan.registry.sending import send_blob
-from ligan.registry.uploads import cancel_upload, find_upload
+from ligan.registry.uploads import cancel_upload, drop_stale, find_upload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     Handler = Callable[[BaseRequest, str, str], Awaitable[StreamResponse]]
 
 _SECOND = 10**9
+_ALL = 1 << 60
 
 _log = logging.getLogger("ligan.registry")
 
@@ -82,12 +83,13 @@ class RegistryApi:
             "uploads": {
                 "POST": self._begin_upload,
                 "GET": self._get_upload,
+                "HEAD": self._get_upload,
                 "PATCH": self._append_upload,
                 "PUT": self._finish_upload,
                 "DELETE": self._cancel_upload,
             },
-            "tags": {"GET": self._list_tags},
-            "referrers": {"GET": self._list_referrers},
+            "tags": {"GET": self._list_tags, "HEAD": self._list_tags},
+            "referrers": {"GET": self._list_referrers, "HEAD": self._list_referrers},
         }
 
     def close(self) -> None:
@@ -97,11 +99,12 @@ class RegistryApi:
         self._index.close()
 
     async def release_expired(self) -> int:
-        """Free what leases and undo have kept whose time is over. Returns bytes."""
+        """Free what leases and undo have kept whose time is over, and uploads that ended. Returns bytes."""
 
         def work(index: Index) -> int:
             now = time.time_ns()
-            return release_expired(index, self._storage, now) + drop_due(index, self._storage, now)
+            freed = release_expired(index, self._storage, now) + drop_due(index, self._storage, now)
+            return freed + drop_stale(index, self._storage, now)
 
         return await self._write(work)
 
@@ -130,7 +133,7 @@ class RegistryApi:
         kind, repository, rest = _split(path)
         handlers = self._routes.get(kind)
         if handlers is None:
-            return fault(404, "NOT_FOUND", "there is nothing here")
+            return fault(404, "UNSUPPORTED", "there is nothing here")
         handler = handlers.get(request.method)
         if handler is None:
             response = fault(405, "UNSUPPORTED", f"{request.method} is not possible here")
@@ -160,6 +163,8 @@ class RegistryApi:
             "Docker-Content-Digest": found.digest,
             "ETag": f'"{found.digest}"',
         }
+        if is_had(request, found.digest):
+            return Response(status=304, headers=headers)
         if request.method == "HEAD":
             return Response(headers=headers | {"Content-Length": str(len(found.raw))})
         return Response(body=found.raw, headers=headers)
@@ -174,6 +179,7 @@ class RegistryApi:
         stored = await self._write(
             lambda index: put_manifest(index, self._storage, repository, tag, digest, pushed, time.time_ns())
         )
+        _log.info("pushed %s%s%s", repository, f":{tag}@" if tag else "@", stored)
         headers = {"Location": f"/v2/{repository}/manifests/{stored}", "Docker-Content-Digest": stored}
         if pushed.subject:
             headers["OCI-Subject"] = pushed.subject
@@ -202,6 +208,7 @@ class RegistryApi:
                 return deletion.finish()
 
         report = await self._write(work)
+        _log.info("%s: %d bytes freed", command, report.deleted.freed)
         await self._write(lambda index: carry_out(index, self._storage))
         return empty(202, what_became(report))
 
@@ -292,13 +299,13 @@ class RegistryApi:
 
     def _list_catalog(self, request: BaseRequest) -> Response:
         count, last = _page(request)
-        names = reading.catalog(self._reader, last, count)
-        return _listing(request, {"repositories": names}, names, count)
+        names = reading.catalog(self._reader, last, count + 1)
+        return _listing(request, {}, "repositories", names, count)
 
     async def _list_tags(self, request: BaseRequest, repository: str, _rest: str) -> StreamResponse:
         count, last = _page(request)
-        names = reading.tags(self._reader, repository, last, count)
-        return _listing(request, {"name": repository, "tags": names}, names, count)
+        names = reading.tags(self._reader, repository, last, count + 1)
+        return _listing(request, {"name": repository}, "tags", names, count)
 
     async def _list_referrers(self, request: BaseRequest, repository: str, subject: str) -> StreamResponse:
         wanted = request.query.get("artifactType", "")
@@ -353,17 +360,20 @@ async def _read_document(request: BaseRequest) -> bytes:
 
 
 def _page(request: BaseRequest) -> tuple[int, str]:
-    """Return how many items are asked for, negative for all, and after which. Raises PageInvalid."""
+    """Return how many items are asked for, _ALL by default, and after which. Raises PageInvalid."""
     text, last = request.query.get("n", ""), request.query.get("last", "")
     if text and not (text.isascii() and text.isdigit() and len(text) < 10):
         raise PageInvalid(f"invalid number of results: {text:.32}")
-    return int(text or "-1"), last
+    return int(text or _ALL), last
 
 
-def _listing(request: BaseRequest, content: dict[str, object], names: list[str], count: int) -> Response:
-    response = document(content)
-    if count > 0 and len(names) == count:
-        following = f"{request.path}?n={count}&last={quote(names[-1], safe='')}"
+def _listing(
+    request: BaseRequest, content: dict[str, object], kind: str, names: list[str], count: int
+) -> Response:
+    """Answer with the first names. One more than was asked for tells that there are others."""
+    response = document({**content, kind: names[:count]})
+    if 0 < count < len(names):
+        following = f"{request.path}?n={count}&last={quote(names[count - 1], safe='')}"
         response.headers["Link"] = f'<{following}>; rel="next"'
     return response
 

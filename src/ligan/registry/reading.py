@@ -36,24 +36,28 @@ class Referrer(Value):
 
 
 _MANIFEST = """SELECT document.raw, manifest.media_type, blob.digest FROM repository
-    {by} JOIN blob ON blob.key = manifest.blob JOIN document ON document.blob = blob.key"""
+    {by} JOIN blob ON blob.key = manifest.blob JOIN document ON document.blob = blob.key
+    WHERE repository.name = ?1 {where}"""
 _BY_TAG = _MANIFEST.format(
     by="""JOIN tag ON tag.repository = repository.key AND tag.name = ?2
-          JOIN manifest ON manifest.key = tag.manifest"""
+          JOIN manifest ON manifest.key = tag.manifest""",
+    where="",
 )
-_BY_DIGEST = _MANIFEST.format(by="JOIN manifest ON manifest.repository = repository.key")
+_BY_DIGEST = _MANIFEST.format(
+    by="JOIN manifest ON manifest.repository = repository.key", where="AND blob.digest = ?2"
+)
 
 
 def manifest_by_tag(tx: ReadTransaction, repository: str, tag: str) -> StoredManifest:
     """Raises NameUnknown or ManifestUnknown."""
-    row = tx.one(f"{_BY_TAG} WHERE repository.name = ?1", (repository, tag))
+    row = tx.one(_BY_TAG, (repository, tag))
     return StoredManifest(*row) if row else _no_manifest(tx, repository, tag)
 
 
 def manifest_by_digest(tx: ReadTransaction, repository: str, digest: Digest) -> StoredManifest:
     """Raises NameUnknown or ManifestUnknown. The answer has the digest that was asked for."""
     name = file_digest(tx, digest)
-    row = tx.one(f"{_BY_DIGEST} WHERE repository.name = ?1 AND blob.digest = ?2", (repository, name))
+    row = tx.one(_BY_DIGEST, (repository, name))
     return StoredManifest(row[0], row[1], digest) if row else _no_manifest(tx, repository, digest)
 
 
@@ -96,7 +100,7 @@ def find_blob(tx: ReadTransaction, storage: Storage, repository: str, digest: Di
 
 
 def catalog(tx: ReadTransaction, last: str, count: int) -> list[str]:
-    """Return names of repositories with manifests, in order, after `last`; a negative count means all."""
+    """Return as many names of repositories with manifests, in order, after `last`."""
     return tx.column(
         """SELECT name FROM repository WHERE name > ?
            AND EXISTS (SELECT 1 FROM manifest WHERE manifest.repository = repository.key)
@@ -106,7 +110,7 @@ def catalog(tx: ReadTransaction, last: str, count: int) -> list[str]:
 
 
 def tags(tx: ReadTransaction, repository: str, last: str, count: int) -> list[str]:
-    """Return tags in order, after `last`; a negative count means all. Raises NameUnknown."""
+    """Return as many tags, in order, after `last`. Raises NameUnknown."""
     key = find_repository(tx, repository)
     return tx.column(
         "SELECT name FROM tag WHERE repository = ? AND name > ? ORDER BY name LIMIT ?", (key, last, count)

@@ -7,7 +7,7 @@ import os
 
 from aiohttp.web import Response, StreamResponse
 
-from ligan.registry.answers import API_VERSION
+from ligan.registry.answers import API_VERSION, is_had
 from ligan.registry.faults import BlobUnknown
 
 TYPE_CHECKING = False
@@ -30,7 +30,6 @@ async def send_blob(request: BaseRequest, blob: StoredBlob, digest: str) -> Stre
     except FileNotFoundError:  # a delete by another process was faster
         raise BlobUnknown(f"blob unknown to registry: {digest}") from None
     try:
-        wanted = read_range(request.headers.get("Range", ""), blob.size)
         headers = {
             **API_VERSION,
             "Accept-Ranges": "bytes",
@@ -39,6 +38,13 @@ async def send_blob(request: BaseRequest, blob: StoredBlob, digest: str) -> Stre
             "Docker-Content-Digest": digest,
             "ETag": f'"{digest}"',
         }
+        if is_had(request, digest):
+            return Response(status=304, headers=headers)
+        # RFC 9110: only GET has ranges (14.2); with If-Range, of the same bytes as those had before (13.1.5).
+        in_parts = (
+            request.method == "GET" and request.headers.get("If-Range", headers["ETag"]) == headers["ETag"]
+        )
+        wanted = read_range(request.headers.get("Range", "") if in_parts else "", blob.size)
         if wanted is None:
             return Response(status=416, headers=API_VERSION | {"Content-Range": f"bytes */{blob.size}"})
         status, first, length = (206, *wanted) if wanted != (0, blob.size) else (200, 0, blob.size)
@@ -66,7 +72,7 @@ def read_range(header: str, size: int) -> tuple[int, int] | None:
     unit, equals, span = header.partition("=")
     first, dash, last = span.strip().partition("-")
     everything = (0, size)
-    if unit.strip() != "bytes" or not equals or not dash or not (first or last):
+    if unit.strip().lower() != "bytes" or not equals or not dash or not (first or last):
         return everything
     if not all(part.isascii() and part.isdigit() and len(part) < 19 for part in (first, last) if part):
         return everything

@@ -92,7 +92,11 @@ class _Connection(web.RequestHandler):
             raise ConnectionError("the answer cannot be finished")
         if status >= 500:
             _log.error("%s %s failed", request.method, request.path, exc_info=exc)
-        response = fault(status, "UNKNOWN", "bad request" if status < 500 else "internal error")
+        response = (
+            fault(status, "UNSUPPORTED", "bad request")
+            if status < 500
+            else fault(status, "UNKNOWN", "internal error")
+        )
         response.force_close()
         return response
 

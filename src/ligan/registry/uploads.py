@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ligan.registry.storage.role import Storage
 
 _PIECE = 1 << 20
+_STALE = 7 * 24 * 3600 * 10**9
+"""Nanoseconds after which an upload counts as given up: as long as by `registry:2` (`uploadpurging.age`)."""
 
 
 class Upload:
@@ -108,3 +110,20 @@ def cancel_upload(index: Index, storage: Storage, repository: str, name: str, no
         except NotFound:
             return  # another delete was first
     carry_out(index, storage)
+
+
+def drop_stale(index: Index, storage: Storage, now: int) -> int:
+    """Drop uploads to which nobody has sent anything for a week. Returns bytes."""
+    freed = 0
+    started = """SELECT repository.name, upload.id FROM upload
+                 JOIN repository ON repository.key = upload.repository WHERE started <= ?"""
+    for repository, name in index.read().all(started, (now - _STALE,)):
+        try:
+            data = os.stat(f"{storage.upload(repository, name)}/data")
+        except FileNotFoundError:
+            cancel_upload(index, storage, repository, name, now)
+            continue
+        if data.st_mtime_ns <= now - _STALE:
+            cancel_upload(index, storage, repository, name, now)
+            freed += data.st_size
+    return freed
