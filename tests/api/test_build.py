@@ -7,6 +7,7 @@ import gc
 import io
 import json
 import os
+import shutil
 import socket
 import time
 from contextlib import closing
@@ -20,6 +21,7 @@ import pytest
 from tests.differential.builds import MTIME, File, Files, context
 from tests.support import registry
 from tests.support.asking import ask
+from tests.support.dockers import containing
 from tests.support.homes import Home
 
 if TYPE_CHECKING:
@@ -45,6 +47,17 @@ def client(isolated: Daemon) -> Iterator[Any]:
     gc.collect()  # while such a warning is still expected
 
 
+@pytest.fixture(scope="module")
+def answering(stocked_root: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon for requests that change nothing."""
+    root = str(tmp_path_factory.mktemp("answering") / "root")
+    shutil.copytree(stocked_root, root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIGAN_BRIDGE", "false")
+        with containing(root) as daemon:
+            yield daemon
+
+
 def build(daemon: Daemon, dockerfile: str, files: Files | None = None, **parameters: Any) -> Answer:
     """Build a context; `headers` among the parameters are the request's."""
     headers = {"Content-Type": "application/x-tar", **parameters.pop("headers", {})}
@@ -56,9 +69,9 @@ def said(answer: Answer) -> str:
     return "".join(line.get("stream", "") for line in answer.lines)
 
 
-def test_buildkit_is_refused_with_what_to_do_instead(isolated: Daemon) -> None:
+def test_buildkit_is_refused_with_what_to_do_instead(answering: Daemon) -> None:
     for path in ("/v1.41/build?version=2", "/v1.41/session", "/v1.41/grpc"):
-        answer = ask(isolated, "POST", path)
+        answer = ask(answering, "POST", path)
         assert answer.status == 501
         assert "DOCKER_BUILDKIT=0" in answer.message
         assert "ligan build" in answer.message
@@ -80,23 +93,23 @@ def test_buildkit_is_refused_with_what_to_do_instead(isolated: Daemon) -> None:
     ],
 )
 def test_bad_parameters_are_told_before_anything_is_done(
-    isolated: Daemon, parameters: dict[str, str], message: str
+    answering: Daemon, parameters: dict[str, str], message: str
 ) -> None:
-    answer = build(isolated, "FROM busybox\nENV A=1\n", {}, **parameters)
+    answer = build(answering, "FROM busybox\nENV A=1\n", {}, **parameters)
     assert (answer.status, answer.message) == (400, message)
 
 
 @pytest.mark.parametrize("name", ["buildargs", "labels", "cachefrom", "ulimits"])
 @pytest.mark.parametrize("text", ["{", "1", '[{"a":1}]', '{"a":1}'])
 def test_parameters_that_are_no_such_json_are_the_clients_fault(
-    isolated: Daemon, name: str, text: str
+    answering: Daemon, name: str, text: str
 ) -> None:
-    answer = build(isolated, "FROM busybox\nRUN true\n", {}, **{name: text})
+    answer = build(answering, "FROM busybox\nRUN true\n", {}, **{name: text})
     assert answer.status == 400 or '"error":' in answer.body.decode()
 
 
-def test_a_body_that_is_no_tar_is_refused(isolated: Daemon) -> None:
-    answer = ask(isolated, "POST", "/v1.41/build", b"x" * 2000, {"Content-Type": "application/x-tar"})
+def test_a_body_that_is_no_tar_is_refused(answering: Daemon) -> None:
+    answer = ask(answering, "POST", "/v1.41/build", b"x" * 2000, {"Content-Type": "application/x-tar"})
     assert answer.status in (400, 500)
     assert answer.message
 
