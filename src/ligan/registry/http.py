@@ -34,7 +34,7 @@ from ligan.registry.faults import (
     WrongOffset,
 )
 from ligan.registry.index.database import open_index
-from ligan.registry.keeping import Deletion, drop_due, with_room
+from ligan.registry.keeping import Deletion, drop_due, make_room, with_room
 from ligan.registry.pushing import begin_upload, commit_blob, lease_blob, mount_blob, put_manifest
 from ligan.registry.receiving import Receiver, ask_for_body
 from ligan.registry.sending import send_blob
@@ -71,7 +71,7 @@ class RegistryApi:
         self._reader = self._index.read()
         self._writer = ThreadPoolExecutor(1, "ligan-index")
         self._writing: Index = self._writer.submit(open_index, storage.index).result()
-        self._receiver = Receiver()
+        self._receiver = Receiver(self._make_room)
         self._routes: dict[str, dict[str, Handler]] = {
             "manifests": {
                 "GET": self._get_manifest,
@@ -149,6 +149,14 @@ class RegistryApi:
         return await asyncio.get_running_loop().run_in_executor(
             self._writer, lambda: with_room(index, self._storage, lambda: work(index))
         )
+
+    def _make_room(self) -> bool:
+        """Drop an undo entry from a full disk, in whatever thread. Returns whether that has freed bytes."""
+        index = open_index(self._storage.index)
+        try:
+            return make_room(index, self._storage)
+        finally:
+            index.close()
 
     async def _get_manifest(self, request: BaseRequest, repository: str, reference: str) -> StreamResponse:
         if ":" in reference:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ligan.errors import NoSpace, NotFound
 from ligan.registry.deleting import Removal, carry_out, deleted, release_blob
-from ligan.store import failpoints
+from ligan.store import failpoints, reserve
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -161,7 +161,11 @@ def drop(tx: WriteTransaction, storage: Storage, entries: Iterable[int]) -> int:
 
 
 def drop_due(index: Index, storage: Storage, now: int) -> int:
-    """Free what undo has kept whose time is over. Returns bytes."""
+    """Free what undo has kept whose time is over. Returns bytes.
+
+    It is done from time to time, and so it has the reserve on the disk again that a full disk has cost.
+    """
+    reserve.keep(index.reserve)
     due = "SELECT key FROM deletion WHERE until <= ?"
     if not index.read().column(due, (now,)):
         return 0

@@ -30,7 +30,9 @@ _PIECE = 1 << 20
 class Receiver:
     """Takes in what uploads are sent. One request an upload at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, make_room: Callable[[], bool]) -> None:
+        """`make_room` frees bytes of a full disk, and returns whether it could."""
+        self._make_room = make_room
         self._threads = ThreadPoolExecutor(_THREADS, "ligan-upload")
         self._uploads: dict[str, tuple[Upload, asyncio.Lock]] = {}
 
@@ -68,7 +70,7 @@ class Receiver:
             while pieces := await _read(request):
                 if writing is not None:
                     await writing
-                writing = asyncio.ensure_future(self._run(upload.append, pieces))
+                writing = asyncio.ensure_future(self._run(upload.append, pieces, self._make_room))
         except ClientError as error:
             raise ConnectionResetError("the client broke off") from error
         finally:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 
-from ligan.errors import NotFound
+from ligan.errors import NoSpace, NotFound
 from ligan.oci.digest import Digest
 from ligan.registry.deleting import Removal, carry_out
 from ligan.registry.faults import DigestInvalid, UploadUnknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ligan.registry.index.database import Index, ReadTransaction
     from ligan.registry.storage.role import Storage
@@ -54,13 +55,25 @@ class Upload:
                 self._hash.update(piece)
                 self._hashed += len(piece)
 
-    def append(self, pieces: Sequence[bytes]) -> None:
+    def append(self, pieces: Sequence[bytes], make_room: Callable[[], bool]) -> None:
+        """Raises NoSpace where the disk is full, and stays so: then the upload is empty."""
         for piece in pieces:
             rest = memoryview(piece)
             while rest:
-                rest = rest[os.write(self._file, rest) :]
+                rest = rest[self._write(rest, make_room) :]
             self._hash.update(piece)
             self._hashed += len(piece)
+
+    def _write(self, data: memoryview, make_room: Callable[[], bool]) -> int:
+        while True:
+            try:
+                return os.write(self._file, data)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                if not make_room():
+                    os.ftruncate(self._file, 0)  # the delete that empties the disk needs some of it
+                    raise NoSpace(f"no space left for {self._path}") from error
 
     def close(self) -> None:
         if self._file >= 0:

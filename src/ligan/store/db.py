@@ -66,7 +66,7 @@ class _WriteScope:
         if self._database.is_rehearsing:
             return WriteTransaction(self._database.connection)
         self._database.check_writable()
-        reserve.release_if_full(self._database.layout)
+        reserve.release_if_full(self._database.layout.reserve)
         try:
             self._database.connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
@@ -157,7 +157,7 @@ def open_database(layout: Layout) -> Database:
     """
     if not os.access(layout.root, os.W_OK):
         return _open_read_only(layout)
-    reserve.release_if_full(layout)
+    reserve.release_if_full(layout.reserve)
     with Explained(layout.root):
         lock = os.open(layout.schema_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_SH)

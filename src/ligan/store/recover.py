@@ -35,7 +35,7 @@ def recover(database: Database, layout: Layout) -> None:
         sweep(database, layout)
         empty_trash(layout)
         drop_unused_mounts(database, layout)
-        reserve.keep(layout)
+        reserve.keep(layout.reserve)
 
 
 def abandoned_leases(layout: Layout) -> list[str]:

@@ -10,41 +10,37 @@ from __future__ import annotations
 
 import os
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ligan.store.layout import Layout
-
 RESERVE_BYTES = 4 << 20
 """The log pages of a delete of hundreds of images, or of one with an index for each of its rows."""
 
 
-def keep(layout: Layout) -> None:
+def keep(path: str) -> None:
     """Have the reserve on the disk, unless the disk is too full for it."""
     try:
-        if os.stat(layout.reserve).st_size >= RESERVE_BYTES:
+        if os.stat(path).st_size >= RESERVE_BYTES:
             return
     except FileNotFoundError:
         pass
-    if _free_bytes(layout) < 2 * RESERVE_BYTES:
+    if _free_bytes(path) < 2 * RESERVE_BYTES:
         return
-    file = os.open(layout.reserve, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.posix_fallocate(file, 0, RESERVE_BYTES)
     except OSError:
-        os.unlink(layout.reserve)  # another process was faster to fill the disk
+        os.unlink(path)  # another process was faster to fill the disk
     finally:
         os.close(file)
 
 
-def release_if_full(layout: Layout) -> None:
+def release_if_full(path: str) -> None:
     """Give the reserve up where the disk has less than that left."""
-    if _free_bytes(layout) < RESERVE_BYTES:
+    if _free_bytes(path) < RESERVE_BYTES:
         try:
-            os.unlink(layout.reserve)
+            os.unlink(path)
         except FileNotFoundError:
             pass
 
 
-def _free_bytes(layout: Layout) -> int:
-    status = os.statvfs(layout.root)
+def _free_bytes(path: str) -> int:
+    status = os.statvfs(os.path.dirname(path))
     return status.f_bavail * status.f_frsize

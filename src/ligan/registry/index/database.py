@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from ligan.errors import Corrupt, LiganError, NoSpace, Unavailable, Unsupported
+from ligan.store.reserve import release_if_full
 from ligan.store.sqlite import sqlite
 from ligan.store.transaction import ReadTransaction as ReadTransaction  # everyone takes them from here
 from ligan.store.transaction import WriteTransaction as WriteTransaction
@@ -29,6 +30,7 @@ class _Write:
         self._index = index
 
     def __enter__(self) -> WriteTransaction:
+        release_if_full(self._index.reserve)
         try:
             self._index.connection.execute("BEGIN IMMEDIATE")
         except sqlite.Error as error:
@@ -66,6 +68,7 @@ class Index:
     def __init__(self, connection: sqlite.Connection, path: str) -> None:
         self.connection = connection
         self.path = path
+        self.reserve = reserve_of(path)
 
     def read(self) -> ReadTransaction:
         """Return a view in which each statement sees what is committed by then."""
@@ -83,6 +86,7 @@ class Index:
 
 def open_index(path: str) -> Index:
     """Open the index, which `create_index` has made or brought up to date."""
+    release_if_full(reserve_of(path))
     try:
         connection = sqlite.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         connection.execute("PRAGMA synchronous=FULL")
@@ -92,12 +96,19 @@ def open_index(path: str) -> Index:
     return Index(connection, path)
 
 
+def reserve_of(path: str) -> str:
+    """The path of the disk space that is kept for deletes on a full disk."""
+    return os.path.join(os.path.dirname(path), "reserve")
+
+
 def create_index(path: str) -> None:
     """On return there is an index of this schema. Raises Unsupported for that of a newer Ligan."""
     index = open_index(path)
     try:
         index.connection.execute("PRAGMA journal_mode=WAL")
         scripts = sorted(os.listdir(_SCHEMA))
+        if index.read().value("PRAGMA user_version") == len(scripts):
+            return
         with index.write() as tx:
             version = tx.value("PRAGMA user_version")
             if version > len(scripts):
