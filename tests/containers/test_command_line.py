@@ -55,6 +55,23 @@ def test_only_the_streams_that_were_asked_for(home: Home) -> None:
     assert ligan(home, *RUN, "--rm", "-a", "stderr", "busybox", "sh", "-c", script) == (0, b"", b"err\n")
 
 
+def test_what_is_slow_to_import_is_not_imported(home: Home) -> None:
+    """Each of these takes a short run milliseconds (docs/decisions/0002-start-up.md)."""
+    program = (
+        "import sys; before = set(sys.modules); from ligan.cli.main import main; main(sys.argv[1:]); "
+        "print(*set(sys.modules) - before, file=sys.stderr)"
+    )
+    arguments = ("--root", home.root, *RUN, "--rm", "busybox", "true")
+    ended = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {program}", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    slow = {"re", "json", "enum", "functools", "collections", "signal", "threading", "hashlib", "contextlib"}
+    assert not slow & set(ended.stderr.split())
+
+
 @pytest.mark.parametrize(("command", "status"), [("nosuch", 127), ("/etc/passwd", 126)])
 def test_status_of_what_cannot_run(home: Home, command: str, status: int) -> None:
     code, out, err = ligan(home, *RUN, "busybox", command)
@@ -78,8 +95,17 @@ def test_id_is_written_to_the_file(home: Home, tmp_path: os.PathLike[str]) -> No
     with open(path, encoding="ascii") as file:
         assert file.read() == out.decode().strip()
     status, _, err = ligan(home, "create", "--cidfile", path, "busybox", "true")
+    assert status == 1
+    assert err.startswith(b"container ID file found, make sure the other container isn't running")
+    status, _, err = ligan(home, "run", "--cidfile", path, "busybox", "true")
     assert status == 125
-    assert err.startswith(b"ligan: container ID file found, make sure the other container isn't running")
+    assert err.startswith(b"ligan: container ID file found")
+    status, _, err = ligan(home, "run", "--cidfile", f"{tmp_path}/no/cid", "busybox", "true")
+    assert status == 127
+    assert err.startswith(b"ligan: failed to create the container ID file: open ")
+    path = os.path.join(tmp_path, "other")
+    assert ligan(home, "create", "--cidfile", path, "--pull", "never", "nosuch")[0] == 1
+    assert not os.path.exists(path)
 
 
 def test_signals_are_passed_on(home: Home) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from _thread import allocate_lock
 
 from ligan.cli import terminal
 from ligan.cli.commands import DAEMON, Command
@@ -13,8 +14,8 @@ from ligan.errors import LiganError, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import LockType
     from collections.abc import Callable
-    from threading import Event
 
     from ligan.cli.flags import Options
     from ligan.cli.session import Session
@@ -182,8 +183,6 @@ def _stay(
     proxy: bool,
 ) -> int:
     """Start a container, and carry its streams until it ends. Returns its exit status."""
-    from threading import Event
-
     engine = session.engine
     flush()
     with terminal.Raw(tty and stdin) as raw:
@@ -193,16 +192,17 @@ def _stay(
             raw.__exit__()
             os._exit(0)
 
-        has_started = Event()
+        starting = allocate_lock()  # held until the container has started
+        starting.acquire()
 
         def started() -> None:
-            has_started.set()
+            starting.release()
             if tty:
                 terminal.follow_size(_resizing(session, container))
 
         if proxy and not tty:
-            terminal.pass_signals(_killing(session, container, has_started))
-        output = terminal.show_in_background(attachment)
+            terminal.pass_signals(_killing(session, container, starting))
+        await_output = terminal.show_in_background(attachment)
         if stdin:
             terminal.send_input(attachment, detached, keys if tty else b"")
         try:
@@ -210,7 +210,7 @@ def _stay(
         except BaseException:
             attachment.close()
             raise
-        output.join()
+        await_output()
         return status
 
 
@@ -222,12 +222,13 @@ def _resizing(session: Session, container: str) -> Callable[[int, int], None]:
     return resize
 
 
-def _killing(session: Session, container: str, has_started: Event | None = None) -> Callable[[str], None]:
+def _killing(session: Session, container: str, starting: LockType | None = None) -> Callable[[str], None]:
     """Return what sends a signal, once the container has started."""
 
     def kill(signal: str) -> None:
-        if has_started:
-            has_started.wait()
+        if starting:
+            with starting:
+                pass
         with session.again() as apart:
             apart.engine.kill_container(container, signal)
 

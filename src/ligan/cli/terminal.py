@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import allocate_lock, start_new_thread
 
 from ligan.cli.session import is_terminal
 from ligan.containers.attach import STDERR
@@ -11,7 +12,6 @@ from ligan.containers.attach import STDERR
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from threading import Thread
     from types import TracebackType
 
     from ligan.containers.attach import Attachment
@@ -92,9 +92,7 @@ def _unless_ended(verb: Callable[[], None]) -> None:
 
 def _apart(work: Callable[[], None]) -> None:
     """Work in a thread of its own: a signal comes in the middle of whatever the main one does."""
-    from threading import Thread
-
-    Thread(target=work, daemon=True).start()
+    start_new_thread(work, ())
 
 
 def have_redrawn(resize: Callable[[int, int], None]) -> None:
@@ -106,8 +104,6 @@ def have_redrawn(resize: Callable[[int, int], None]) -> None:
 
 def send_input(attachment: Attachment, detached: Callable[[], None], keys: bytes) -> None:
     """Give standard input to a container from a thread of its own, until it ends or `keys` are typed."""
-    from threading import Thread
-
     from ligan.containers.detaching import DetachKeys
 
     found = DetachKeys(keys)
@@ -122,8 +118,8 @@ def send_input(attachment: Attachment, detached: Callable[[], None], keys: bytes
                 return
         attachment.close_stdin()
 
-    # A daemon: nobody can end a read of a terminal.
-    Thread(target=work, daemon=True).start()
+    # Nobody waits for it, nor can end its read of a terminal.
+    start_new_thread(work, ())
 
 
 def _read() -> bytes:
@@ -148,25 +144,33 @@ def _write_all(file: int, data: bytes) -> None:
         view = view[os.write(file, view) :]
 
 
-def show_in_background(attachment: Attachment) -> Thread:
-    """Do what show_output does in a thread; it ends with the container's output."""
-    from threading import Thread
+def show_in_background(attachment: Attachment) -> Callable[[], object]:
+    """Do what show_output does in a thread. What is returned waits until the container's output has ended."""
+    is_going_on = allocate_lock()
+    is_going_on.acquire()
 
-    thread = Thread(target=show_output, args=(attachment,), daemon=True)
-    thread.start()
-    return thread
+    def work() -> None:
+        try:
+            show_output(attachment)
+        finally:
+            is_going_on.release()
+
+    start_new_thread(work, ())
+    return is_going_on.acquire
 
 
 def pass_signals(kill: Callable[[str], None]) -> None:
     """Send this process's signals on to the container, as docker's --sig-proxy does."""
-    import signal
+    # The half in C: the other makes enums, 5 ms of each `run`.
+    import _signal  # type: ignore[import-not-found]
+
+    names: dict[int, str] = {getattr(_signal, f"SIG{name}"): name for name in _PASSED}
 
     def send(number: int, _frame: object) -> None:
-        name = signal.Signals(number).name.removeprefix("SIG")
-        _apart(lambda: _unless_ended(lambda: kill(name)))
+        _apart(lambda: _unless_ended(lambda: kill(names[number])))
 
-    for name in _PASSED:
-        signal.signal(signal.Signals[f"SIG{name}"], send)
+    for number in names:
+        _signal.signal(number, send)
 
 
 _PASSED = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "CONT", "ALRM")

@@ -5,11 +5,10 @@ Source of rules and words: engine 20.10, daemon/list.go.
 
 from __future__ import annotations
 
-import json
-
 from ligan.containers.ports import parse_uint16
 from ligan.containers.rows import RUNNING_STATES, NoSuchContainer, resolve_id
 from ligan.errors import Invalid, LiganError, NotFound
+from ligan.oci.compact_json import dumps, loads
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -132,7 +131,7 @@ class Chosen:
                    SELECT value FROM json_each(?)
                    UNION SELECT image.key FROM image JOIN down ON image.parent = down.key)
                SELECT id FROM image JOIN down USING (key)""",
-            (json.dumps(keys),),
+            (dumps(keys),),
         )
 
     def _is_task(self) -> bool:
@@ -152,7 +151,7 @@ class Chosen:
             return False
         if filters.get("id") and not matches(filters["id"], row.id):
             return False
-        if filters.get("label") and not has_labels(json.loads(row.labels), filters["label"]):
+        if filters.get("label") and not has_labels(loads(row.labels), filters["label"]):
             return False
         if filters.get("health") and (row.health or "none") not in filters["health"]:
             return False
@@ -162,7 +161,7 @@ class Chosen:
         wanted = self._filters.get("volume")
         return not wanted or any(
             value in (mount.get("name") or mount["source"], mount["destination"])
-            for mount in json.loads(row.mounts)
+            for mount in loads(row.mounts)
             for value in wanted
         )
 
@@ -170,10 +169,10 @@ class Chosen:
         wanted = self._filters.get("network")
         if not wanted:
             return True
-        names = json.loads(row.networking).get("EndpointsConfig", {})
+        names = loads(row.networking).get("EndpointsConfig", {})
         ids = self._tx.column(
             "SELECT network.id FROM network JOIN json_each(?) ON json_each.value = network.name",
-            (json.dumps(list(names)),),
+            (dumps(list(names)),),
         )
         return any(value in names or any(known.startswith(value) for known in ids) for value in wanted)
 
@@ -183,7 +182,7 @@ class Chosen:
         return any(
             (port.get("PublicPort", 0), port["Type"]) in self._publish
             or (port["PrivatePort"], port["Type"]) in self._expose
-            for port in port_rows(json.loads(row.networking).get("Ports") or {})
+            for port in port_rows(loads(row.networking).get("Ports") or {})
         )
 
 

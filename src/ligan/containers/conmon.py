@@ -103,14 +103,14 @@ class Conmon:
 
     def report(self) -> tuple[int, str]:
         """Return the pid of the process that conmon made, or a number below 1 and the reason."""
-        import json
+        from ligan.oci.compact_json import loads
 
         status = wait_for(self._pid)
         line = _line(self._reports)
         if not line:
             errors = os.pread(self._errors, 1 << 16, 0).decode("utf-8", "replace").strip()
             return -1, errors.rpartition("\n")[2] or f"conmon ended with status {status}"
-        report = json.loads(line.partition(b"\n")[0])  # the status may be there as well
+        report = loads(line.partition(b"\n")[0].decode("utf-8", "replace"))  # the status may be there as well
         return report["data"], report.get("message", "")
 
 

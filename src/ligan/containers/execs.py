@@ -15,6 +15,7 @@ from ligan.containers.failures import RuntimeFailed, StartFailed
 from ligan.containers.processes import Process, await_end, boot_id, is_alive, send, start_time
 from ligan.containers.stopping import IsRestarting, NotRunning
 from ligan.errors import Conflict, Invalid, LiganError, NotFound
+from ligan.oci.compact_json import dumps
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -80,7 +81,7 @@ def create(store: Store, name: str, request: ExecRequest) -> str:
             (
                 exec_id,
                 container.key,
-                rows.dumps(dict(zip(ExecRequest._fields, request._astuple(), strict=True))),
+                dumps(dict(zip(ExecRequest._fields, request._astuple(), strict=True))),
             ),
         )
         _record(tx, store, container, f"exec_create: {_shown(request)}", exec_id)

@@ -81,12 +81,12 @@ def _by(runtime: Runtime, message: str) -> str:
 
 def last_error(message: str) -> str:
     """Return the runtime's last error: lines of JSON, or plain ones."""
-    import json
+    from ligan.oci.compact_json import loads
 
     said = ""
     for line in message.splitlines():
         try:
-            entry = json.loads(line)
+            entry = loads(line)
         except ValueError:
             said = line.strip() or said
             continue

@@ -6,10 +6,9 @@ k_containers.
 
 from __future__ import annotations
 
-import json
-
 from ligan.containers.choosing import Chosen, Row, port_rows
 from ligan.errors import LiganError
+from ligan.oci.compact_json import loads
 from ligan.oci.gosize import human_duration
 from ligan.values import Value
 
@@ -95,7 +94,7 @@ def _summary(
     links: Mapping[str, list[str]],
     snapshots: Snapshots | None,
 ) -> ContainerSummary:
-    config, networking = json.loads(row.config), json.loads(row.networking)
+    config, networking = loads(row.config), loads(row.networking)
     size = snapshots.size(row.id) if snapshots else None
     below = tx.value("SELECT chain_size FROM layer WHERE key = ?", (row.layer,)) or 0 if snapshots else 0
     return ContainerSummary(
@@ -106,7 +105,7 @@ def _summary(
         command=command_line(config),
         created=row.created // 10**9,
         ports=tuple(port_rows(networking.get("Ports") or {})),
-        labels=json.loads(row.labels),
+        labels=loads(row.labels),
         state=row.state,
         status=status_text(row.state, row.started, row.finished, row.exit_code, row.health, now),
         network_mode=row.network_mode or "",
@@ -125,7 +124,7 @@ def _mounts(text: str) -> list[dict[str, Any]]:
         return []
     from ligan.containers.mounts import Mount
 
-    return [Mount(**mount).document() for mount in json.loads(text)]
+    return [Mount(**mount).document() for mount in loads(text)]
 
 
 def command_line(config: Mapping[str, Any]) -> str:
@@ -190,7 +189,7 @@ def _endpoints(tx: ReadTransaction) -> dict[tuple[int, str], Any]:
     from ligan.oci.hostconfig import endpoint_settings
 
     return {
-        (container, network): endpoint_settings(json.loads(config)) for container, network, config in rows
+        (container, network): endpoint_settings(loads(config)) for container, network, config in rows
     }
 
 
@@ -200,7 +199,7 @@ def _links(tx: ReadTransaction) -> dict[str, list[str]]:
     for parent, text in tx.all(
         "SELECT name, host_config -> 'Links' FROM container WHERE host_config ->> 'Links' IS NOT NULL"
     ):
-        for link in json.loads(text):
+        for link in loads(text):
             name, colon, alias = link.strip("/").partition(":")
             found.setdefault(name, []).append(f"/{parent}/{alias.rpartition('/')[2] if colon else name}")
     return found

@@ -6,10 +6,9 @@ before it. States are Docker's: created, running, paused, restarting, removing, 
 
 from __future__ import annotations
 
-import json
-
 from ligan.containers.mounts import Mount, stored
 from ligan.errors import Invalid, NotFound
+from ligan.oci.compact_json import dumps, loads
 from ligan.oci.digest import is_hex
 from ligan.values import Value
 
@@ -110,11 +109,11 @@ _HEALTH = _COLUMNS.index("health")
 def _container(row: tuple[Any, ...]) -> Container:
     values = list(row)
     for column in _DOCUMENTS:
-        values[column] = json.loads(values[column])
-    values[_MOUNTS] = tuple([Mount(**mount) for mount in json.loads(values[_MOUNTS])])
+        values[column] = loads(values[column])
+    values[_MOUNTS] = tuple([Mount(**mount) for mount in loads(values[_MOUNTS])])
     for column in _FLAGS:
         values[column] = bool(values[column])
-    values[_HEALTH] = json.loads(values[_HEALTH]) if values[_HEALTH] else None
+    values[_HEALTH] = loads(values[_HEALTH]) if values[_HEALTH] else None
     return Container(*values)
 
 
@@ -185,11 +184,6 @@ def insert(tx: WriteTransaction, container: Container) -> int:
     values[_HEALTH - 1] = dumps(container.health) if container.health else ""
     marks = ", ".join("?" * len(values))
     return tx.insert(f"INSERT INTO container ({', '.join(_COLUMNS[1:])}) VALUES ({marks})", values)
-
-
-def dumps(document: object) -> str:
-    """Return a document as its column keeps it."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
 def set_running(

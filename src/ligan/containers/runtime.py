@@ -178,12 +178,12 @@ def update(folder: str, container_id: str, resources: Mapping[str, Any]) -> None
 
 def state(folder: str, container_id: str) -> str:
     """Return created, running, paused or stopped; empty where the runtime knows nothing of the container."""
-    import json
+    from ligan.oci.compact_json import loads
 
     if _state_folder(folder) is None:
         return ""
     finished = _run(folder, ["state", container_id])
-    return "" if finished.status else str(json.loads(finished.output)["status"])
+    return "" if finished.status else str(loads(finished.output.decode())["status"])
 
 
 def _call(folder: str, verb: str, *words: str, given: bytes = b"") -> None:
@@ -253,11 +253,11 @@ def _unlink(path: str) -> None:
 
 def _cgroup_path(folder: str) -> str:
     """Return the cgroup of the container's specification, or nothing where it names none, or is not there."""
-    import json
+    from ligan.oci.compact_json import loads
 
     try:
-        with open(f"{folder}/config.json", "rb") as file:
-            return str(json.load(file)["linux"].get("cgroupsPath", ""))
+        with open(f"{folder}/config.json", encoding="utf-8") as file:
+            return str(loads(file.read())["linux"].get("cgroupsPath", ""))
     except FileNotFoundError:
         return ""
 

@@ -27,10 +27,10 @@ _NATIVE = {
 
 def parse_profile(text: str) -> dict[str, Any]:
     """Return the profile of `--security-opt seccomp=`, whose text is JSON. Raises Invalid."""
-    import json
+    from ligan.oci.compact_json import loads
 
     try:
-        profile = json.loads(text)
+        profile = loads(text)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"Decoding seccomp profile failed: {error}") from None
     if not isinstance(profile, dict) or not _is_well_formed(profile):

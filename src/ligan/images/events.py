@@ -77,9 +77,9 @@ def labels_of(tx: ReadTransaction, image: str) -> dict[str, str]:
     text = tx.value("SELECT labels FROM image WHERE id = ?", (image,))
     if not text:
         return {}
-    import json
+    from ligan.oci.compact_json import loads
 
-    labels: dict[str, str] = json.loads(text)
+    labels: dict[str, str] = loads(text)
     return labels
 
 
@@ -99,13 +99,13 @@ def key_before(tx: ReadTransaction, at: int) -> int:
 
 def after(tx: ReadTransaction, key: int, limit: int) -> list[Event]:
     """Return the events after `key`, oldest first, `limit` at most."""
-    import json
+    from ligan.oci.compact_json import loads
 
     rows = tx.all(
         "SELECT key, at, type, action, actor, attributes FROM event WHERE key > ? ORDER BY key LIMIT ?",
         (key, limit),
     )
     return [
-        Event(number, at, kind, action, actor, json.loads(attributes))
+        Event(number, at, kind, action, actor, loads(attributes))
         for number, at, kind, action, actor, attributes in rows
     ]

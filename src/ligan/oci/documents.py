@@ -40,10 +40,10 @@ MAX_DOCUMENT_SIZE = 4 << 20
 
 def parse_json(raw: bytes, what: str) -> Any:
     """Return the value of JSON in UTF-8. Raises Invalid, naming `what`, for anything else."""
-    import json  # not for who only names media types: a pull that is up to date
+    from ligan.oci.compact_json import loads
 
     try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        value = loads(raw.decode("utf-8"))
         return whole_characters(value) if b"\\ud" in raw.lower() else value
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
@@ -52,15 +52,9 @@ def parse_json(raw: bytes, what: str) -> Any:
 
 def whole_characters(value: Any) -> Any:
     """As Go does, take half of a surrogate pair for U+FFFD: no file or terminal can hold it."""
-    import json
+    from ligan.oci.compact_json import dumps, loads
 
-    text = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
-    return json.loads(text.decode("utf-16", "replace"))
-
-
-def _refuse_constant(name: str) -> None:
-    """Python would take NaN and Infinity, which are not JSON."""
-    raise ValueError(f"{name} is not a value")
+    return loads(dumps(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def typed(document: dict[str, Any], key: str, kind: type, what: str) -> Any:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from ligan.errors import Invalid
+from ligan.oci.compact_json import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ _LONG_ESCAPES = {"\\b": "\\u0008", "\\f": "\\u000c"}
 
 def go_json(value: object) -> bytes:
     """Return compact JSON as Go's encoding/json writes it: UTF-8, HTML characters escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = dumps(value)
     if "\\b" in text or "\\f" in text:
         import re
 
@@ -64,7 +63,9 @@ def raw_members(raw: bytes) -> dict[str, str]:
 
 
 def _members(text: str) -> dict[str, str]:
-    decoder = json.JSONDecoder()
+    from json import JSONDecoder
+
+    decoder = JSONDecoder()
     members: dict[str, str] = {}
     at = _skip(text, 0)
     if text[at : at + 1] != "{":
