@@ -61,14 +61,14 @@ def check(
     tx = index.read()
     suspects = _links_at_fault(tx, storage, _repositories(tx, storage))
     damaged = _damaged(tx, storage, told)
-    faults = _in_the_books(tx)
-    if not (faults or suspects or damaged or _orphans(tx, storage)):
+    books = _in_the_books(tx)
+    if not (books or suspects or damaged or _unheld(tx) or _orphans(tx, storage)):
         return []
     mends = {REPAIR: repair, QUARANTINE: quarantine, NOTHING: False}
     with index.write() as writing:
         links = _links_at_fault(writing, storage, sorted(suspects))
         blobs = [fault for each in damaged if (fault := _blob_at_fault(writing, storage, *each))]
-        faults = _in_the_books(writing) + blobs + [fault for each in links.values() for fault in each]
+        faults = books + _unheld(writing) + blobs + [fault for each in links.values() for fault in each]
         # Where another registry's images are, files that nothing names may be theirs.
         foreign = any(fault.mend == NOTHING for each in links.values() for fault in each)
         faults += _orphans(writing, storage, NOTHING if foreign else REPAIR)
@@ -85,16 +85,19 @@ def _repositories(tx: ReadTransaction, storage: FilesystemStorage) -> list[str]:
 
 def _in_the_books(tx: ReadTransaction) -> list[Fault]:
     faults = [Fault("index", row, NOTHING) for row in tx.column("PRAGMA integrity_check") if row != "ok"]
-    faults += [
+    return faults + [
         Fault(f"table {row[0]}", f"row {row[1]} names a missing {row[2]}", NOTHING)
         for row in tx.all("PRAGMA foreign_key_check")
     ]
-    unheld = tx.all(
+
+
+def _unheld(tx: ReadTransaction) -> list[Fault]:
+    unheld = tx.column(
         """SELECT digest FROM blob WHERE NOT EXISTS (SELECT 1 FROM link WHERE link.blob = blob.key)
            AND NOT EXISTS (SELECT 1 FROM manifest WHERE manifest.blob = blob.key)
            AND NOT EXISTS (SELECT 1 FROM deletion_blob WHERE deletion_blob.blob = blob.key)"""
     )
-    return faults + [Fault(f"blob {digest}", "nothing holds it", REPAIR, "", digest) for (digest,) in unheld]
+    return [Fault(f"blob {digest}", "nothing holds it", REPAIR, "", digest) for digest in unheld]
 
 
 def _links_at_fault(

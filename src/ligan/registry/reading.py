@@ -123,7 +123,7 @@ def referrers(tx: ReadTransaction, repository: str, subject: str, artifact_type:
         """SELECT media_type, digest, size, artifact_type, annotations FROM repository
            JOIN manifest ON manifest.repository = repository.key AND manifest.subject = ?2
            JOIN blob ON blob.key = manifest.blob
-           WHERE repository.name = ?1 AND (?3 = '' OR artifact_type = ?3) ORDER BY manifest.key""",
+           WHERE repository.name = ?1 AND (?3 = '' OR artifact_type = ?3) ORDER BY pushed, digest""",
         (repository, subject, artifact_type),
     )
     return [Referrer(*row) for row in rows]
