@@ -49,8 +49,7 @@ STATUSES: dict[type[LiganError], int] = {
 }
 """The status of each kind of error, and of those that have their own."""
 
-
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
+_JSON = {"Content-Type": "application/json; charset=utf-8"}
 
 
 def status_of(error: LiganError) -> int:
@@ -63,7 +62,9 @@ def answer_to(error: LiganError) -> Response:
 
 
 def fault(status: int, code: str, message: str) -> Response:
-    return document({"errors": [{"code": code, "message": message, "detail": None}]}, status)
+    """Return a refusal. Written out: clients that push ask for much that is not there."""
+    content = f'{{"errors":[{{"code":"{code}","message":{json.dumps(message)},"detail":null}}]}}'
+    return Response(status=status, body=content.encode(), headers=_JSON | API_VERSION)
 
 
 def document(content: object, status: int = 200, **headers: str) -> Response:
@@ -71,8 +72,8 @@ def document(content: object, status: int = 200, **headers: str) -> Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Response(
         status=status,
-        body=_ENCODER.encode(content).encode(),
-        headers={"Content-Type": "application/json; charset=utf-8"} | API_VERSION | named,
+        body=json.dumps(content, separators=(",", ":")).encode(),
+        headers=_JSON | API_VERSION | named,
     )
 
 

@@ -7,6 +7,8 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Never
+
     from ligan.oci.digest import Digest
     from ligan.registry.index.database import ReadTransaction
     from ligan.registry.storage.role import Storage
@@ -35,43 +37,42 @@ class Referrer(Value):
     annotations: str
 
 
-_MANIFEST = """SELECT document.raw, manifest.media_type, blob.digest FROM repository
-    {by} JOIN blob ON blob.key = manifest.blob JOIN document ON document.blob = blob.key
-    WHERE repository.name = ?1 {where}"""
-_BY_TAG = _MANIFEST.format(
-    by="""JOIN tag ON tag.repository = repository.key AND tag.name = ?2
-          JOIN manifest ON manifest.key = tag.manifest""",
-    where="",
-)
-_BY_DIGEST = _MANIFEST.format(
-    by="JOIN manifest ON manifest.repository = repository.key", where="AND blob.digest = ?2"
-)
+_BY_TAG = """SELECT raw, media_type, digest FROM repository
+    LEFT JOIN tag ON tag.repository = repository.key AND tag.name = ?2
+    LEFT JOIN manifest ON manifest.key = tag.manifest LEFT JOIN blob ON blob.key = manifest.blob
+    LEFT JOIN document ON document.blob = blob.key WHERE repository.name = ?1"""
+_BY_DIGEST = """SELECT raw, media_type FROM repository LEFT JOIN blob ON blob.digest = ?2
+    LEFT JOIN manifest ON manifest.repository = repository.key AND manifest.blob = blob.key
+    LEFT JOIN document ON document.blob = manifest.blob WHERE repository.name = ?1"""
+_BLOB = """SELECT size, link.blob FROM repository LEFT JOIN blob ON blob.digest = ?2
+    LEFT JOIN link ON link.repository = repository.key AND link.blob = blob.key WHERE repository.name = ?1"""
 
 
 def manifest_by_tag(tx: ReadTransaction, repository: str, tag: str) -> StoredManifest:
     """Raises NameUnknown or ManifestUnknown."""
-    row = tx.one(_BY_TAG, (repository, tag))
-    return StoredManifest(*row) if row else _no_manifest(tx, repository, tag)
+    raw, media_type, digest = tx.one(_BY_TAG, (repository, tag)) or _no_repository(repository)
+    if raw is None:
+        raise ManifestUnknown(f"manifest unknown: {repository} has no {tag}")
+    return StoredManifest(raw, media_type, digest)
 
 
 def manifest_by_digest(tx: ReadTransaction, repository: str, digest: Digest) -> StoredManifest:
     """Raises NameUnknown or ManifestUnknown. The answer has the digest that was asked for."""
-    name = file_digest(tx, digest)
-    row = tx.one(_BY_DIGEST, (repository, name))
-    return StoredManifest(row[0], row[1], digest) if row else _no_manifest(tx, repository, digest)
+    named = (repository, file_digest(tx, digest))
+    raw, media_type = tx.one(_BY_DIGEST, named) or _no_repository(repository)
+    if raw is None:
+        raise ManifestUnknown(f"manifest unknown: {repository} has no {digest}")
+    return StoredManifest(raw, media_type, digest)
 
 
-def _no_manifest(tx: ReadTransaction, repository: str, reference: str) -> StoredManifest:
-    find_repository(tx, repository)
-    raise ManifestUnknown(f"manifest unknown: {repository} has no {reference}")
+def _no_repository(name: str) -> Never:
+    raise NameUnknown(f"repository name not known to registry: {name}")
 
 
 def find_repository(tx: ReadTransaction, name: str) -> int:
     """Return the repository's key. Raises NameUnknown."""
     key = tx.value("SELECT key FROM repository WHERE name = ?", (name,))
-    if key is None:
-        raise NameUnknown(f"repository name not known to registry: {name}")
-    return int(key)
+    return int(key) if key is not None else _no_repository(name)
 
 
 def file_digest(tx: ReadTransaction, digest: str) -> str:
@@ -87,14 +88,8 @@ def file_digest(tx: ReadTransaction, digest: str) -> str:
 def find_blob(tx: ReadTransaction, storage: Storage, repository: str, digest: Digest) -> StoredBlob:
     """Return a blob that the repository serves and the disk has. Raises NameUnknown or BlobUnknown."""
     name = file_digest(tx, digest)
-    size = tx.value(
-        """SELECT blob.size FROM repository JOIN link ON link.repository = repository.key
-           JOIN blob ON blob.key = link.blob WHERE repository.name = ? AND blob.digest = ?""",
-        (repository, name),
-    )
-    if size is None:
-        find_repository(tx, repository)
-    if size is None or not storage.has_blob(name, size):
+    size, linked = tx.one(_BLOB, (repository, name)) or _no_repository(repository)
+    if linked is None or not storage.has_blob(name, size):
         raise BlobUnknown(f"blob unknown to registry: {repository} has no {digest}")
     return StoredBlob(storage.blob(name), size)
 
