@@ -27,7 +27,7 @@ def _why(session: Session, options: Options) -> int:
 
 
 def _why_text(found: Why) -> str:
-    blocks = [f"{found.kind} {found.id}"]
+    blocks = [f"{found.kind} {found.id}" + (f"\n{found.detail}" if found.detail else "")]
     holders = [(holder.kind, holder.name, holder.detail) for holder in found.holders if holder.blocks]
     if holders:
         blocks.append(tables.render_table(("HELD BY", "NAME", "DETAIL"), holders))
@@ -67,13 +67,15 @@ def _why_json(found: Why) -> str:
         "commands": list(found.commands),
         "bytes": found.bytes,
     }
+    if found.detail:
+        document["detail"] = found.detail
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 WHY = Command(
     _why,
-    "IMAGE|LAYER|BLOB",
-    "Explain what holds an image, layer or blob, and what would free it",
+    "IMAGE|LAYER|BLOB|CACHE",
+    "Explain what holds an image, layer, blob or part of the build cache, and what would free it",
     (_JSON,),
     least=1,
     most=1,

@@ -1,4 +1,4 @@
-"""Why: everything that holds an image, a layer or a blob, and what would free it."""
+"""Why: everything that holds an image, a layer, a blob or a part of the cache, and what would free it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ligan.insight.bytes import freed_bytes
 from ligan.oci.digest import ChainID, Digest, ImageID, is_hex
 from ligan.oci.reference import InvalidReference, familiar, is_digest_reference, repository_of
 from ligan.store.recover import leases_on
+from ligan.store.trees import tree_size
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from ligan.images.removal import ImageFacts
     from ligan.store.db import ReadTransaction
     from ligan.store.layout import Layout
+
+
+_SHORT_ID = 12
 
 
 class Holder(Value):
@@ -44,28 +48,33 @@ class FormerName(Value):
 class Why(Value):
     """Everything that holds an object; no holder at all means that it is about to go.
 
-    `kind` is image, layer or blob. `bytes` is what the disk would gain if the
+    `kind` is image, layer, blob or cache. `bytes` is what the disk would gain if the
     holders went and nothing were kept for undo. `commands` is the shortest
-    list of commands that frees it, in order.
+    list of commands that frees it, in order. `detail` tells of what a part of
+    the cache was made.
     """
 
     kind: str
-    id: Digest
+    id: str
     holders: tuple[Holder, ...]
     former_names: tuple[FormerName, ...]
     commands: tuple[str, ...]
     bytes: int
+    detail: str = ""
 
 
 def why(tx: ReadTransaction, layout: Layout, name: str) -> Why:
-    """Explain an image by name or ID, a layer by chain ID or diff ID, or a blob by digest.
+    """Explain an image by name or ID, a layer by chain ID or diff ID, a blob by digest, a row of the cache.
 
-    Prefixes of an ID will do while only one object has them. Raises NoSuchImage,
-    or NotFound for what is neither image, layer nor blob.
+    Prefixes of an ID will do while only one object has them; of a row's they have 12 digits at least. Raises
+    NoSuchImage, or NotFound for what is none of them.
     """
     try:
         image = resolve(tx, name).image
     except (NoSuchImage, InvalidReference) as error:
+        cached = _explain_cached(tx, layout, name)
+        if cached is not None:
+            return cached
         prefix = "sha256:" + name.removeprefix("sha256:")
         if not is_hex(prefix[7:]):
             raise
@@ -183,13 +192,50 @@ def _container_holder(container: str, running: bool) -> Holder:
     return Holder("container", container[:12], "running" if running else "stopped", True)
 
 
+def _explain_cached(tx: ReadTransaction, layout: Layout, name: str) -> Why | None:
+    """Explain a row of the build cache. Nothing holds one but a build that runs."""
+    if len(name) < _SHORT_ID:
+        return None
+    rows = tx.all(
+        "SELECT key, id, description, layer FROM build_cache WHERE id >= ?1 AND id < ?1 || '~' LIMIT 2",
+        (name,),
+    )
+    if len(rows) != 1:
+        return None
+    [(key, row, description, layer)] = rows
+    if layer is None:
+        freed, sharing = tree_size(layout.cache(row)), []
+    else:
+        above = _layers_above(tx, [layer])
+        images = tx.all(f"SELECT key, id FROM image WHERE layer IN ({_list(above)}) ORDER BY key")
+        sharing = [
+            Holder("sharing", ImageID(image).short, _label(tx, image_key), False)
+            for image_key, image in images
+        ]
+        others = tx.value(
+            f"""SELECT EXISTS (SELECT 1 FROM build_cache WHERE layer IN ({_list(above)}) AND key != ?1)
+                    OR EXISTS (SELECT 1 FROM container WHERE layer IN ({_list(above)}))
+                    OR EXISTS (SELECT 1 FROM deletion_image WHERE layer IN ({_list(above)}))""",
+            (key,),
+        )
+        freed = 0 if sharing or others else _bytes_above(tx, above)
+    everything = "-a " if sharing else ""
+    commands = (f"ligan builder prune -f {everything}--filter id={row}",)
+    return Why("cache", row, tuple(sharing), (), commands, freed, one_line(description))
+
+
+def one_line(text: str) -> str:
+    """Return a step's text as a table can hold it: that of a document has several lines."""
+    return " ".join(text.split())
+
+
 def _cached(tx: ReadTransaction, layers: Sequence[int]) -> list[tuple[str, str]]:
     """Return ID and description of the rows of the build cache that hold one of the layers."""
     return tx.all(f"SELECT id, description FROM build_cache WHERE layer IN ({_list(layers)}) ORDER BY key")
 
 
 def _cache_holder(row: str, description: str, *, blocks: bool) -> Holder:
-    return Holder("cache", row[:12], description, blocks)
+    return Holder("cache", row[:_SHORT_ID], one_line(description), blocks)
 
 
 def _undo_holders(tx: ReadTransaction, entries: Iterable[int]) -> tuple[Holder, ...]:

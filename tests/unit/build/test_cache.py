@@ -8,7 +8,7 @@ import pytest
 
 from ligan.build import cache
 from ligan.build.locks import Locks
-from ligan.errors import Invalid
+from ligan.errors import Invalid, NotFound
 from ligan.images.catalog import find_by_id
 from tests.support.stores import Stock
 
@@ -159,6 +159,41 @@ def test_why_names_the_cache(stock: Stock) -> None:
     assert [(item.kind, item.blocks) for item in explained.holders] == [("cache", True)]
     [command] = explained.commands
     assert command.startswith("ligan builder prune -f --filter id=")
+
+
+def test_why_explains_a_row_by_its_id_or_the_beginning_of_that(stock: Stock) -> None:
+    image = stock.image("abc", names=["app:1"])
+    hold(stock, image, "one\n two")
+    [record] = cache.records(stock.store)
+    explained = stock.engine.why(record.id[:12])
+    assert (explained.kind, explained.id, explained.detail) == ("cache", record.id, "RUN one two")
+    assert [(item.kind, item.detail) for item in explained.holders] == [("sharing", "app:1")]
+    assert explained.commands == (f"ligan builder prune -f -a --filter id={record.id}",)
+    assert explained.bytes == 0
+    remove(stock, image)
+    explained = stock.engine.why(record.id)
+    assert (explained.holders, explained.commands) == (
+        (),
+        (f"ligan builder prune -f --filter id={record.id}",),
+    )
+    before = _disk(stock)
+    assert len(cache.prune(stock.store, {"id": [record.id]}).removed) == 1
+    assert explained.bytes == before - _disk(stock)
+    with pytest.raises(NotFound):
+        stock.engine.why(record.id)
+
+
+def _disk(stock: Stock) -> int:
+    folder = stock.store.layout.blobs
+    return sum(os.path.getsize(f"{top}/{name}") for top, _folders, names in os.walk(folder) for name in names)
+
+
+def test_why_explains_a_cache_mount(stock: Stock) -> None:
+    with Locks(stock.store.layout) as locks:
+        cache.mount_folder(stock.store, locks, "apt", private=False)
+    [record] = cache.records(stock.store)
+    explained = stock.engine.why(record.id)
+    assert (explained.detail, explained.bytes) == ("cached mount apt from exec", record.size)
 
 
 def test_a_cache_mount_persists_until_it_is_pruned(stock: Stock) -> None:
