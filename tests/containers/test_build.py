@@ -231,6 +231,14 @@ def test_a_secret_that_is_required_and_not_there(builds: Builds) -> None:
         builds.build("FROM busybox\nRUN --mount=type=secret,id=s,required=true true\n")
 
 
+def test_what_is_not_there_is_the_fault_of_its_step(builds: Builds) -> None:
+    with pytest.raises(BuildFailed, match='"/nope": not found'):
+        builds.build("FROM busybox\nCOPY nope /x\n")
+    last = builds.told[-1]
+    assert isinstance(last, Finished)
+    assert '"/nope": not found' in last.error
+
+
 def test_documents_in_the_dockerfile(builds: Builds) -> None:
     image = builds.build(
         "FROM busybox\n"

@@ -39,7 +39,7 @@ def copy_step(stage: Stage, step: Instruction) -> None:
     with ExitStack() as stack:
         copy = _Copy(stage, step, stack)
         name = stage.next_name(stage.shown(step))
-        made = stage.layer_step(name, copy.created_by, copy.facts(), copy.make, content=copy.content)
+        made = stage.layer_step(name, copy.created_by, copy.facts, copy.make, content=copy.content)
     stage.record(copy.created_by, layer=True, created=made)
 
 
@@ -57,7 +57,9 @@ def context_step(stage: Stage, context: str, name: str) -> None:
             chunks = copy_layer(None, find_sources(tree, ["/"], classic=False), "/", options, lease)
             return layers.stage(lease, chunks, index=stage.build.indexed)
 
-        facts = {"context": content_digest(tree, "/", owners=False)}
+        def facts() -> dict[str, object]:
+            return {"context": content_digest(tree, "/", owners=False)}
+
         made = stage.layer_step(name, created_by, facts, make)
     stage.record(created_by, layer=True, created=made)
 

@@ -45,17 +45,20 @@ def run_step(stage: Stage, step: Instruction) -> None:
     )
     asked = [parse_mount(text, lambda word: stage.expand(step, word)) for text in flags.many("mount")]
     mounts = Mounts(stage, asked, command.folder, script)
-    facts = {
-        "run": words,
-        "environment": [*arguments, *image],
-        "folder": command.folder,
-        "user": command.user,
-        "network": command.network,
-        "privileged": command.privileged,
-        "script": script,
-        "hosts": list(request.host.get("ExtraHosts") or ()),
-        "mounts": mounts.facts(),
-    }
+
+    def facts() -> dict[str, object]:
+        return {
+            "run": words,
+            "environment": [*arguments, *image],
+            "folder": command.folder,
+            "user": command.user,
+            "network": command.network,
+            "privileged": command.privileged,
+            "script": script,
+            "hosts": list(request.host.get("ExtraHosts") or ()),
+            "mounts": mounts.facts(),
+        }
+
     row = " ".join([*([f"|{len(shown)}", *shown] if (shown := _shown_arguments(stage)) else []), *words])
     created_by = f"RUN {row} # buildkit"
     runner = _Runner(stage, command, mounts)

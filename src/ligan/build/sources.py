@@ -183,6 +183,11 @@ class Sources:
                 folder = root or stack.enter_context(stage.store.lease()).folder()
                 yield stack.enter_context(FolderTree(folder))
 
+    def await_made(self, stage: Stage, step: Instruction) -> None:
+        """Return when what an instruction takes from is made. Raises Cancelled where that failed."""
+        for name in sources_of(step) if step.flags else ():
+            self._stage(stage, name)
+
     def chain(self, stage: Stage, name: str) -> str | None:
         """Return the chain ID of what a name means where it has one: it covers all that is in it."""
         if not name or (made := self._stage(stage, name)) is None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ligan.store.store import Store
 
     Make = Callable[[Lease, Vertex], NewLayer]
+    Facts = Callable[[], Mapping[str, object]]
 
 
 class Stage:
@@ -89,6 +90,7 @@ class Stage:
                 raise SolveError(error, step) from error
 
     def _do(self, step: Instruction) -> None:
+        self.build.sources.await_made(self, step)
         if step.name == "RUN":
             from ligan.build.run_step import run_step
 
@@ -169,7 +171,9 @@ class Stage:
                 vertex.cached = True
             self.record(text)
             return
-        made = self.layer_step(name, text, {"workdir": path}, lambda lease, _: self._folder(lease, path))
+        made = self.layer_step(
+            name, text, lambda: {"workdir": path}, lambda lease, _: self._folder(lease, path)
+        )
         self.record(text, layer=True, created=made)
 
     def _folder(self, lease: Lease, path: str) -> NewLayer:
@@ -187,27 +191,28 @@ class Stage:
         self,
         name: str,
         description: str,
-        facts: Mapping[str, object],
+        facts: Facts,
         make: Make,
         *,
-        content: Callable[[], Mapping[str, object]] | None = None,
+        content: Facts | None = None,
         forget: Callable[[WriteTransaction], None] = lambda _tx: None,
     ) -> int:
         """Put a layer on this stage, out of the cache or made now. Returns when that was, in nanoseconds.
 
-        `facts` are all that the layer depends on besides what is below it. `content`, which takes longer to
-        tell, are those of a step that copies, by what is copied. `forget` is called in the transaction that
+        `facts` tells all that the layer depends on besides what is below it. `content`, which takes longer to
+        tell, is that of a step that copies, by what is copied. `forget` is called in the transaction that
         writes it.
         """
         with self.build.progress.begin(name) as vertex:
-            digest = self._digest(facts)
+            known = facts()
+            digest = self._digest(known)
             result = self._cached(digest, None)
             if result is None:
                 inner = self._digest(content()) if content else None
                 with self.build.locks.step(inner or digest):
                     result = self._cached(digest, inner)
                     if result is None:
-                        result = self._imported(digest, facts, description)
+                        result = self._imported(digest, known, description)
                         vertex.cached = result is not None
                     if result is None:
                         self.build.check_going(vertex)
