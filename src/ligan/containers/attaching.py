@@ -93,7 +93,7 @@ def attach(store: Store, name: str, *, stdout: bool = True, stderr: bool = True)
     if container.state == "restarting":
         raise Conflict(f"container {name} is restarting, wait until the container is running")
     folder = store.layout.container(container.id)
-    with store.database.write() as tx:
+    with store.database.write(durable=False) as tx:
         rows.record(tx, store.now(), "attach", container)
     if container.is_running:
         return Attachment(open_attach_socket(folder), stdout=stdout, stderr=stderr)

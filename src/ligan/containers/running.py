@@ -104,7 +104,7 @@ def _launch(store: Store, container: Container, restarts: int) -> None:
     with open(layout.running(container.id), "wb"):
         failpoints.hit("start.marked")
     # What goes at its end is of no use after a power cut either.
-    root = Snapshots(store).mount(container.id, volatile=bool(container.host_config.get("AutoRemove")))
+    root = Snapshots(store).mount(container.id, volatile=_goes_at_its_end(container))
     failpoints.hit("start.mounted")
     _prepare_mounts(store, container)
     _share_memory(container, joined.shm, folder)
@@ -128,7 +128,7 @@ def _launch(store: Store, container: Container, restarts: int) -> None:
     )
     failpoints.hit("start.created")
     await_attaching(layout, container.id, _ATTACH_SECONDS)
-    with store.database.write() as tx:
+    with store.database.write(durable=not _goes_at_its_end(container)) as tx:
         _write_start(tx, store, container, launched, restarts)
     failpoints.hit("start.rows")
     runtime.start(folder, container.id)
@@ -138,6 +138,10 @@ def _launch(store: Store, container: Container, restarts: int) -> None:
         from ligan.containers.checking import start_checking
 
         start_checking(layout, container.id)
+
+
+def _goes_at_its_end(container: Container) -> bool:
+    return bool(container.host_config.get("AutoRemove"))
 
 
 def _write_start(
@@ -211,7 +215,7 @@ def _write_failure(store: Store, container: Container, error: BaseException) -> 
     from ligan.containers import removing
 
     reason = error.message if isinstance(error, LiganError) else f"internal error: {type(error).__name__}"
-    removed = bool(container.host_config.get("AutoRemove"))
+    removed = _goes_at_its_end(container)
     with store.database.write() as tx:
         rows.set_start_failed(tx, container.key, getattr(error, "exit_code", _FAILED), reason)
         rows.set_state(tx, container.key, "exited" if container.finished else "created")

@@ -1,8 +1,8 @@
 """The store's database: opening, migrating, and transactions that are visible.
 
 WAL, foreign keys on, synchronous=FULL: a committed transaction survives a
-power cut. Many processes share one database; writers take turns, readers
-never wait.
+power cut, unless it says that it need not. Many processes share one database;
+writers take turns, readers never wait.
 """
 
 from __future__ import annotations
@@ -59,19 +59,27 @@ class _WriteScope:
     In a rehearsal it is a part of that, which ends it.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, durable: bool = True) -> None:
         self._database = database
+        self._is_lazy = not durable and not database.is_rehearsing
 
     def __enter__(self) -> WriteTransaction:
         if self._database.is_rehearsing:
             return WriteTransaction(self._database.connection)
         self._database.check_writable()
         reserve.release_if_full(self._database.layout.reserve)
+        if self._is_lazy:
+            self._database.connection.execute("PRAGMA synchronous=NORMAL")
         try:
             self._database.connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
+            self._wait_for_disk_again()
             raise explain(error, self._database.path) from error
         return WriteTransaction(self._database.connection)
+
+    def _wait_for_disk_again(self) -> None:
+        if self._is_lazy:
+            self._database.connection.execute("PRAGMA synchronous=FULL")
 
     def __exit__(
         self, kind: type[BaseException] | None, exception: BaseException | None, _trace: TracebackType | None
@@ -88,6 +96,8 @@ class _WriteScope:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise explain(error, self._database.path) from error
+        finally:
+            self._wait_for_disk_again()
         if isinstance(exception, sqlite3.Error | OSError):
             raise explain(exception, self._database.path) from exception
 
@@ -127,8 +137,12 @@ class Database:
     def read(self) -> _ReadScope:
         return _ReadScope(self)
 
-    def write(self) -> _WriteScope:
-        return _WriteScope(self)
+    def write(self, *, durable: bool = True) -> _WriteScope:
+        """Begin to write. What need not be `durable` waits for no disk; a power cut may take it back.
+
+        It comes whole or not at all, and never without all that was committed before it.
+        """
+        return _WriteScope(self, durable=durable)
 
     def rehearse(self) -> _RehearsalScope:
         return _RehearsalScope(self)

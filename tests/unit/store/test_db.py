@@ -45,6 +45,19 @@ def test_an_empty_store_gets_the_newest_schema(layout: Layout) -> None:
     database.close()
 
 
+def test_only_what_need_not_be_durable_waits_for_no_disk(layout: Layout) -> None:
+    database = open_database(layout)
+    with database.write(durable=False) as tx:
+        assert tx.value("PRAGMA synchronous") == 1
+    with database.write() as tx:
+        assert tx.value("PRAGMA synchronous") == 2
+    with pytest.raises(ZeroDivisionError), database.write(durable=False):
+        raise ZeroDivisionError
+    with database.rehearse(), database.write(durable=False) as tx:
+        assert tx.value("PRAGMA synchronous") == 2
+    database.close()
+
+
 def test_the_schema_files_are_numbered_up_to_the_version() -> None:
     names = sorted(os.listdir(os.path.join(os.path.dirname(db.__file__), "schema")))
     assert [int(name[:4]) for name in names] == list(range(1, SCHEMA_VERSION + 1))
