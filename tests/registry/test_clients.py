@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -153,7 +154,8 @@ def test_podman_pushes_an_index(registry: Registry, base_images: str, podman: Ca
 
 def ligan(root: str, *words: str) -> str:
     environment = {**os.environ, "LIGAN_ROOT": root, "LIGAN_UNDO_WINDOW": "0"}
-    done = subprocess.run(["ligan", *words], env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "ligan", *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
