@@ -23,8 +23,8 @@ from ligan.registry.index.database import open_index
 from ligan.registry.keeping import Deletion, UndoPolicy, reclaim
 from ligan.registry.planning import plan_deletion, plan_reclaim
 from ligan.registry.pushing import begin_upload, commit_blob, put_manifest
+from ligan.registry.recovery import open_registry
 from ligan.registry.restoring import restore
-from ligan.registry.serving import open_registry
 from ligan.registry.undoing import newest
 from ligan.values import Value
 from tests.support.ligan_registry import OCI_INDEX, OCI_MANIFEST, check_registry, image_manifest

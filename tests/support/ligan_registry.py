@@ -212,12 +212,14 @@ def serving_registry(
 
 
 def _address(log: IO[str]) -> str:
-    """Return where a registry that starts says that it listens."""
+    """Return where a registry that starts says that it listens, once it has compared disk and index."""
     said = ""
     for line in log:
         said += line
-        if found := re.search(r"listening on ([^ \n]+)", line):
-            return found[1]
+        if "verified: " in line:
+            break
+    if found := re.search(r"listening on ([^ \n]+)", said):
+        return found[1]
     raise AssertionError(f"the registry does not start: {said}")
 
 

@@ -53,17 +53,10 @@ class Folder:
 
     def prepare_to_write(self, session: Session) -> int:
         """Do what a server does at its start, unless one runs, and drop what is due. Returns bytes freed."""
-        from ligan.errors import Busy
         from ligan.registry.keeping import drop_due
-        from ligan.registry.recovery import recover
-        from ligan.registry.serving import lock_registry
+        from ligan.registry.recovery import settle
 
-        try:
-            self._lock = lock_registry(self.storage)
-        except Busy:
-            pass  # the server has made sure at its start that the index says what is there
-        else:
-            recover(self.index, self.storage)
+        self._lock = settle(self.index, self.storage, session.now(), lambda *_progress: None)
         return drop_due(self.index, self.storage, session.now())
 
     def again(self, command: str) -> str:

@@ -90,10 +90,12 @@ def empty(status: int, headers: dict[str, str]) -> Response:
     return Response(status=status, headers=API_VERSION | headers)
 
 
-def what_became(report: Report) -> dict[str, str]:
-    """Say in headers what has become of the bytes of a delete."""
+def what_became(report: Report, *, waits: bool) -> dict[str, str]:
+    """Say in headers what has become of the bytes of a delete. `waits`: those to be freed are not yet."""
     deleted = report.deleted
-    headers = {"Ligan-Freed": str(deleted.freed)}
+    headers = {"Ligan-Freed": "0" if waits else str(deleted.freed)}
+    if waits and deleted.freed:
+        headers["Ligan-Waiting"] = str(deleted.freed)
     if deleted.leased:
         headers["Ligan-Leased"] = f"{deleted.leased}; until={rfc3339nano(deleted.until // _SECOND)}"
     if deleted.held or report.entry is not None:

@@ -360,9 +360,14 @@ def carry_out(index: Index, storage: Storage) -> None:
 
 
 def sweep(tx: WriteTransaction, storage: Storage) -> None:
-    """Take the outbox's folders away. Every addition begins with this: it may name one of them again."""
-    rows = tx.all("SELECT key, path FROM outbox ORDER BY key")
+    """Take the outbox's folders away. Every addition begins with this: it may name one of them again.
+
+    Blobs wait until every repository was verified: one may name them that the index knows nothing of.
+    """
+    verifying = tx.value("SELECT 1 FROM verifying") is not None
+    rows = tx.all(
+        "SELECT key, path FROM outbox WHERE NOT (?1 AND path GLOB 'blobs/*') ORDER BY key", (verifying,)
+    )
     for _key, path in rows:
         storage.trash(path)
-    if rows:
-        tx.execute("DELETE FROM outbox")
+    tx.execute_many("DELETE FROM outbox WHERE key = ?", [(key,) for key, _path in rows])

@@ -47,10 +47,12 @@ if TYPE_CHECKING:
 
     from aiohttp.web import BaseRequest, StreamResponse
 
+    from ligan.registry.adopting import Taken
     from ligan.registry.deleting import Removal
     from ligan.registry.index.database import Index
     from ligan.registry.keeping import Report, UndoPolicy
     from ligan.registry.storage.filesystem import FilesystemStorage
+    from ligan.registry.verifying import Verification
 
     T = TypeVar("T")
     Handler = Callable[[BaseRequest, str, str], Awaitable[StreamResponse]]
@@ -64,8 +66,9 @@ _log = logging.getLogger("ligan.registry")
 class RegistryApi:
     """What an aiohttp server calls for each request. Made and closed in the loop's thread."""
 
-    def __init__(self, storage: FilesystemStorage, policy: UndoPolicy) -> None:
+    def __init__(self, storage: FilesystemStorage, policy: UndoPolicy, verification: Verification) -> None:
         self._storage = storage
+        self._verification: Verification | None = verification
         self._policy = policy
         self._index = open_index(storage.index)
         self._reader = self._index.read()
@@ -97,6 +100,16 @@ class RegistryApi:
         self._writer.submit(self._writing.close).result()
         self._writer.shutdown()
         self._index.close()
+
+    async def verify(self) -> Taken:
+        """Compare the disk with the index, between requests. On return what waited for that is unlinked."""
+        verification = self._verification
+        assert verification is not None
+        while not await self._write(verification.go_on):
+            pass
+        self._verification = None
+        await self._write(lambda index: carry_out(index, self._storage))
+        return verification.taken
 
     async def release_expired(self) -> int:
         """Free what leases and undo have kept whose time is over, and uploads that ended. Returns bytes."""
@@ -141,6 +154,9 @@ class RegistryApi:
             return response
         if not is_path(repository):
             raise NameInvalid(f"invalid repository name: {repository:.255}")
+        verification = self._verification
+        if verification is not None and not verification.has_verified(repository):
+            await self._write(lambda index: verification.verify(index, repository))
         return await handler(request, repository, rest)
 
     async def _write(self, work: Callable[[Index], T]) -> T:
@@ -218,7 +234,7 @@ class RegistryApi:
         report = await self._write(work)
         _log.info("%s: %d bytes freed", command, report.deleted.freed)
         await self._write(lambda index: carry_out(index, self._storage))
-        return empty(202, what_became(report))
+        return empty(202, what_became(report, waits=self._verification is not None))
 
     async def _get_blob(self, request: BaseRequest, repository: str, text: str) -> StreamResponse:
         digest = _digest(text)

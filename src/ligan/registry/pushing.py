@@ -8,6 +8,7 @@ import uuid
 
 from ligan.errors import Invalid, NotFound
 from ligan.oci.digest import Digest, sha256
+from ligan.registry.adopting import add_blob, resolve_absent
 from ligan.registry.deleting import sweep
 from ligan.registry.faults import BlobOfManifestUnknown, BlobUnknown, DigestInvalid, SizeInvalid
 from ligan.registry.reading import file_digest, find_blob
@@ -51,7 +52,7 @@ def commit_blob(
         if not storage.has_blob(stored, size):
             storage.keep(f"{folder}/data", stored)
             failpoints.hit("registry.linked")
-        blob = _ensure_blob(tx, stored, size)
+        blob = _ensure_blob(tx, storage, stored, size)
         _link(tx, storage, repository, blob, stored, wanted, now)
         tx.execute("DELETE FROM upload WHERE id = ?", (upload,))
         failpoints.hit("registry.rows")
@@ -163,7 +164,7 @@ def _store_manifest(
     if not storage.has_blob(stored, len(pushed.raw)):
         storage.keep(storage.incoming(incoming), stored)
         failpoints.hit("registry.linked")
-    blob = _ensure_blob(tx, stored, len(pushed.raw))
+    blob = _ensure_blob(tx, storage, stored, len(pushed.raw))
     for alias in {stored, name}:
         storage.write_manifest_links(repository, alias, stored)
         _ensure_alias(tx, alias, blob)
@@ -172,6 +173,8 @@ def _store_manifest(
     tx.execute_many(
         "INSERT OR IGNORE INTO manifest_child VALUES (?, ?)", [(manifest, one) for one in children]
     )
+    for alias in {stored, name}:
+        resolve_absent(tx, key, alias)
     for each in blobs:
         _end_lease(tx, key, each)
     if tag:
@@ -218,11 +221,9 @@ def _ensure_repository(tx: WriteTransaction, name: str) -> int:
     return int(key) if key is not None else tx.insert("INSERT INTO repository (name) VALUES (?)", (name,))
 
 
-def _ensure_blob(tx: WriteTransaction, digest: str, size: int) -> int:
+def _ensure_blob(tx: WriteTransaction, storage: Storage, digest: str, size: int) -> int:
     key = tx.value("SELECT key FROM blob WHERE digest = ?", (digest,))
-    if key is not None:
-        return int(key)
-    return tx.insert("INSERT INTO blob (digest, size) VALUES (?, ?)", (digest, size))
+    return int(key) if key is not None else add_blob(tx, storage, digest, size)
 
 
 def _ensure_alias(tx: WriteTransaction, digest: str, blob: int) -> None:
@@ -251,4 +252,6 @@ def _link(
         storage.write_layer_link(repository, name, stored)
         _ensure_alias(tx, name, blob)
     tx.execute("INSERT OR IGNORE INTO link (repository, blob) VALUES (?, ?)", (key, blob))
+    for name in {stored, wanted}:
+        resolve_absent(tx, key, name)
     _lease(tx, key, blob, now)

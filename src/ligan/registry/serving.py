@@ -4,79 +4,57 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import resource
 import signal
+import time
 
 import uvloop
 from aiohttp import web
 
-from ligan.errors import Busy, LiganError, Unavailable
+from ligan.errors import LiganError, Unavailable
 from ligan.registry.answers import fault
 from ligan.registry.http import RegistryApi
-from ligan.registry.index.database import create_index, explain, open_index
-from ligan.registry.recovery import recover
+from ligan.registry.index.database import open_index
+from ligan.registry.recovery import begin, lock_registry, open_registry
 from ligan.registry.storage.filesystem import FilesystemStorage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ligan.registry.keeping import UndoPolicy
+    from ligan.registry.verifying import Report, Verification
 
 LEASE_CHECK_SECONDS = 60.0
 _IDLE_SECONDS = 600.0
+_PROGRESS_SECONDS = 2.0
 _READ_BUFFER = 512 << 10
 _FILES = 1 << 16
 
 _log = logging.getLogger("ligan.registry")
 
 
-def open_registry(root: str) -> FilesystemStorage:
-    """On return the folder has an index of this schema. Raises Unavailable."""
-    storage = FilesystemStorage(root)
-    try:
-        storage.create()
-        create_index(storage.index)
-    except OSError as error:
-        raise explain(error, root) from error
-    return storage
-
-
 def serve(root: str, host: str, port: int, stop_seconds: float, policy: UndoPolicy) -> None:
     """Serve until SIGTERM or SIGINT, and until what was under way then has ended.
 
-    Refuses by raising a LiganError, before anything listens: Busy where a server has this folder, Conflict
-    where another registry has changed it.
+    Refuses by raising a LiganError, before anything listens: Busy where a server has this folder. One that
+    another registry has filled is taken in before anything listens, and what it has changed since, after.
     """
     storage = open_registry(root)
     lock = lock_registry(storage)
     try:
         index = open_index(storage.index)
         try:
-            recover(index, storage)
+            verification = begin(index, storage, time.time_ns(), _logging_progress())
         finally:
             index.close()
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(storage, host, port, stop_seconds, policy))
+            runner.run(_serve(storage, host, port, stop_seconds, policy, verification))
     finally:
         os.close(lock)
-
-
-def lock_registry(storage: FilesystemStorage) -> int:
-    """Return a descriptor that keeps servers from this folder until it is closed. Raises Busy."""
-    lock = os.open(storage.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise Busy(
-            f"a registry already serves {storage.root}", "Stop it, or name another folder with --root."
-        ) from None
-    return lock
 
 
 class _Connection(web.RequestHandler):
@@ -107,12 +85,17 @@ class _Server(web.Server):
 
 
 async def _serve(
-    storage: FilesystemStorage, host: str, port: int, stop_seconds: float, policy: UndoPolicy
+    storage: FilesystemStorage,
+    host: str,
+    port: int,
+    stop_seconds: float,
+    policy: UndoPolicy,
+    verification: Verification,
 ) -> None:
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    api = RegistryApi(storage, policy)
+    api = RegistryApi(storage, policy, verification)
     server = _Server(
         api,
         access_log=None,
@@ -120,7 +103,7 @@ async def _serve(
         read_bufsize=_READ_BUFFER,
         auto_decompress=False,  # a registry stores what it is sent
     )
-    timer = asyncio.create_task(_release_leases(api))
+    timer = asyncio.create_task(_look_after(api))
     try:
         try:
             listening = await loop.create_server(server, host, port)
@@ -144,7 +127,32 @@ def _address(listening: object) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def _release_leases(api: RegistryApi) -> None:
+def _logging_progress() -> Report:
+    """Return what logs how far the taking in of a folder is, now and then."""
+    last = time.monotonic()
+
+    def report(done: int, repositories: int, manifests: int) -> None:
+        nonlocal last
+        if done == repositories or time.monotonic() - last > _PROGRESS_SECONDS:
+            last = time.monotonic()
+            _log.info("took in %d of %d repositories, %d manifests", done, repositories, manifests)
+
+    return report
+
+
+async def _look_after(api: RegistryApi) -> None:
+    """Make sure that the index is right, and then free what leases and undo keep when their time is over."""
+    try:
+        taken = await api.verify()
+    except LiganError as error:
+        _log.error("cannot compare the folder with its index, so nothing is freed: %s", error.message)
+        return
+    _log.info(
+        "verified: another registry has added %d manifests, deleted %d, and changed %d tags",
+        taken.new,
+        taken.gone,
+        taken.moved,
+    )
     while True:
         try:
             freed = await api.release_expired()

@@ -21,7 +21,7 @@ from ligan.registry.pushing import (
     put_manifest,
 )
 from ligan.registry.reading import find_blob
-from ligan.registry.serving import open_registry
+from ligan.registry.recovery import open_registry
 from tests.support.ligan_registry import OCI_MANIFEST, check_registry, image_manifest
 
 if TYPE_CHECKING:

@@ -16,11 +16,14 @@ import json
 import os
 import shutil
 
+from ligan.registry.storage import scanning
+from ligan.registry.storage.scanning import OF_A_REPOSITORY
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
-_OF_A_REPOSITORY = ("_layers", "_manifests", "_uploads")
+    from ligan.registry.storage.scanning import FoundRepository
 
 
 class FilesystemStorage:
@@ -64,7 +67,7 @@ class FilesystemStorage:
 
     def repository_folders(self, repository: str) -> list[str]:
         """What is the repository's own: below the same folder lie those nested in it."""
-        return [f"repositories/{repository}/{name}" for name in _OF_A_REPOSITORY]
+        return [f"repositories/{repository}/{name}" for name in OF_A_REPOSITORY]
 
     def upload(self, repository: str, upload: str) -> str:
         """The path of an upload's folder."""
@@ -76,6 +79,13 @@ class FilesystemStorage:
         make_folder(folder)
         _write(f"{folder}/startedat", started_at.encode())
         _write(f"{folder}/data", b"")
+
+    def link_count(self, path: str) -> int:
+        """Return how many names a file has, 0 where it is gone."""
+        try:
+            return os.stat(path).st_nlink
+        except FileNotFoundError:
+            return 0
 
     def drop_upload(self, repository: str, upload: str) -> None:
         shutil.rmtree(self.upload(repository, upload), ignore_errors=True)
@@ -184,7 +194,7 @@ class FilesystemStorage:
             pass  # a sweep before this one was killed between its renames and its commit
         parent = os.path.dirname(source)
         try:
-            if path.endswith(_OF_A_REPOSITORY):
+            if path.endswith(OF_A_REPOSITORY):
                 _remove_empty(parent, f"{self._v2}/repositories")
             else:
                 sync_folder(parent)
@@ -198,11 +208,49 @@ class FilesystemStorage:
 
     def repositories(self) -> Iterator[str]:
         """Yield the names of the repositories on the disk."""
-        base = f"{self._v2}/repositories"
-        for folder, names, _files in os.walk(base):
-            if any(name in names for name in _OF_A_REPOSITORY):
-                yield os.path.relpath(folder, base)
-            names[:] = [name for name in names if not name.startswith("_")]
+        return scanning.repositories(f"{self._v2}/repositories")
+
+    def scan_repository(self, repository: str, known: Container[str]) -> FoundRepository:
+        """Read all links of a repository. Those of blobs in `known` (digests) are taken as they were."""
+        return scanning.scan_repository(f"{self._v2}/repositories/{repository}", known)
+
+    def tag_history(self, repository: str, tag: str, current: str) -> dict[str, int]:
+        """Return the digests that a tag has ever had, and when it got them; 0 for `current`."""
+        return scanning.tag_history(f"{self._v2}/{self.tag_folder(repository, tag)}", (current,))
+
+    def create_layers_folder(self, repository: str) -> None:
+        make_folder(f"{self._v2}/repositories/{repository}/_layers")
+
+    def shards(self) -> list[str]:
+        """Return the first two hexadecimal digits of the blobs on the disk."""
+        return scanning.shards(f"{self._v2}/blobs/sha256")
+
+    def scan_shard(self, shard: str, known: Container[str]) -> dict[str, int]:
+        """Return the blobs of a shard and their bytes: -1 for those in `known` (digests), not looked at."""
+        return scanning.scan_shard(f"{self._v2}/blobs/sha256/{shard}", known)
+
+    def newest_change(self, path: str) -> int:
+        """Return when a file in a folder of the outbox was last written, in nanoseconds since 1970, or 0."""
+        return scanning.newest_change(f"{self._v2}/{path}")
+
+    def blob_size(self, digest: str) -> int | None:
+        """Return the bytes of a blob, or None where there is none."""
+        try:
+            return os.stat(self.blob(digest)).st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def read_blob(self, digest: str, most: int) -> bytes | None:
+        """Return the bytes of a blob, or None for one that is not there or has more than `most`."""
+        try:
+            descriptor = os.open(self.blob(digest), os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            size = os.fstat(descriptor).st_size
+            return os.read(descriptor, size) if size <= most else None
+        finally:
+            os.close(descriptor)
 
     def tags(self, repository: str) -> dict[str, str]:
         """Return what the links on disk say of a repository's tags."""

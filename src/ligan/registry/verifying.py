@@ -1,0 +1,136 @@
+"""Making the index say what the disk does, at every start: another registry may have been here in between.
+
+A folder that the index knows nothing of is taken in whole before it is served. Of one that it knows, the
+blobs are compared by their folders, links by their names, tags by what they hold, in small transactions
+between the requests that are served meanwhile; the repository that a request is about comes first. Times of
+folders would not do: `registry:2` empties the folder of a link, and moves a tag, without a trace above them.
+
+Until all is done no blob is unlinked (`deleting.sweep`): a repository not yet looked at may name it.
+"""
+
+from __future__ import annotations
+
+from ligan.registry.adopting import Taken, add_blob, find_blob_row, forget_blob, take_in
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ligan.registry.index.database import Index, ReadTransaction, WriteTransaction
+    from ligan.registry.storage.filesystem import FilesystemStorage
+
+    Report = Callable[[int, int, int], None]
+    """Is told how many repositories of how many are done, and how many manifests they have."""
+
+_BATCH = 16
+"""Shards or repositories that one transaction compares: other writers wait for some tens of milliseconds."""
+
+_CACHE = "PRAGMA cache_size={}"
+_LARGE_CACHE, _USUAL_CACHE = -65536, -2000
+
+
+def is_unknown(tx: ReadTransaction) -> bool:
+    """Return whether the index has nothing, not even something left to remove."""
+    return not any(tx.value(f"SELECT 1 FROM {table}") for table in ("blob", "repository", "outbox"))
+
+
+def is_verifying(tx: ReadTransaction) -> bool:
+    """Return whether the index may still say other things than the disk."""
+    return tx.value("SELECT 1 FROM verifying") is not None
+
+
+def adopt(index: Index, storage: FilesystemStorage, report: Report) -> Taken:
+    """Fill an empty index with all that the folder has, in one scan and one transaction."""
+    index.connection.execute(_CACHE.format(_LARGE_CACHE))
+    try:
+        with index.write() as tx:
+            return _adopt(tx, storage, report)
+    finally:
+        index.connection.execute(_CACHE.format(_USUAL_CACHE))
+
+
+def _adopt(tx: WriteTransaction, storage: FilesystemStorage, report: Report) -> Taken:
+    # Sorting once at the end is several times as fast as keeping every index in order on the way.
+    orders = tx.all("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
+    for name, _sql in orders:
+        tx.execute(f"DROP INDEX {name}")
+    keys: dict[str, int] = {}
+    for shard in storage.shards():
+        found = sorted(storage.scan_shard(shard, ()).items())
+        first = len(keys) + 1
+        tx.execute_many(
+            "INSERT INTO blob (key, digest, size) VALUES (?, ?, ?)",
+            [(key, digest, size) for key, (digest, size) in enumerate(found, first)],
+        )
+        keys.update((digest, key) for key, (digest, _size) in enumerate(found, first))
+    names = sorted(storage.repositories())
+    taken = Taken()
+    for number, name in enumerate(names, 1):
+        taken = taken.plus(take_in(tx, storage, name, keys.get))
+        report(number, len(names), taken.new)
+    for _name, sql in orders:
+        tx.execute(sql)
+    return taken
+
+
+class Verification:
+    """One comparison of the whole. All of it runs in the thread that writes to the index."""
+
+    def __init__(self, index: Index, storage: FilesystemStorage) -> None:
+        """From now on no blob is unlinked, by any process."""
+        self._storage = storage
+        self._shards = [f"{number:02x}" for number in range(256)]
+        self._names: list[str] | None = None
+        self._done: set[str] = set()
+        self.taken = Taken()
+        with index.write() as tx:
+            tx.execute("INSERT OR IGNORE INTO verifying (one) VALUES (1)")
+
+    def has_verified(self, repository: str) -> bool:
+        return repository in self._done
+
+    def verify(self, index: Index, repository: str) -> None:
+        """On return the index says what the disk does of this repository."""
+        with index.write() as tx:
+            self._verify(tx, repository)
+
+    def go_on(self, index: Index) -> bool:
+        """Compare some more. Returns whether that was all, and blobs may be unlinked again."""
+        with index.write() as tx:
+            if self._shards:
+                for shard in self._shards[:_BATCH]:
+                    self._verify_shard(tx, shard)
+                del self._shards[:_BATCH]
+                return False
+            if self._names is None:
+                known = set(tx.column("SELECT name FROM repository"))
+                self._names = sorted(known.union(self._storage.repositories()), reverse=True)
+            for name in self._names[-_BATCH:]:
+                self._verify(tx, name)
+            del self._names[-_BATCH:]
+            if not self._names:
+                tx.execute("DELETE FROM verifying")
+            return not self._names
+
+    def _verify(self, tx: WriteTransaction, repository: str) -> None:
+        if repository not in self._done:
+            storage = self._storage
+            taken = take_in(tx, storage, repository, lambda digest: find_blob_row(tx, storage, digest))
+            self.taken = self.taken.plus(taken)
+            self._done.add(repository)
+
+    def _verify_shard(self, tx: WriteTransaction, shard: str) -> None:
+        known = set(
+            tx.column(
+                "SELECT digest FROM blob WHERE digest >= ?1 AND digest < ?1 || 'g'", (f"sha256:{shard}",)
+            )
+        )
+        found = self._storage.scan_shard(shard, known)
+        for digest in known - found.keys():
+            forget_blob(tx, self._storage, digest)
+        new = [(digest, size) for digest, size in sorted(found.items()) if size >= 0]
+        if new:
+            going = set(tx.column("SELECT path FROM outbox WHERE path GLOB 'blobs/*'"))
+            for digest, size in new:
+                if self._storage.blob_folder(digest) not in going:
+                    add_blob(tx, self._storage, digest, size)
