@@ -13,7 +13,7 @@ from ligan.registry.deleting import carry_out, release_expired
 from ligan.registry.index.database import open_index
 from ligan.registry.keeping import Deletion, UndoPolicy, drop_due, held_by_undo, make_room, with_room
 from ligan.registry.pushing import LEASE_SECONDS, begin_upload, commit_blob
-from ligan.registry.serving import open_registry
+from ligan.registry.recovery import open_registry
 from ligan.registry.undoing import entries
 from tests.support.ligan_registry import check_registry
 

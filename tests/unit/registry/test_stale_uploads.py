@@ -6,7 +6,7 @@ import os
 
 from ligan.registry.index.database import open_index
 from ligan.registry.pushing import begin_upload
-from ligan.registry.serving import open_registry
+from ligan.registry.recovery import open_registry
 from ligan.registry.uploads import drop_stale
 from tests.support.ligan_registry import check_registry
 
