@@ -339,6 +339,22 @@ def test_warnings_come_with_what_was_made(builds: Builds) -> None:
     )
 
 
+@pytest.mark.parametrize("check", ["", "# check=skip=UndefinedVar\n", "# check=error=true\n"])
+def test_a_variable_that_nothing_sets_is_told(check: str, builds: Builds) -> None:
+    builds.write(
+        f"{check}FROM busybox\nARG FOLDER\nENV FILE=Dockerfile\n"
+        "COPY $FOLDER$FILE ${FIEL}/x\nEXPOSE 80 $PORT\n"
+    )
+    request = BuildRequest(builds.folder)
+    if "error" in check:
+        with pytest.raises(BuildFailed, match=r"^lint violation found for rules: UndefinedVar$"):
+            builds.home.engine.build(request, lambda _message: None)
+        return
+    line = "UndefinedVar: Usage of undefined variable '$FIEL' (did you mean $FILE?) (line 4)"
+    found = builds.home.engine.build(request, lambda _message: None).warnings
+    assert found == (() if check else (line,))
+
+
 def test_a_name_that_moves_says_whose_it_was(builds: Builds) -> None:
     old = builds.build("FROM busybox\nLABEL v=1\n", names=("app:1",))
     builds.write("FROM busybox\nLABEL v=2\n")

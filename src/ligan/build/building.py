@@ -61,7 +61,7 @@ def build(
                 Trees(context.tree, request, lease) as trees,
                 Build(store, request, context, trees, progress, pull) as work,
             ):
-                return export(work, work.solve()).replace(warnings=tuple(map(str, work.dockerfile.advice)))
+                return export(work, work.solve()).replace(warnings=tuple(map(str, work.advice)))
         except LiganError as error:
             raise BuildFailed(error, context) from error
         finally:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from ligan.dockerfile.nodes import Dockerfile, Instruction, Stage
+    from ligan.dockerfile.words import Variables
 
 SCRATCH = "scratch"
 """The name of no image at all."""
@@ -127,7 +128,7 @@ def pairs(instruction: Instruction) -> list[tuple[str, str | None]]:
     return [(words[at] or "", words[at + 1]) for at in range(0, len(words), 2)]
 
 
-def expanded(instruction: Instruction, word: str, values: Mapping[str, str], escape: str) -> str:
+def expanded(instruction: Instruction, word: str, values: Variables, escape: str) -> str:
     """Return a word with its variables. Raises DockerfileError with the lines of the instruction."""
     try:
         return expand(word, values, escape, classic=False)

@@ -15,7 +15,7 @@ from ligan.build.locks import Locks
 from ligan.build.sources import Sources
 from ligan.build.stage import SolveError, Stage
 from ligan.dockerfile.faults import DockerfileError
-from ligan.dockerfile.lint import check_advice
+from ligan.dockerfile.lint import check_advice, is_told
 from ligan.dockerfile.nodes import Instruction
 from ligan.dockerfile.parse import parse, parse_trigger
 from ligan.errors import LiganError
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ligan.build.progress import Progress, Vertex
     from ligan.build.request import BuildRequest
     from ligan.build.runs import Run
+    from ligan.dockerfile.nodes import Advice
     from ligan.store.store import Store
 
 
@@ -61,6 +62,7 @@ class Build:
         self._is_indexed: bool | None = None
         self.locks = Locks(store.layout)
         self.dockerfile = parse(context.text, classic=False, name=context.name)
+        self.advice = list(self.dockerfile.advice)
         self.platform = request.platform
         self.graph: Graph = plan(
             self.dockerfile, request.arguments, predefined(request), request.target, request.contexts
@@ -91,7 +93,7 @@ class Build:
 
     def solve(self) -> Made:
         """Return what the target comes to, every needed stage made. Raises what failed first."""
-        check_advice(self.dockerfile)
+        check_advice(self.dockerfile, self.advice)
         plans = self.graph.stages
         for planned in plans.values():
             self.sources.load_base(self.store, planned)
@@ -257,6 +259,12 @@ class Build:
     def view(self, store: Store, layer: int | None) -> ViewOrNothing:
         """Return `with` what all layers from this one down show, as a folder; None for no layer."""
         return ViewOrNothing(store, layer)
+
+    def advise(self, advice: Advice) -> None:
+        """Note what is found to be wrong with a step. Raises DockerfileError where that is an error."""
+        if is_told(self.dockerfile, advice) and advice not in self.advice:
+            check_advice(self.dockerfile, [advice])
+            self.advice.append(advice)
 
     def note_uses(self) -> None:
         """Write that what the cache had was used."""

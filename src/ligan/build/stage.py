@@ -14,7 +14,8 @@ from ligan.build.graph import expanded, pairs
 from ligan.build.image import HistoryRow
 from ligan.dockerfile import settings
 from ligan.dockerfile.faults import DockerfileError
-from ligan.dockerfile.words import Lexer, expand_document
+from ligan.dockerfile.lint import undefined
+from ligan.dockerfile.words import Lexer, Noted, expand_document
 from ligan.errors import Invalid, LiganError
 from ligan.oci.digest import ChainID
 from ligan.store import failpoints
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ligan.build.progress import Vertex
     from ligan.build.solver import Build
     from ligan.dockerfile.nodes import Instruction
+    from ligan.dockerfile.words import Variables
     from ligan.store.blobs import Lease
     from ligan.store.db import WriteTransaction
     from ligan.store.store import Store
@@ -54,6 +56,7 @@ class Stage:
         self.arguments: dict[str, str | None] = dict(base.arguments)
         self.platform = base.platform
         self._number = 0
+        self._missing: set[str] = set()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -82,8 +85,12 @@ class Stage:
         """Do the instructions. Raises what is wrong with one as a DockerfileError of its lines."""
         for step in steps:
             self.build.check_going()
+            self._missing.clear()
+            known = self.variables
             try:
                 self._do(step)
+                for name in sorted(self._missing.difference(self.arguments)):
+                    self.build.advise(undefined(step, name, known))
             except DockerfileError:
                 raise
             except LiganError as error:
@@ -104,7 +111,7 @@ class Stage:
         elif step.name == "ARG":
             self._argument(step)
         else:
-            whole = settings.expanded(step, self.variables, self.escape, classic=False)
+            whole = settings.expanded(step, self._noted(step), self.escape, classic=False)
             if told := settings.apply(self.state, whole):
                 self.record(told)
 
@@ -114,13 +121,17 @@ class Stage:
         values = {key: value for key, value in self.arguments.items() if value is not None}
         return values | self.state.environment
 
+    def _noted(self, step: Instruction) -> Variables:
+        """Return the variables of an instruction. What it lacks is noted, but for EXPOSE, as in BuildKit."""
+        return self.variables if step.name == "EXPOSE" else Noted(self.variables, self._missing)
+
     def expand(self, step: Instruction, word: str) -> str:
-        return expanded(step, word, self.variables, self.escape)
+        return expanded(step, word, self._noted(step), self.escape)
 
     def expand_document(self, step: Instruction, text: str) -> str:
         """Return a heredoc with its variables; quotes in it are no quotes."""
         try:
-            return expand_document(text, self.variables)
+            return expand_document(text, self._noted(step))
         except Invalid as error:
             raise DockerfileError(error.message, step.line, step.end) from None
 
@@ -163,7 +174,7 @@ class Stage:
         self.record(f"ARG {' '.join(shown)}")
 
     def _workdir(self, step: Instruction) -> None:
-        whole = settings.expanded(step, self.variables, self.escape, classic=False)
+        whole = settings.expanded(step, self._noted(step), self.escape, classic=False)
         text, path = settings.apply(self.state, whole), str(self.settings["WorkingDir"])
         name = self.next_name(f"WORKDIR {whole.arguments[0]}")
         if path == "/":

@@ -19,7 +19,7 @@ from ligan.oci.reference import parse as parse_reference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ligan.dockerfile.lines import Reading
     from ligan.dockerfile.nodes import Dockerfile, Instruction, Stage
@@ -37,23 +37,34 @@ PREDEFINED = (
 """Arguments that are there before any ARG."""
 
 
-def advice_of(dockerfile: Dockerfile, reading: Reading) -> tuple[tuple[Advice, ...], bool]:
-    """Return what the file had better not say, in BuildKit's order, and whether no build is to begin for it.
+def advised(dockerfile: Dockerfile, reading: Reading) -> Dockerfile:
+    """Return a file with what it had better not say, in BuildKit's order.
 
     Raises DockerfileError for a `check` that is none.
     """
     skipped, is_binding = _check_of(dict(dockerfile.directives).get("check", ""))
-    if "all" in skipped:
-        return (), is_binding
-    found = [item for item in _advice(dockerfile, reading) if item.rule not in skipped]
-    return tuple(found), is_binding
+    whole = dockerfile.replace(skipped=skipped, is_binding=is_binding)
+    return whole.replace(
+        advice=tuple([item for item in _advice(dockerfile, reading) if is_told(whole, item)])
+    )
 
 
-def check_advice(dockerfile: Dockerfile) -> None:
-    """Raise DockerfileError where the file says that advice is to be taken."""
-    if dockerfile.advice and dockerfile.is_binding:
-        rules = ", ".join(sorted({item.rule for item in dockerfile.advice}))
+def is_told(dockerfile: Dockerfile, advice: Advice) -> bool:
+    """Return whether the file does not ask to be spared a rule."""
+    return not dockerfile.skipped & {"all", advice.rule}
+
+
+def check_advice(dockerfile: Dockerfile, advice: Sequence[Advice]) -> None:
+    """Raise DockerfileError where the file says that advice is to be taken, and there is some."""
+    if advice and dockerfile.is_binding:
+        rules = ", ".join(sorted({item.rule for item in advice}))
         raise DockerfileError(f"lint violation found for rules: {rules}")
+
+
+def undefined(step: Instruction, name: str, known: Iterable[str]) -> Advice:
+    """Return what is to be said of a variable that has no value, where those `known` have one."""
+    nearest = suggestion(f"${name}", [f"${other}" for other in known])
+    return _about(step, "UndefinedVar", f"Usage of undefined variable '${name}'{nearest}")
 
 
 def rule_url(rule: str) -> str:

@@ -63,7 +63,7 @@ class Dockerfile(Value):
     """`arguments` are the ARGs before the first FROM. `directives` are those at the top, names in lower case.
 
     `source` is the whole text, for errors that show the line. A classic parse has `warnings`, lines of text;
-    a modern one has `advice`, and where that `is_binding` no build is to begin for it.
+    a modern one has `advice`, without the rules that are `skipped`; where it `is_binding` nothing is built.
     """
 
     source: str
@@ -73,4 +73,5 @@ class Dockerfile(Value):
     stages: tuple[Stage, ...]
     warnings: tuple[str, ...] = ()
     advice: tuple[Advice, ...] = ()
+    skipped: frozenset[str] = frozenset()
     is_binding: bool = False

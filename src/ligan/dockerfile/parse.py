@@ -7,7 +7,7 @@ from ligan.dockerfile.checks import check, stage_name
 from ligan.dockerfile.faults import DockerfileError
 from ligan.dockerfile.flags import flags_of
 from ligan.dockerfile.lines import Reading, read
-from ligan.dockerfile.lint import advice_of
+from ligan.dockerfile.lint import advised
 from ligan.dockerfile.nodes import Dockerfile, Instruction, Stage
 from ligan.errors import Invalid
 
@@ -56,8 +56,7 @@ def parse(text: str | bytes, *, classic: bool, name: str = "Dockerfile") -> Dock
     whole = Dockerfile(text, reading.escape, reading.directives, tuple(arguments), made)
     if classic:
         return whole.replace(warnings=_classic_warnings(reading))
-    advice, is_binding = advice_of(whole, reading)
-    return whole.replace(advice=advice, is_binding=is_binding)
+    return advised(whole, reading)
 
 
 def parse_trigger(text: str, *, classic: bool) -> Instruction:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ligan.dockerfile.nodes import Instruction
+    from ligan.dockerfile.words import Variables
 
 _SHELL = ["/bin/sh", "-c"]
 _EXPANDED = ("ADD", "ARG", "COPY", "ENV", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR")
@@ -52,9 +53,7 @@ class State:
         return self.config.get("Shell") or _SHELL
 
 
-def expanded(
-    instruction: Instruction, variables: Mapping[str, str], escape: str, *, classic: bool
-) -> Instruction:
+def expanded(instruction: Instruction, variables: Variables, escape: str, *, classic: bool) -> Instruction:
     """Return an instruction with its words as they are meant. Raises Invalid.
 
     The words of commands are not touched: a shell expands them. Nor is a LABEL

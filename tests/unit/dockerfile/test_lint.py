@@ -134,8 +134,13 @@ def test_no_warnings(text: str) -> None:
 )
 def test_warnings_as_errors(check: str, message: str) -> None:
     with pytest.raises(DockerfileError) as caught:
-        check_advice(parse(f"# check={check}\nFROM a\nMAINTAINER b", classic=False))
+        _check(f"# check={check}\nFROM a\nMAINTAINER b")
     assert caught.value.message == message
+
+
+def _check(text: str) -> None:
+    dockerfile = parse(text, classic=False)
+    check_advice(dockerfile, dockerfile.advice)
 
 
 @pytest.mark.parametrize(
