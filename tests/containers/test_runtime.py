@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -163,6 +164,24 @@ def test_what_waits_for_its_start_is_taken_back(bundle: Bundle) -> None:
     bundle.delete()
     assert not is_alive(process)
     assert runtime.state(bundle.folder, bundle.id) == ""
+
+
+def test_what_has_ended_before_its_start_is_told(bundle: Bundle) -> None:
+    process = bundle.launch("true")
+    assert send(process, signal.SIGKILL)
+    assert await_end(process, SECONDS)
+    with pytest.raises(RuntimeFailed, match="cannot start a container that has stopped"):
+        bundle.start()
+    bundle.delete()
+
+
+def test_what_was_started_runs_also_to_the_runtime(bundle: Bundle) -> None:
+    process = bundle.launch("sleep", "1000")
+    assert runtime.state(bundle.folder, bundle.id) == "created"
+    bundle.start()
+    assert runtime.state(bundle.folder, bundle.id) == "running"
+    assert send(process, signal.SIGKILL)
+    assert bundle.end(process) == 137
 
 
 def test_delete_ends_what_runs_also_when_it_is_frozen_or_the_runtime_forgot_it(bundle: Bundle) -> None:
