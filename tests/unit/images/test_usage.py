@@ -23,6 +23,13 @@ def test_layers_of_listed_images_count_once(stock: Stock) -> None:
     assert usage.blob_bytes == stock.disk_bytes()
 
 
+def test_layers_of_images_that_are_not_listed_do_not_count(stock: Stock) -> None:
+    base = stock.image("1", "55555")
+    stock.image("1", "22", parent=base, names=["app:1"])
+    usage = stock.engine.disk_usage()
+    assert (usage.images, usage.layers_size, usage.reclaimable) == (1, 3, 3)
+
+
 def test_shared_layers_are_those_of_another_listed_image(stock: Stock) -> None:
     base = stock.image("1", "22")
     one = stock.image("1", "22", "333", parent=base, step="one")
