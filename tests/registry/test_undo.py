@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ligan.registry.storage.filesystem import FilesystemStorage
 from tests.support import registry as real_registry
 from tests.support.ligan_registry import (
     Client,
@@ -111,6 +112,26 @@ def test_manifest_by_another_algorithm_comes_back_with_its_links(registry: Regis
     done(registry.root, "undo")
     assert files(registry.root) == before
     registry.pull("app", name)
+
+
+def test_index_of_images_that_are_not_all_here_comes_back(registry_root: str) -> None:
+    """As an adopted folder may have it; what has come meanwhile is a part of it then."""
+    with serving_registry(registry_root, **KEEPING) as registry:
+        here, missing = (registry.push_image("app", "", LAYER, name) for name in (b"here", b"missing"))
+        index = registry.push_index("app", "all", here, missing)
+    links = FilesystemStorage(registry_root).revision_folder("app", missing)
+    shutil.rmtree(f"{registry_root}/docker/registry/v2/{links}")
+    with serving_registry(registry_root, **KEEPING) as registry:
+        assert registry.ask("HEAD", f"app/manifests/{missing}").status == 404
+        registry.delete("app", "all")
+        done(registry_root, "undo")
+        registry.pull("app", here)
+        assert digest_of(registry.manifest("app", "all")) == index
+        registry.delete("app", "all")
+        assert registry.push_image("app", "", LAYER, b"missing") == missing
+        done(registry_root, "undo")
+        registry.pull("app", "all")
+        assert registry.delete("app", missing).status == 405
 
 
 def test_what_undo_holds_is_no_source_of_mounts_and_a_push_revives_it(registry: Registry) -> None:

@@ -223,6 +223,11 @@ class Removal:
             (manifest, kept),
         )
         self._tx.execute(
+            """INSERT INTO deletion_manifest_absent (manifest, digest, child)
+               SELECT ?2, digest, child FROM absent WHERE manifest = ?1""",
+            (manifest, kept),
+        )
+        self._tx.execute(
             """INSERT INTO deletion_tag_history (deletion, repository, name, manifest, at)
                SELECT ?2, ?3, name, ?4, at FROM tag_history WHERE manifest = ?1""",
             (manifest, entry, self._name, digest),

@@ -149,9 +149,9 @@ def drop(tx: WriteTransaction, storage: Storage, entries: Iterable[int]) -> int:
                WHERE deletion = ?""",
             key,
         )
-        for table in ("deletion_manifest_blob", "deletion_manifest_child"):
+        for what in ("blob", "child", "absent"):
             manifests = "SELECT key FROM deletion_manifest WHERE deletion = ?"
-            tx.execute(f"DELETE FROM {table} WHERE manifest IN ({manifests})", key)
+            tx.execute(f"DELETE FROM deletion_manifest_{what} WHERE manifest IN ({manifests})", key)
         for table in ("deletion_manifest", "deletion_link", "deletion_tag", "deletion_tag_history"):
             tx.execute(f"DELETE FROM {table} WHERE deletion = ?", key)
         tx.execute("DELETE FROM deletion WHERE key = ?", key)

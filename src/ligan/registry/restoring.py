@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ligan.registry.adopting import resolve_absent
 from ligan.registry.deleting import carry_out, names_of, sweep, take
 from ligan.registry.keeping import drop
 from ligan.registry.undoing import (
@@ -82,6 +83,8 @@ class _Restore:
             repository, _, tag = name.rpartition(":")
             self._restore_tag(repository, tag)
         self._restore_history()
+        for repository in {each.repository for each in new}:
+            resolve_absent(self._tx, self._repository(repository))
 
     def _repository(self, name: str) -> int:
         self._tx.execute("INSERT OR IGNORE INTO repository (name) VALUES (?)", (name,))
@@ -107,6 +110,11 @@ class _Restore:
         )
         self._tx.execute_many(
             "INSERT INTO manifest_blob (manifest, blob) VALUES (?, ?)", [(key, blob) for blob, _ in named]
+        )
+        self._tx.execute(
+            """INSERT INTO absent (manifest, digest, child)
+               SELECT ?2, digest, child FROM deletion_manifest_absent WHERE manifest = ?1""",
+            (manifest.row, key),
         )
 
     def _restore_children(self, manifest: KeptManifest) -> None:

@@ -2,7 +2,7 @@
 --
 --   deletion <- deletion_manifest ------> blob
 --                 <- deletion_manifest_blob -> blob
---                 <- deletion_manifest_child    (digests)
+--                 <- deletion_manifest_child, deletion_manifest_absent  (digests)
 --            <- deletion_link ----------> blob
 --            <- deletion_tag, deletion_tag_history  (digests)
 --
@@ -44,6 +44,14 @@ CREATE TABLE deletion_manifest_child (
     manifest INTEGER NOT NULL REFERENCES deletion_manifest,
     child    TEXT NOT NULL,
     PRIMARY KEY (manifest, child)
+) STRICT, WITHOUT ROWID;
+
+-- What it named that its repository did not have (`absent`).
+CREATE TABLE deletion_manifest_absent (
+    manifest INTEGER NOT NULL REFERENCES deletion_manifest,
+    digest   TEXT NOT NULL,
+    child    INTEGER NOT NULL,
+    PRIMARY KEY (manifest, digest, child)
 ) STRICT, WITHOUT ROWID;
 
 -- The link of a blob that was deleted by itself; those of manifests follow from what these name.
