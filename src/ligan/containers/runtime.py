@@ -166,24 +166,27 @@ def _let_run(fifo: str, pid: int) -> None:
     """
     import select
 
-    file = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        poll = select.poll()
-        poll.register(file, select.POLLIN)
+        process = os.pidfd_open(pid)  # before it runs: it may have ended as soon as the FIFO is open
+    except ProcessLookupError:
+        raise RuntimeFailed("cannot start a container that has stopped") from None
+    try:
+        file = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            process = os.pidfd_open(pid)
-        except ProcessLookupError:
-            raise RuntimeFailed("cannot start a container that has stopped") from None
-        try:
-            poll.register(process, select.POLLIN)
+            poll = select.poll()
+            for descriptor in (file, process):
+                poll.register(descriptor, select.POLLIN)
             poll.poll()
+            if not _read_available(file):
+                raise RuntimeFailed("cannot start a container that has stopped")
         finally:
-            os.close(process)
-        if not _read_available(file):
-            raise RuntimeFailed("cannot start a container that has stopped")
+            os.close(file)
     finally:
-        os.close(file)
-    os.unlink(fifo)
+        os.close(process)
+    try:
+        os.unlink(fifo)
+    except FileNotFoundError:
+        pass  # it has ended, and who saw that has cleared up
 
 
 def _read_available(file: int) -> bytes:
