@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
-from tests.support.ligan_registry import digest_of, ligan_registry
+from tests.support.ligan_registry import digest_of, ligan_registry, serving_registry
 
 if TYPE_CHECKING:
     from tests.support.ligan_registry import Registry
@@ -140,3 +141,25 @@ def test_df_adds_up_to_what_is_on_the_disk(registry: Registry) -> None:
         ligan_registry(registry.root, "df", "--by", "tag").stderr
         == '--by: there is no "tag": the only one is repo\n'
     )
+
+
+def test_why_of_what_another_registry_has_left(registry_root: str) -> None:
+    """`registry:2` removes neither link nor data of what was in a deleted image."""
+    with serving_registry(registry_root) as registry:
+        digest = registry.push_image("app", "v1", LAYER)
+    shutil.rmtree(f"{registry_root}/docker/registry/v2/repositories/app/_manifests")
+    with serving_registry(registry_root) as registry:
+        assert say(registry, "why", digest_of(LAYER)).splitlines()[3].split() == [
+            "link",
+            "app",
+            "no",
+            "manifest",
+            "names",
+            "it",
+        ]
+        say(registry, "rm", "--now", f"app@{digest_of(LAYER)}")
+        left = say(registry, "why", digest).splitlines()
+        assert left[2] == "Nothing holds it."
+        assert left[-1] == f"  ligan registry fsck --repair --root {registry_root}"
+        assert ligan_registry(registry_root, "fsck", "--repair").returncode == 1
+        assert ligan_registry(registry_root, "why", digest).returncode == 1

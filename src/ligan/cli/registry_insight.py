@@ -33,6 +33,8 @@ def _why(_session: Session, options: Options) -> int:
             commands.append(folder.again(f"rm --now {' '.join(found.removals)}"))
         if found.entries:
             commands.append(folder.again(f"reclaim {' '.join(map(str, found.entries))}"))
+        if not found.holders:
+            commands.append(folder.again("fsck --repair"))
     write(_json(found, commands=commands) if wants_json(options) else _why_text(found, commands))
     return 0
 
@@ -42,7 +44,7 @@ def _why_text(found: Why, commands: Sequence[str]) -> str:
     listed = "".join([f"  {command}\n" for command in commands])
     return _lines(
         f"{found.kind} {found.digest}",
-        tables.render_table(("HELD BY", "NAME", "DETAIL"), rows),
+        tables.render_table(("HELD BY", "NAME", "DETAIL"), rows) if rows else "Nothing holds it.",
         f"To free {human_size(found.size)} ({found.size} bytes):\n{listed}",
     )
 

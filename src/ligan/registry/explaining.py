@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Holder(Value):
     """One thing that keeps a blob.
 
-    `kind` is tag, manifest, index, lease or undo. A manifest that neither a tag nor an index holds is held by
-    itself; a link that nothing needs any more, for a moment, by the lease that is over. `until` is in
-    nanoseconds since 1970, 0 where it has no end.
+    `kind` is tag, manifest, index, lease, link or undo. A manifest that neither a tag nor an index holds is
+    held by itself; a blob that another registry has linked, and no manifest names, by its link. `until` is
+    in nanoseconds since 1970, 0 where it has no end.
     """
 
     kind: str
@@ -32,7 +32,8 @@ class Holder(Value):
 class Why(Value):
     """What holds a blob. `kind` is manifest, index or blob.
 
-    Removing `removals`, in this order and at once, and then the undo entries `entries`, frees its bytes.
+    Removing `removals`, in this order and at once, and then the undo entries `entries`, frees its bytes. What
+    another registry has left may be held by nothing.
     """
 
     kind: str
@@ -71,7 +72,7 @@ def why(tx: ReadTransaction, text: str) -> Why:
         if until is not None:
             holders.append(Holder("lease", repository, "a push may be using it", until))
         elif repository not in needed:
-            holders.append(Holder("lease", repository, "it is over: the link goes with the next check"))
+            holders.append(Holder("link", repository, "no manifest names it"))
     entries = tx.all(
         """SELECT key, command, until FROM deletion
            WHERE key IN (SELECT deletion FROM deletion_blob WHERE blob = ?) ORDER BY key""",
