@@ -34,7 +34,7 @@ def bare(home: Home, busybox: str, request: pytest.FixtureRequest) -> Home:
 
 
 def changes(home: Home, container: str) -> list[str]:
-    return [f"{change.kind} {change.path}" for change in home.engine.container_changes(container)]
+    return [f"{kind} {path}" for path, kind in home.engine.container_changes(container).items()]
 
 
 def test_a_run_changes_nothing_of_itself(bare: Home) -> None:

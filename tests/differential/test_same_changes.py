@@ -156,8 +156,8 @@ def test_same_changes_and_layers(container: Container, tmp_path: os.PathLike[str
                 container.docker("exec", container.id, "/bin/busybox", "sh", "-c", operation)
             # Where a name is not UTF-8, Go's JSON has a replacement character for each byte that is wrong.
             ours = [
-                (os.fsencode(change.path).decode("utf-8", "replace"), change.kind)
-                for change in overlay_changes(upper, lower)
+                (os.fsencode(path).decode("utf-8", "replace"), kind)
+                for path, kind in overlay_changes(upper, lower).items()
             ]
             assert sorted(ours) == container.changes(), operation
             assert our_layer(upper) == container.layer(), operation

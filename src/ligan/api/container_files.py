@@ -25,7 +25,7 @@ _KINDS = {"C": 0, "A": 1, "D": 2}
 
 async def _changes(call: Call) -> StreamResponse:
     changes = await call.engine.stream(lambda engine: engine.container_changes(call.name))
-    rows = [{"Path": change.path, "Kind": _KINDS[change.kind]} for change in changes]
+    rows = [{"Path": path, "Kind": _KINDS[kind]} for path, kind in changes.items()]
     return answers.document(rows or None)
 
 

@@ -192,8 +192,8 @@ PRUNE = Command(
 
 
 def _diff(session: Session, options: Options) -> int:
-    for change in session.engine.container_changes(options.arguments[0]):
-        write(f"{change.kind} {change.path}\n")
+    changes = session.engine.container_changes(options.arguments[0])
+    write("".join([f"{kind} {path}\n" for path, kind in changes.items()]))
     return 0
 
 

@@ -18,20 +18,19 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO, TypeVar
 
     from ligan.containers.rows import Container
-    from ligan.layers.diff import Change
     from ligan.store.store import Store
 
     Result = TypeVar("Result")
 
 
-def changes(store: Store, name: str) -> list[Change]:
-    """Return what differs from the container's image."""
+def changes(store: Store, name: str) -> dict[str, str]:
+    """Return what differs from the container's image: kinds by path."""
     container = current(store, name)
     settle(store, container)
     return changes_of(store, container)
 
 
-def changes_of(store: Store, container: Container) -> list[Change]:
+def changes_of(store: Store, container: Container) -> dict[str, str]:
     """Return the same of a container that is settled, or has run."""
     from ligan.layers.diff import overlay_changes, tree_changes
     from ligan.layers.snapshots import Snapshots

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ligan.containers.outcome import ContainerPruneOutcome
     from ligan.containers.rows import Ended
     from ligan.engine.rehearsal import Rehearsal
-    from ligan.layers.diff import Change
 
     Filters = Mapping[str, Sequence[str]]
     Document = dict[str, Any]
@@ -120,7 +119,8 @@ class ContainerEngine(Protocol):
     def container_stats(self, name: str, *, previous: Document | None = None) -> Document:
         """Return one measurement, as Docker's stats document, with `previous` as its precpu_stats."""
 
-    def container_changes(self, name: str) -> list[Change]: ...
+    def container_changes(self, name: str) -> dict[str, str]:
+        """Return what differs from the image: kinds, as `layers.diff` has them, by path and in its order."""
 
     # Files and images
 

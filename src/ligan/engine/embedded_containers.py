@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ligan.containers.rows import Ended
     from ligan.engine.rehearsal import Rehearsal
     from ligan.engine.role import Filters
-    from ligan.layers.diff import Change
     from ligan.store.store import Store
 
     Document = dict[str, Any]
@@ -188,7 +187,7 @@ class EmbeddedContainers:
 
         return stats(self.store, name, previous)
 
-    def container_changes(self, name: str) -> list[Change]:
+    def container_changes(self, name: str) -> dict[str, str]:
         from ligan.containers.copying import changes
 
         return changes(self.store, name)

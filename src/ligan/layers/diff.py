@@ -8,6 +8,8 @@ To Docker a thing has changed when its kind, mode, owner, device number or
 capabilities differ, or, unless it is a folder, its size or time. A folder in
 which something changed counts as modified. What was opened for writing and
 left as it was is part of the layer, and is not shown.
+
+Changes are kinds by path: a dictionary, as there may be many thousands. Paths begin with a slash.
 """
 
 from __future__ import annotations
@@ -26,24 +28,16 @@ from ligan.layers.tree_tar import (
     owners_here,
     unreadable,
 )
-from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 MODIFIED, ADDED, DELETED = KINDS = ("C", "A", "D")
 """In the order of their numbers in the Engine API."""
 
 
-class Change(Value):
-    """One line of `docker diff`. `path` begins with a slash."""
-
-    kind: str
-    path: str
-
-
-def overlay_changes(upper: str, lower: str) -> list[Change]:
+def overlay_changes(upper: str, lower: str) -> dict[str, str]:
     """Return what the upper directory of an overlay changes of `lower`, the layers below it as one tree.
 
     Each folder comes before what is in it, names by their bytes. (Docker's order is that of a Go map,
@@ -53,7 +47,7 @@ def overlay_changes(upper: str, lower: str) -> list[Change]:
     return _changes(upper, lower, overlay=True)
 
 
-def tree_changes(new: str, old: str) -> list[Change]:
+def tree_changes(new: str, old: str) -> dict[str, str]:
     """Return what differs between two whole trees, in the order of `overlay_changes`.
 
     Raises Unavailable for what cannot be read.
@@ -75,7 +69,7 @@ def overlay_layer(upper: str) -> Iterator[bytes]:
         os.close(root)
 
 
-def tree_layer(new: str, changes: Iterable[Change]) -> Iterator[bytes]:
+def tree_layer(new: str, changes: Mapping[str, str]) -> Iterator[bytes]:
     """Yield the layer that holds these changes, which `tree_changes` found in `new`, as a tar.
 
     Members are in the order of Docker's vfs driver: by their whole path. Its whiteouts bear the time of
@@ -116,13 +110,13 @@ def upper_size(upper: str) -> int:
     return sum(sizes.values())
 
 
-def changes_size(new: str, changes: Iterable[Change]) -> int:
+def changes_size(new: str, changes: Mapping[str, str]) -> int:
     """Return the bytes of what was modified or added in `new`, counted as `upper_size` does."""
     sizes: dict[tuple[int, int], int] = {}
     root = open_root(new)
     try:
-        for change, folder, base in _with_folders(root, changes):
-            status = _status(folder, base) if change.kind != DELETED else None
+        for path, folder, base in _with_folders(root, changes):
+            status = _status(folder, base) if changes[path] != DELETED else None
             if status is not None and not stat.S_ISDIR(status.st_mode):
                 sizes[status.st_dev, status.st_ino] = status.st_size
     except OSError as error:
@@ -132,35 +126,34 @@ def changes_size(new: str, changes: Iterable[Change]) -> int:
     return sum(sizes.values())
 
 
-def _members(root: int, changes: Iterable[Change]) -> Iterator[bytes]:
+def _members(root: int, changes: Mapping[str, str]) -> Iterator[bytes]:
     tree = TreeTar(owners_here)
-    in_order = sorted(changes, key=lambda change: os.fsencode(change.path))
-    for change, folder, base in _with_folders(root, in_order):
-        name = change.path[1:]
-        if change.kind == DELETED:
+    for path, folder, base in _with_folders(root, sorted(changes, key=os.fsencode)):
+        name = path[1:]
+        if changes[path] == DELETED:
             yield header(f"{name[: -len(base)]}.wh.{base}", mode=0)
         else:
             yield from tree.single(folder, base, name)
 
 
-def _with_folders(root: int, changes: Iterable[Change]) -> Iterator[tuple[Change, int, str]]:
-    """Yield each change with the open folder it is in and its name there, but for folders that have gone."""
+def _with_folders(root: int, paths: Iterable[str]) -> Iterator[tuple[str, int, str]]:
+    """Yield each path with the open folder it is in and its name there, but for folders that have gone."""
     opened, folder = "", open_folder(root)
     try:
-        for change in changes:
-            parent, _, base = change.path.rpartition("/")
+        for path in paths:
+            parent, _, base = path.rpartition("/")
             if parent != opened:
                 other = _open_folder(root, parent)
                 if other is None:
                     continue
                 os.close(folder)
                 opened, folder = parent, other
-            yield change, folder, base
+            yield path, folder, base
     finally:
         os.close(folder)
 
 
-def _changes(new: str, old: str, *, overlay: bool) -> list[Change]:
+def _changes(new: str, old: str, *, overlay: bool) -> dict[str, str]:
     root = open_root(new)
     try:
         kinds = _Comparison(root, old, overlay=overlay).run()
@@ -168,8 +161,7 @@ def _changes(new: str, old: str, *, overlay: bool) -> list[Change]:
         raise unreadable(error, new) from error
     finally:
         os.close(root)
-    in_order = _in_order(kinds)
-    return Change.from_rows(list(zip(map(kinds.__getitem__, in_order), in_order, strict=True)))
+    return {path: kinds[path] for path in _in_order(kinds)}
 
 
 def _in_order(paths: Collection[str]) -> list[str]:
@@ -221,7 +213,7 @@ class _Comparison:
             for entry in entries:
                 name = entry.name
                 below = f"{path}/{name}"
-                if name in gone:
+                if gone and name in gone:
                     gone.remove(name)
                     self._compare(folder, below, name, shows)
                 elif entry.is_file(follow_symlinks=False):

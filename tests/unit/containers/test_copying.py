@@ -80,7 +80,7 @@ def test_in(stock: Stock) -> None:
     make(stock, "web")
     stock.engine.copy_to_container("web", "/srv/www", _tar("new"))
     assert stock.engine.stat_in_container("web", "/srv/www/new")["size"] == 4
-    assert [(change.kind, change.path) for change in stock.engine.container_changes("web")] == [
+    assert [(kind, path) for path, kind in stock.engine.container_changes("web").items()] == [
         ("C", "/srv"),
         ("C", "/srv/www"),
         ("A", "/srv/www/new"),
@@ -145,13 +145,13 @@ def test_export(stock: Stock) -> None:
 
 def test_nothing_has_changed_at_first(stock: Stock) -> None:
     make(stock, "web")
-    assert stock.engine.container_changes("web") == []
+    assert stock.engine.container_changes("web") == {}
 
 
 def test_the_working_folder_is_there_before_the_first_start(stock: Stock) -> None:
     """As dockerd 20.10.24 makes it, which `docker diff` then shows."""
     make(stock, "web", WorkingDir="/srv/new/folder/")
-    assert [(change.kind, change.path) for change in stock.engine.container_changes("web")] == [
+    assert [(kind, path) for path, kind in stock.engine.container_changes("web").items()] == [
         ("C", "/srv"),
         ("A", "/srv/new"),
         ("A", "/srv/new/folder"),
