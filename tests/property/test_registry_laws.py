@@ -22,7 +22,7 @@ from ligan.registry.explaining import why
 from ligan.registry.index.database import open_index
 from ligan.registry.keeping import Deletion, UndoPolicy, reclaim
 from ligan.registry.planning import plan_deletion, plan_reclaim
-from ligan.registry.pushing import begin_upload, commit_blob, put_manifest
+from ligan.registry.pushing import begin_upload, commit_blob, lease_blob, put_manifest
 from ligan.registry.recovery import open_registry
 from ligan.registry.restoring import restore
 from ligan.registry.undoing import newest
@@ -45,12 +45,16 @@ LAYERS = tuple([b"layer %d " % number * (number + 1) for number in range(4)])
 
 
 class Image(Value):
-    """One push. `layers` are numbers of LAYERS; one without layers is an index of its repository's images."""
+    """One push. `layers` are numbers of LAYERS; one without layers is an index of its repository's images.
+
+    Somebody may ask for its layers afterwards, and so lease them.
+    """
 
     repository: str
     tag: str
     layers: frozenset[int]
     children: frozenset[int]
+    is_asked_for: bool
 
 
 class Delete(Value):
@@ -67,6 +71,7 @@ IMAGES = st.builds(
     st.sampled_from(TAGS),
     st.frozensets(st.integers(0, len(LAYERS) - 1), max_size=3),
     st.frozensets(st.integers(0, 5), min_size=1, max_size=2),
+    st.booleans(),
 )
 WORLDS = st.lists(IMAGES, min_size=1, max_size=7)
 DELETES = st.builds(Delete, st.sampled_from(REPOSITORIES), st.integers(0, 6), st.booleans())
@@ -105,6 +110,8 @@ class Stock:
             for blob in (b"{}", *layers):
                 self.push_blob(image.repository, blob)
             self._put(image, image_manifest(b"{}", *layers), OCI_MANIFEST)
+            for blob in layers if image.is_asked_for else ():
+                lease_blob(self.index, self.storage, image.repository, sha256(blob), self.tick())
             return
         known = self.index.read().all(
             """SELECT raw, media_type FROM document JOIN manifest ON manifest.blob = document.blob
@@ -214,7 +221,7 @@ class Stock:
 
 @contextmanager
 def filled(world: list[Image]) -> Iterator[Stock]:
-    """A registry with what the world has pushed, without leases. Nobody pulls the plug on it."""
+    """A registry with what the world has pushed. Nobody pulls the plug on it."""
     root = tempfile.mkdtemp(prefix="ligan-registry-")
     with mock.patch("os.fsync"):
         stock = Stock(root)

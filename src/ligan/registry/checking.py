@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 
+from ligan.errors import Busy
 from ligan.oci.digest import sha256
 from ligan.registry.deleting import carry_out, is_live, release_blob, take
+from ligan.registry.verifying import is_verifying
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -56,9 +58,11 @@ def check(
     """Return every fault, none for a sound registry; mend those that `repair` and `quarantine` are for.
 
     The registry may be serving. What looks like a fault is looked at again under the write lock, where it
-    is mended too.
+    is mended too. Raises Busy for mending before a start has taken in what another registry has left.
     """
     tx = index.read()
+    if (repair or quarantine) and is_verifying(tx):
+        raise Busy("the registry still compares its folder with the index", "Try again once it has.")
     suspects = _links_at_fault(tx, storage, _repositories(tx, storage))
     damaged = _damaged(tx, storage, told)
     books = _in_the_books(tx)
