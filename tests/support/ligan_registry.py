@@ -188,10 +188,14 @@ def descriptor(media_type: str, data: bytes) -> dict[str, Any]:
 
 @contextmanager
 def serving_registry(
-    root: str, python: str = sys.executable, listen: str = "127.0.0.1:0", **environment: str
+    root: str,
+    python: str = sys.executable,
+    listen: str = "127.0.0.1:0",
+    flags: str = "",
+    **environment: str,
 ) -> Iterator[Registry]:
     """Serve a folder; at the end the registry is stopped, and its books must be right."""
-    command = [python, "-m", "ligan", "registry", "serve", "--root", root, "--listen", listen]
+    command = [python, "-m", "ligan", "registry", "serve", "--root", root, "--listen", listen, *flags.split()]
     environment = {**os.environ, **AT_ONCE, **environment}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import ipaddress
 import logging
 import os
 import resource
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 LEASE_CHECK_SECONDS = 60.0
 _IDLE_SECONDS = 600.0
+_CUT_SECONDS = 0.1
+"""How long aiohttp tries to end what has been given its time already; 0 would be for ever."""
+
 _PROGRESS_SECONDS = 2.0
 _READ_BUFFER = 512 << 10
 _FILES = 1 << 16
@@ -55,6 +58,30 @@ def serve(root: str, host: str, port: int, stop_seconds: float, policy: UndoPoli
             runner.run(_serve(storage, host, port, stop_seconds, policy, verification))
     finally:
         os.close(lock)
+
+
+class _Front:
+    """The outermost handler: answers to the last byte, and knows what is under way.
+
+    aiohttp's own way to stop would read nothing more, and break off uploads.
+    """
+
+    def __init__(self, api: RegistryApi) -> None:
+        self._api = api
+        self.running: set[asyncio.Task[object]] = set()
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        task = asyncio.current_task()
+        assert task is not None
+        self.running.add(task)
+        try:
+            response = await self._api(request)
+            # aiohttp would do both after this call, which must last as long as the answer does.
+            await response.prepare(request)
+            await response.write_eof()
+        finally:
+            self.running.discard(task)
+        return response
 
 
 class _Connection(web.RequestHandler):
@@ -96,8 +123,9 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     api = RegistryApi(storage, policy, verification)
+    front = _Front(api)
     server = _Server(
-        api,
+        front,
         access_log=None,
         keepalive_timeout=_IDLE_SECONDS,
         read_bufsize=_READ_BUFFER,
@@ -110,16 +138,25 @@ async def _serve(
         except OSError as error:
             raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
         _log.info("listening on %s", ", ".join(_address(each) for each in listening.sockets))
+        if not all(is_loopback(each.getsockname()[0]) for each in listening.sockets):
+            _log.warning(
+                "whoever reaches this address can push and delete: only a proxy can ask for passwords"
+            )
         await stopping.wait()
         listening.close()
-        server.pre_shutdown()  # connections without a request end now, the others after their answer
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(server.shutdown(None), stop_seconds)
+        if front.running:
+            await asyncio.wait(front.running, timeout=stop_seconds)
     finally:
         timer.cancel()
-        await server.shutdown(0)
+        server.pre_shutdown()  # who asks for nothing now is let go
+        await server.shutdown(_CUT_SECONDS)
         api.close()
     _log.info("stopped")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address is reached from this machine alone."""
+    return ipaddress.ip_address(host).is_loopback
 
 
 def _address(listening: object) -> str:
