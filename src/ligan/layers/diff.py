@@ -31,7 +31,7 @@ from ligan.layers.tree_tar import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 MODIFIED, ADDED, DELETED = KINDS = ("C", "A", "D")
 """In the order of their numbers in the Engine API."""
@@ -156,19 +156,36 @@ def _with_folders(root: int, paths: Iterable[str]) -> Iterator[tuple[str, int, s
 def _changes(new: str, old: str, *, overlay: bool) -> dict[str, str]:
     root = open_root(new)
     try:
-        kinds = _Comparison(root, old, overlay=overlay).run()
+        return _in_order(_Comparison(root, old, overlay=overlay).run())
     except OSError as error:
         raise unreadable(error, new) from error
     finally:
         os.close(root)
-    return {path: kinds[path] for path in _in_order(kinds)}
 
 
-def _in_order(paths: Collection[str]) -> list[str]:
-    """Sort paths by their bytes. With the slash below all, what is in a folder comes right after it."""
-    if "".join(paths).isascii():  # in a third of the time
-        return [path.replace("\0", "/") for path in sorted([path.replace("/", "\0") for path in paths])]
-    return sorted(paths, key=lambda path: path.encode("utf-8", "surrogateescape").replace(b"/", b"\0"))
+def _in_order(folders: Mapping[str, dict[str, str]]) -> dict[str, str]:
+    """Put what has changed in each folder together: paths by their bytes, a folder before what is in it."""
+    whole: dict[str, str] = {}
+    waiting = [iter([""])]
+    while waiting:
+        path = next(waiting[-1], None)
+        if path is None:
+            waiting.pop()
+            continue
+        if path:
+            whole[path] = folders[path.rpartition("/")[0]][path]
+        kinds = folders.get(path, {})
+        if kinds.keys().isdisjoint(folders):  # the most of them, by a long way
+            whole.update(_sorted(kinds))
+        else:
+            waiting.append(iter(_sorted(kinds)))
+    return whole
+
+
+def _sorted(kinds: dict[str, str]) -> dict[str, str]:
+    is_ascii = "".join(kinds).isascii()
+    in_order = sorted(kinds) if is_ascii else sorted(kinds, key=os.fsencode)
+    return kinds if in_order == list(kinds) else {path: kinds[path] for path in in_order}
 
 
 class _Comparison:
@@ -178,11 +195,11 @@ class _Comparison:
         self._root = root
         self._old = old
         self._overlay = overlay
-        self._kinds: dict[str, str] = {}
+        self._changed: dict[str, dict[str, str]] = {}
         self._pending: list[tuple[str, bool, bool]] = []
 
-    def run(self) -> dict[str, str]:
-        """Return the kind of change of each path that changed, or is a folder above such a one."""
+    def run(self) -> dict[str, dict[str, str]]:
+        """Return, by folder, the kinds of change of what changed in it, or is a folder above such a path."""
         # A path, whether the old tree has a folder there too, whether that one's content shows through.
         self._pending = [("", True, self._overlay)]
         while self._pending:
@@ -190,65 +207,80 @@ class _Comparison:
             folder = _open_folder(self._root, path)
             if folder is None:
                 continue
-            changes = len(self._kinds)
             try:
                 if self._overlay and is_opaque(folder, path):
                     shows = False
-                self._folder(folder, path, was_folder, shows)
+                kinds = self._folder(folder, path, was_folder, shows)
             finally:
                 os.close(folder)
-            if len(self._kinds) > changes:
-                while path and path not in self._kinds:
-                    self._kinds[path] = MODIFIED
-                    path = path.rpartition("/")[0]
-        return self._kinds
+            if kinds:
+                self._changed[path] = kinds
+                self._mark(path)
+        return self._changed
 
-    def _folder(self, folder: int, path: str, was_folder: bool, shows: bool) -> None:
-        """Look at all that is in an open folder."""
+    def _mark(self, path: str) -> None:
+        """Count a folder in which something changed as modified, and those above it."""
+        while path:
+            parent = path.rpartition("/")[0]
+            kinds = self._changed.setdefault(parent, {})
+            if path in kinds:
+                return
+            kinds[path] = MODIFIED
+            path = parent
+
+    def _folder(self, folder: int, path: str, was_folder: bool, shows: bool) -> dict[str, str]:
+        """Look at all that is in an open folder. Returns the kinds of what changed."""
         gone: set[str] = set()
         if was_folder:
             with os.scandir(self._old + path) as entries:
                 gone.update(entry.name for entry in entries)
         with os.scandir(folder) as entries:
-            for entry in entries:
-                name = entry.name
-                below = f"{path}/{name}"
-                if gone and name in gone:
-                    gone.remove(name)
-                    self._compare(folder, below, name, shows)
-                elif entry.is_file(follow_symlinks=False):
-                    self._kinds[below] = ADDED
-                elif entry.is_dir(follow_symlinks=False):
-                    self._kinds[below] = ADDED
-                    self._pending.append((below, False, False))
-                elif not self._hides_nothing(folder, name):
-                    self._kinds[below] = ADDED
+            found = list(entries)
+        new = [entry for entry in found if entry.name not in gone] if gone else found
+        # Files are many: they cost a call each, and no more.
+        files = [entry.name for entry in new if entry.is_file(follow_symlinks=False)]
+        files.sort()
+        kinds = dict.fromkeys([f"{path}/{name}" for name in files], ADDED)
+        if len(files) < len(new):
+            self._others(folder, path, new, kinds)
+        for name in [entry.name for entry in found if entry.name in gone] if gone else ():
+            gone.remove(name)
+            self._compare(folder, f"{path}/{name}", name, shows, kinds)
         if not shows:
-            self._kinds.update((f"{path}/{name}", DELETED) for name in gone)
+            kinds.update((f"{path}/{name}", DELETED) for name in gone)
+        return kinds
 
-    def _hides_nothing(self, folder: int, name: str) -> bool:
-        """Tell whether a new name is but a whiteout: what it stood for was made and removed again."""
-        status = _status(folder, name)
-        return status is None or (self._overlay and is_whiteout(status))
+    def _others(self, folder: int, path: str, new: Iterable[os.DirEntry[str]], kinds: dict[str, str]) -> None:
+        """Add what is new and no file; no whiteouts: what they stand for was made and removed again."""
+        for entry in new:
+            below = f"{path}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                kinds[below] = ADDED
+                self._pending.append((below, False, False))
+            elif not entry.is_file(follow_symlinks=False):
+                status = _status(folder, entry.name)
+                if status is not None and not (self._overlay and is_whiteout(status)):
+                    kinds[below] = ADDED
 
-    def _compare(self, folder: int, path: str, name: str, shows: bool) -> None:
+    def _compare(self, folder: int, path: str, name: str, shows: bool, kinds: dict[str, str]) -> None:
         """Compare what both trees have at `path`."""
         new = _status(folder, name)
         old = os.lstat(self._old + path)
         if new is None or (self._overlay and is_whiteout(new)):
-            self._kinds[path] = DELETED
+            kinds[path] = DELETED
             return
         was_folder = stat.S_ISDIR(old.st_mode)
         if _differ(new, old) or (
             stat.S_ISREG(new.st_mode)
             and _capability(f"/proc/self/fd/{folder}/{name}") != _capability(self._old + path)
         ):
-            self._kinds[path] = MODIFIED
+            kinds[path] = MODIFIED
         if stat.S_ISDIR(new.st_mode):
             self._pending.append((path, was_folder, shows))
         elif was_folder and new.st_mode & stat.S_IFDIR:
-            for below in os.listdir(self._old + path):
-                self._kinds[f"{path}/{below}"] = DELETED
+            below = [f"{path}/{name}" for name in os.listdir(self._old + path)]
+            if below:
+                self._changed[path] = dict.fromkeys(below, DELETED)
 
 
 def _differ(new: os.stat_result, old: os.stat_result) -> bool:
