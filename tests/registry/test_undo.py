@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.support.ligan_registry import Registry
 
-KEEPING = {"LIGAN_UNDO_WINDOW": "24h", "LIGAN_UNDO_DISK_LIMIT": "100%"}
+KEEPING: dict[str, Any] = {"LIGAN_UNDO_WINDOW": "24h", "LIGAN_UNDO_DISK_LIMIT": "100%"}
 LAYER = b"a layer" * 10_000
 
 
@@ -132,6 +132,19 @@ def test_index_of_images_that_are_not_all_here_comes_back(registry_root: str) ->
         done(registry_root, "undo")
         registry.pull("app", "all")
         assert registry.delete("app", missing).status == 405
+
+
+def test_many_images_come_back_at_once(registry: Registry) -> None:
+    raw = [image_manifest(b"{}", LAYER, annotations={"number": str(number)}) for number in range(40)]
+    for blob in (b"{}", LAYER):
+        registry.push_blob("app", blob)
+    for number, each in enumerate(raw):
+        assert registry.put("app", f"v{number}", each).status == 201
+    before = files(registry.root)
+    done(registry.root, "rm", "app")
+    assert os.listdir(f"{registry.root}/docker/registry/v2/repositories") == []
+    done(registry.root, "undo")
+    assert files(registry.root) == before
 
 
 def test_what_undo_holds_is_no_source_of_mounts_and_a_push_revives_it(registry: Registry) -> None:

@@ -164,7 +164,7 @@ def _links_of(
         ):
             wanted[storage.tag_index_folder(repository, tag, digest)] = digest
             if table == "tag":
-                wanted[f"{storage.tag_folder(repository, tag)}/current"] = digest
+                wanted[storage.current_folder(repository, tag)] = digest
     return wanted, allowed
 
 

@@ -141,6 +141,9 @@ class Removal:
         if not any(self._tx.value(f"SELECT 1 FROM {table} WHERE repository = ?", key) for table in tables):
             self._tx.execute("DELETE FROM repository WHERE key = ?", key)
             for folder in self._storage.repository_folders(self._name):
+                # What is below goes with it: "0" is what follows "/".
+                below = (f"{folder}/", f"{folder}0")
+                self._tx.execute("DELETE FROM outbox WHERE path > ? AND path < ?", below)
                 take(self._tx, folder)
         failpoints.hit("registry.removed")
 
@@ -371,8 +374,11 @@ def sweep(tx: WriteTransaction, storage: Storage) -> None:
     """
     verifying = tx.value("SELECT 1 FROM verifying") is not None
     rows = tx.all(
-        "SELECT key, path FROM outbox WHERE NOT (?1 AND path GLOB 'blobs/*') ORDER BY key", (verifying,)
+        """SELECT key, path FROM outbox WHERE NOT (?1 AND path GLOB 'blobs/*')
+           ORDER BY path GLOB 'blobs/*', key""",
+        (verifying,),
     )
-    for _key, path in rows:
-        storage.trash(path)
+    paths = [path for _key, path in rows]
+    storage.trash([path for path in paths if not path.startswith("blobs/")])  # links go before data
+    storage.trash([path for path in paths if path.startswith("blobs/")])
     tx.execute_many("DELETE FROM outbox WHERE key = ?", [(key,) for key, _path in rows])

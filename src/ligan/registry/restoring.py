@@ -64,12 +64,13 @@ def _keep_moved(tx: WriteTransaction, plan: Restored, command: str, until: int, 
 
 
 class _Restore:
-    """What writes an entry back: links first, then rows, in one transaction."""
+    """What writes an entry back: rows, and then links, durable before the transaction ends."""
 
     def __init__(self, tx: WriteTransaction, storage: Storage, entry: int) -> None:
         self._tx = tx
         self._storage = storage
         self._entry = entry
+        self._links: dict[str, str] = {}
 
     def bring_back(self, coming: Sequence[KeptManifest], plan: Restored) -> None:
         new = [each for each in coming if each.name in plan.manifests]
@@ -85,6 +86,8 @@ class _Restore:
         self._restore_history()
         for repository in {each.repository for each in new}:
             resolve_absent(self._tx, self._repository(repository))
+            self._storage.create_layers_folder(repository)  # an index has no layers, but needs the folder
+        self._storage.write_links(self._links)
 
     def _repository(self, name: str) -> int:
         self._tx.execute("INSERT OR IGNORE INTO repository (name) VALUES (?)", (name,))
@@ -100,7 +103,7 @@ class _Restore:
         for blob, digest in named:
             self._restore_link(manifest.repository, blob, digest)
         for name in names_of(self._tx, manifest.blob, manifest.digest):
-            self._storage.write_manifest_links(manifest.repository, name, manifest.digest)
+            self._links[self._storage.revision_folder(manifest.repository, name)] = manifest.digest
         key = self._tx.insert(
             """INSERT INTO manifest (
                    repository, blob, media_type, artifact_type, subject, annotations, pushed)
@@ -128,7 +131,7 @@ class _Restore:
 
     def _restore_link(self, repository: str, blob: int, digest: str) -> None:
         for name in names_of(self._tx, blob, digest):
-            self._storage.write_layer_link(repository, name, digest)
+            self._links[self._storage.layer_folder(repository, name)] = digest
         row = (self._repository(repository), blob)
         self._tx.execute("INSERT OR IGNORE INTO link (repository, blob) VALUES (?, ?)", row)
 
@@ -137,7 +140,8 @@ class _Restore:
             "SELECT manifest, moved FROM deletion_tag WHERE deletion = ? AND repository = ? AND name = ?",
             (self._entry, repository, tag),
         )
-        self._storage.write_tag(repository, tag, digest)
+        self._links[self._storage.tag_index_folder(repository, tag, digest)] = digest
+        self._links[self._storage.current_folder(repository, tag)] = digest
         row = (self._repository(repository), tag, manifest_key(self._tx, repository, digest), moved)
         self._tx.execute(
             "INSERT OR REPLACE INTO tag (repository, name, manifest, moved) VALUES (?, ?, ?, ?)", row
@@ -155,7 +159,7 @@ class _Restore:
             manifest = manifest_key(self._tx, repository, digest)
             if manifest is None or not current_digest(self._tx, repository, tag):
                 continue
-            self._storage.write_tag_history(repository, tag, digest)
+            self._links[self._storage.tag_index_folder(repository, tag, digest)] = digest
             self._tx.execute(
                 "INSERT OR REPLACE INTO tag_history (repository, name, manifest, at) VALUES (?, ?, ?, ?)",
                 (self._repository(repository), tag, manifest, at),

@@ -21,9 +21,13 @@ from ligan.registry.storage.scanning import OF_A_REPOSITORY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from ligan.registry.storage.scanning import FoundRepository
+
+
+_MANY_LINKS = 100
+"""From so many on, all file systems are synced once: a link by itself waits for the disk four times."""
 
 
 class FilesystemStorage:
@@ -61,6 +65,9 @@ class FilesystemStorage:
 
     def tag_folder(self, repository: str, tag: str) -> str:
         return f"repositories/{repository}/_manifests/tags/{tag}"
+
+    def current_folder(self, repository: str, tag: str) -> str:
+        return f"{self.tag_folder(repository, tag)}/current"
 
     def tag_index_folder(self, repository: str, tag: str, digest: str) -> str:
         return f"{self.tag_folder(repository, tag)}/index/{digest.replace(':', '/')}"
@@ -144,16 +151,27 @@ class FilesystemStorage:
         self.write_link(self.revision_folder(repository, name), digest)
 
     def write_tag(self, repository: str, tag: str, digest: str) -> None:
-        self.write_tag_history(repository, tag, digest)
-        self.write_link(f"{self.tag_folder(repository, tag)}/current", digest)
-
-    def write_tag_history(self, repository: str, tag: str, digest: str) -> None:
         self.write_link(self.tag_index_folder(repository, tag, digest), digest)
+        self.write_link(self.current_folder(repository, tag), digest)
 
     def write_link(self, folder: str, digest: str) -> None:
         path = f"{self._v2}/{folder}"
         make_folder(path)
         write_durably(f"{path}/link", digest.encode())
+
+    def write_links(self, links: Mapping[str, str]) -> None:
+        """Write links, by their folders as the outbox has them. On return all are durable."""
+        if len(links) < _MANY_LINKS:
+            for folder, digest in links.items():
+                self.write_link(folder, digest)
+            return
+        for folder, digest in links.items():
+            path = f"{self._v2}/{folder}"
+            os.makedirs(path, exist_ok=True)
+            with open(f"{path}/link.tmp", "wb") as file:
+                file.write(digest.encode())
+            os.rename(f"{path}/link.tmp", f"{path}/link")
+        os.sync()
 
     def link_files(self, repository: str) -> dict[str, str]:
         """Return what every link of a repository holds, by its folder as the outbox has it."""
@@ -185,21 +203,21 @@ class FilesystemStorage:
         used = status.f_blocks - status.f_bfree
         return used / (used + status.f_bavail) if used + status.f_bavail else 1.0
 
-    def trash(self, path: str) -> None:
-        """Take a folder of the outbox away, to be unlinked later. It may have gone already."""
-        source = f"{self._v2}/{path}"
-        try:
-            os.rename(source, f"{self._trash}/{os.urandom(16).hex()}")
-        except FileNotFoundError:
-            pass  # a sweep before this one was killed between its renames and its commit
-        parent = os.path.dirname(source)
-        try:
-            if path.endswith(OF_A_REPOSITORY):
-                _remove_empty(parent, f"{self._v2}/repositories")
-            else:
+    def trash(self, paths: Sequence[str]) -> None:
+        """Take folders of the outbox away, durably, to be unlinked later. Some may have gone already."""
+        for path in paths:
+            try:
+                os.rename(f"{self._v2}/{path}", f"{self._trash}/{os.urandom(16).hex()}")
+            except FileNotFoundError:
+                pass  # a sweep before this one was killed between its renames and its commit
+        for parent in dict.fromkeys([os.path.dirname(f"{self._v2}/{path}") for path in paths]):
+            try:
                 sync_folder(parent)
-        except FileNotFoundError:
-            pass  # gone with a repository
+            except FileNotFoundError:
+                pass  # gone with a repository
+        for path in paths:
+            if path.endswith(OF_A_REPOSITORY):
+                _remove_empty(os.path.dirname(f"{self._v2}/{path}"), f"{self._v2}/repositories")
 
     def empty_trash(self) -> None:
         """On return the bytes of what was trashed are off the disk."""
