@@ -60,8 +60,9 @@ class Session:
 
     @property
     def command(self) -> str:
-        """The command as one would type it again."""
-        return "ligan " + " ".join([quoted(word) for word in self._words])
+        """The command as one would type it again; bytes that are no UTF-8 show as U+FFFD."""
+        text = "ligan " + " ".join([quoted(word) for word in self._words])
+        return os.fsencode(text).decode(errors="replace")
 
     def again(self) -> Session:
         """Return the same with an engine of its own, for another thread; `with` closes it."""

@@ -14,53 +14,45 @@ if TYPE_CHECKING:
 
     from ligan.cli.flags import Options
     from ligan.cli.session import Session
+    from ligan.cli.templates import Struct
 
 _BAD_TEMPLATE_STATUS = 64
 
-_API_VERSION = "1.41"
 
+def _version(_session: Session, options: Options) -> int:
+    from ligan.api.system_documents import version_document
 
-def _version(session: Session, options: Options) -> int:
-    import platform
-    import sqlite3
-
-    from ligan import __version__
-
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    facts = {
-        "Version": __version__,
-        "ApiVersion": _API_VERSION,
-        "PythonVersion": platform.python_version(),
-        "SQLiteVersion": sqlite3.sqlite_version,
-        "Os": platform.system().lower(),
-        "Arch": machine,
-    }
+    server = version_document()
     chosen = options.text("format")
-    if chosen:
-        write(_by_template(chosen, {"Client": facts, "Server": facts}, "versionInfo"))
-    else:
-        write(
-            "Ligan:\n"
-            f" Version:           {__version__}\n"
-            f" API version:       {_API_VERSION}\n"
-            f" Python version:    {facts['PythonVersion']}\n"
-            f" SQLite version:    {facts['SQLiteVersion']}\n"
-            f" OS/Arch:           {facts['Os']}/{machine}\n"
-        )
+    if not chosen:
+        write(_version_text(server))
+        return 0
+    from ligan.cli.templates.documents import version_document as typed
+
+    write(_by_template(chosen, typed(server)))
     return 0
 
 
-def _by_template(text: str, document: Mapping[str, Any], kind: str) -> str:
-    from ligan.cli.templates import Struct, Template, TemplateError
+def _version_text(server: Mapping[str, Any]) -> str:
+    details = server["Components"][0]["Details"]
+    return (
+        "Ligan:\n"
+        f" Version:           {server['Version']}\n"
+        f" API version:       {server['ApiVersion']} (minimum version {server['MinAPIVersion']})\n"
+        f" Python version:    {details['PythonVersion']}\n"
+        f" SQLite version:    {details['SQLiteVersion']}\n"
+        f" OS/Arch:           {server['Os']}/{server['Arch']}\n"
+    )
+
+
+def _by_template(text: str, document: Struct) -> str:
+    from ligan.cli.templates import Template, TemplateError
 
     try:
         template = Template.parse("{{json .}}" if text == "json" else text)
     except TemplateError as error:
         raise Failure(error.message, _BAD_TEMPLATE_STATUS) from None
-    nested = {
-        name: Struct(value, kind) if isinstance(value, dict) else value for name, value in document.items()
-    }
-    return template.execute(Struct(nested, kind)) + "\n"
+    return template.execute(document) + "\n"
 
 
 VERSION = Command(_version, "", "Show the Ligan version information", (INSPECT_FORMAT,))
@@ -69,7 +61,13 @@ VERSION = Command(_version, "", "Show the Ligan version information", (INSPECT_F
 def _info(session: Session, options: Options) -> int:
     facts = session.engine.info()
     chosen = options.text("format")
-    write(_by_template(chosen, facts, "system.dockerInfo") if chosen else _info_text(facts))
+    if not chosen:
+        write(_info_text(facts))
+        return 0
+    from ligan.api.system_documents import info_document
+    from ligan.cli.templates.documents import info_document as typed
+
+    write(_by_template(chosen, typed(info_document(facts, session.now()))))
     return 0
 
 

@@ -7,7 +7,7 @@ kind of transaction, so that a plan cannot differ from the act.
 from __future__ import annotations
 
 from ligan.errors import Invalid, LiganError
-from ligan.images.catalog import is_id_argument, resolve
+from ligan.images.catalog import is_id_argument, remember_name, resolve
 from ligan.images.events import record
 from ligan.images.facts import all_facts, apply, removal_facts
 from ligan.images.removal import (
@@ -283,7 +283,7 @@ def _entry_of_moved_names(
             "INSERT INTO deletion_reference (deletion, name, image, since) VALUES (?, ?, ?, ?)",
             (deletion, name, image, now),
         )
-        tx.execute("INSERT INTO name_history (name, image, until) VALUES (?, ?, ?)", (name, image, now))
+        remember_name(tx, name, image, now)
     return Report(0, 0, deletion, until, outcome.KEPT)
 
 

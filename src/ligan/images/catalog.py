@@ -271,6 +271,7 @@ def set_reference(tx: WriteTransaction, reference: Reference, image: ImageRow, n
 
 
 def remember_name(tx: WriteTransaction, name: str, image: ImageID, now: int) -> None:
+    """Keep that a canonical name meant this image until now."""
     tx.execute("INSERT INTO name_history (name, image, until) VALUES (?, ?, ?)", (name, image, now))
 
 

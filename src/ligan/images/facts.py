@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ligan.images.catalog import remember_name
 from ligan.images.events import labels_of, record
 from ligan.images.removal import (
     ContainerFacts,
@@ -192,7 +193,7 @@ def _remove_reference(
             (deletion, image, name),
         )
     tx.execute("DELETE FROM reference WHERE name = ?", (name,))
-    tx.execute("INSERT INTO name_history (name, image, until) VALUES (?, ?, ?)", (name, image, now))
+    remember_name(tx, name, image, now)
 
 
 IMAGE_COLUMNS = """id, config, layer, created_s, created_ns, os, architecture, variant, labels,

@@ -95,7 +95,7 @@ def from_json(text: str) -> Plan:
     try:
         document = json.loads(text)
         if document.pop("format") != FORMAT:
-            raise Invalid("the plan was written by another version of Ligan")
+            raise Invalid("the plan was written by another version of Ligan", "Make a new plan.")
         rows = tuple(Row(*item) for row in _list(document.pop("rows")) for item in row.items())
         refused = tuple(Refused(**item) for item in _list(document.pop("refused")))
         arguments = tuple(_list(document.pop("arguments")))
@@ -104,8 +104,11 @@ def from_json(text: str) -> Plan:
     except LiganError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Invalid(f"not a plan: {error}") from None
+        raise Invalid(f"not a plan: {error}", _HINT) from None
     return plan
+
+
+_HINT = "`ligan plan rmi` and `ligan plan prune` write plans, with -o FILE."
 
 
 def _list(value: Any) -> list[Any]:
@@ -128,4 +131,4 @@ def _check(plan: Plan) -> None:
             if type(value) is not kind:
                 raise TypeError(f"{value!r:.40} is not a {kind.__name__}")
     if plan.verb not in ("rmi", "prune"):
-        raise Invalid("not a plan: it names no known verb")
+        raise Invalid("not a plan: it names no known verb", _HINT)

@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 
-from ligan.errors import Busy, Corrupt, LiganError, NoSpace, Unavailable, Unsupported
+from ligan.errors import Busy, Corrupt, Invalid, LiganError, NoSpace, Unavailable, Unsupported
 from ligan.store import reserve
 from ligan.store.sqlite import sqlite as sqlite3
 from ligan.store.transaction import ReadTransaction as ReadTransaction  # everyone takes them from here
@@ -49,7 +49,7 @@ class _ReadScope:
     ) -> None:
         if not self._nested and self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
-        if isinstance(exception, sqlite3.Error):
+        if isinstance(exception, sqlite3.Error | UnicodeEncodeError):
             raise explain(exception, self._path) from exception
 
 
@@ -98,7 +98,7 @@ class _WriteScope:
             raise explain(error, self._database.path) from error
         finally:
             self._wait_for_disk_again()
-        if isinstance(exception, sqlite3.Error | OSError):
+        if isinstance(exception, sqlite3.Error | OSError | UnicodeEncodeError):
             raise explain(exception, self._database.path) from exception
 
 
@@ -281,8 +281,10 @@ class Explained:
             raise explain(exception, self._path) from exception
 
 
-def explain(error: sqlite3.Error | OSError, path: str) -> LiganError:
+def explain(error: sqlite3.Error | OSError | UnicodeEncodeError, path: str) -> LiganError:
     """Turn an error of SQLite or the system into one for people; `path` is what was worked on."""
+    if isinstance(error, UnicodeEncodeError):  # a word of a command line can be any bytes, rows are text
+        return Invalid(f'"{error.object}" is not UTF-8')
     if isinstance(error, OSError):
         if isinstance(error.filename, str | bytes):  # not the number of an open file
             path = os.fsdecode(error.filename)

@@ -61,7 +61,8 @@ def leases_on(layout: Layout, prefix: str) -> list[str]:
             continue
         if any(name.startswith(prefix) and len(name) == 64 for name in names):
             found.append(lease)
-    return [lease for lease in found if layout.lease(lease) not in abandoned_leases(layout)]
+    abandoned = abandoned_leases(layout) if found else []
+    return [lease for lease in found if layout.lease(lease) not in abandoned]
 
 
 def _recover_lease(database: Database, layout: Layout, path: str) -> None:

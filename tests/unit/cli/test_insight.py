@@ -134,4 +134,8 @@ def test_apply_refuses_what_is_no_plan(ligan: CommandLine, tmp_path: Any) -> Non
     path.write_bytes(b"\xff")
     assert ligan("apply", str(path)).err == f"{path}: not a plan: it is not UTF-8\n"
     path.write_text("[]")
-    assert ligan("apply", str(path)).err.startswith("not a plan")
+    result = ligan("apply", str(path))
+    assert result.err.startswith("not a plan: ")
+    assert result.err.endswith(
+        "\nligan: `ligan plan rmi` and `ligan plan prune` write plans, with -o FILE.\n"
+    )

@@ -183,6 +183,11 @@ def test_the_engine_is_told_the_command_as_one_would_type_it(ligan: CommandLine)
     assert ligan.opened[0][2] == r"ligan images -f 'reference=it'\''s *'"
 
 
+def test_a_command_is_told_as_text_whatever_bytes_it_has(ligan: CommandLine) -> None:
+    ligan("images", os.fsdecode(b"caf\xe9"), engine=FakeEngine(list_images=[]))
+    assert ligan.opened[0][2] == "ligan images 'caf\ufffd'"
+
+
 def test_an_error_of_the_engine_is_told_as_a_daemons_with_its_hint_apart(ligan: CommandLine) -> None:
     engine = FakeEngine(list_images=Conflict("no", "Do this.\nOr that."))
     assert ligan("images", engine=engine) == (

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import json
+import platform
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from ligan.api.system_documents import info_document
 from ligan.containers.listing import ContainerSummary
 from ligan.images.usage import DiskUsage, ImageUsage
 from ligan.store.fsck import Fault
@@ -157,10 +161,24 @@ def test_df_verbose_takes_a_template(ligan: CommandLine) -> None:
 def test_version(ligan: CommandLine) -> None:
     status, out, err = ligan("version")
     assert (status, err) == (0, "")
-    assert out.startswith("Ligan:\n Version:           0.1.0\n API version:       1.41\n")
-    assert ligan("version", "-f", "{{.Server.Version}} {{.Client.ApiVersion}}").out == "0.1.0 1.41\n"
-    assert json.loads(ligan("version", "--format", "json").out)["Client"]["Version"] == "0.1.0"
+    assert out.startswith(
+        "Ligan:\n Version:           0.1.0\n API version:       1.51 (minimum version 1.24)\n"
+    )
+    assert json.loads(ligan("version", "--format", "json").out)["Client"]["ApiVersion"] == "1.51"
     assert ligan("version", "-f", "{{.Os").status == 64
+
+
+@pytest.mark.parametrize(
+    ("template", "shown"),
+    [
+        ("{{.Server.Version}} {{.Client.Version}}", "0.1.0 0.1.0"),
+        ("{{.Server.APIVersion}} {{.Server.MinAPIVersion}}", "1.51 1.24"),
+        ("{{.Client.APIVersion}} {{.Client.Context}}", "1.51 default"),
+        ("{{.Server.Os}} {{.Server.KernelVersion}}", f"linux {platform.release()}"),
+    ],
+)
+def test_version_has_the_fields_of_dockers(ligan: CommandLine, template: str, shown: str) -> None:
+    assert ligan("version", "--format", template).out == f"{shown}\n"
 
 
 INFO = {
@@ -192,6 +210,7 @@ INFO = {
         "UndoBudget": None,
         "DriverReason": "this kernel has no erofs",
         "RuntimeReason": "",
+        "Controls": ["cpu.cfs_quota_us"],
         "SQLite": "3.40",
     },
 }
@@ -210,8 +229,28 @@ def test_info(ligan: CommandLine) -> None:
         " Budget: none",
     ):
         assert line in out.splitlines()
-    engine = FakeEngine(info=INFO)
-    assert ligan("system", "info", "-f", "{{.Images}} {{.Ligan.Blobs}}", engine=engine).out == "7 3\n"
+
+
+@pytest.mark.parametrize(
+    ("template", "shown"),
+    [
+        ("{{.Images}} {{.Ligan.Blobs}}", "7 3"),
+        ("{{.ServerVersion}} {{.Swarm.LocalNodeState}}", "0.1.0 inactive"),
+        (
+            "{{.CPUCfsQuota}} {{.MemoryLimit}} {{.SecurityOptions}}",
+            "true false [name=seccomp,profile=default]",
+        ),
+        ("{{range $name, $_ := .Runtimes}}{{$name}}{{end}}", "crun"),
+    ],
+)
+def test_info_has_the_fields_of_dockers(ligan: CommandLine, template: str, shown: str) -> None:
+    assert ligan("system", "info", "-f", template, engine=FakeEngine(info=INFO)).out == f"{shown}\n"
+
+
+def test_info_for_scripts_is_that_of_the_api(ligan: CommandLine) -> None:
+    document = json.loads(ligan("info", "-f", "json", engine=FakeEngine(info=INFO)).out)
+    expected = info_document(INFO, 0)
+    assert document | {"SystemTime": ""} == expected | {"SystemTime": ""}
 
 
 def test_fsck_of_a_sound_store(ligan: CommandLine) -> None:

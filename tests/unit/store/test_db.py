@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ligan.errors import Busy, Corrupt, Unavailable, Unsupported
+from ligan.errors import Busy, Corrupt, Invalid, Unavailable, Unsupported
 from ligan.store import db
 from ligan.store.db import SCHEMA_VERSION, open_database
 from ligan.store.layout import Layout
@@ -171,6 +171,16 @@ def test_an_exception_rolls_back(layout: Layout) -> None:
         tx.execute_many("INSERT INTO blob (digest, size) VALUES (?, 1)", [("x",), ("x",)])
     with database.read() as tx:
         assert tx.value("SELECT count(*) FROM blob") == 0
+    database.close()
+
+
+@pytest.mark.parametrize("scope", ["read", "write"])
+def test_words_that_are_no_text_are_refused(layout: Layout, scope: str) -> None:
+    database = open_database(layout)
+    word = os.fsdecode(b"caf\xe9")
+    with pytest.raises(Invalid, match="is not UTF-8"), getattr(database, scope)() as tx:
+        tx.value("SELECT 1 FROM reference WHERE name = ?", (word,))
+    assert not database.connection.in_transaction
     database.close()
 
 

@@ -173,11 +173,13 @@ _MAPS = (
     "Data",
     "DriverOpts",
     "ExposedPorts",
+    "IndexConfigs",
     "Labels",
     "Networks",
     "Options",
     "PortBindings",
     "Ports",
+    "Runtimes",
     "StorageOpt",
     "Sysctls",
     "Tmpfs",
@@ -202,6 +204,47 @@ def engine_document(document: Mapping[str, Any]) -> Struct:
     Its keys are the fields: Go's own, which an engine writes all of.
     """
     return _struct(document, "")
+
+
+_VERSION_KEYS = {"APIVersion": "ApiVersion"}
+_INFO_KEYS = {
+    "BridgeNfIP6tables": "BridgeNfIp6tables",
+    "CPUCfsPeriod": "CpuCfsPeriod",
+    "CPUCfsQuota": "CpuCfsQuota",
+    "HTTPProxy": "HttpProxy",
+    "HTTPSProxy": "HttpsProxy",
+}
+
+
+def version_document(server: Mapping[str, Any]) -> Struct:
+    """Return what docker's `version` formats: the client, which here is the same program, and the server."""
+    client = {
+        "Platform": server["Platform"],
+        "Version": server["Version"],
+        "ApiVersion": server["ApiVersion"],
+        "DefaultAPIVersion": server["ApiVersion"],
+        **{key: server[key] for key in ("GitCommit", "GoVersion", "Os", "Arch", "BuildTime")},
+        "Context": "default",
+    }
+    parts = {
+        "Client": _renamed(client, _VERSION_KEYS, "system.clientVersion", ("BuildTime",)),
+        "Server": _renamed(server, _VERSION_KEYS, "types.Version", ("BuildTime",)),
+    }
+    return Struct(parts, "system.versionInfo")
+
+
+def info_document(document: Mapping[str, Any]) -> Struct:
+    """Return what docker's `info` formats, with Ligan's own facts below `Ligan`."""
+    return _renamed(document, _INFO_KEYS, "system.dockerInfo")
+
+
+def _renamed(
+    document: Mapping[str, Any], keys: Mapping[str, str], go_type: str, optional: tuple[str, ...] = ()
+) -> Struct:
+    """Return a document as a struct. `keys` are the fields that have another name in JSON, with that."""
+    names = {key: field for field, key in keys.items()}
+    fields = {names.get(key, key): _value(value, key, "") for key, value in document.items()}
+    return Struct(fields, go_type, optional, keys)
 
 
 def _struct(document: Mapping[str, Any], name: str) -> Struct:
