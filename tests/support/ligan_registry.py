@@ -20,7 +20,7 @@ from ligan.registry.storage.filesystem import FilesystemStorage
 from ligan.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -195,12 +195,32 @@ def serving_registry(
     **environment: str,
 ) -> Iterator[Registry]:
     """Serve a folder; at the end the registry is stopped, and its books must be right."""
+    with unchecked_registry(root, python, listen, flags, environment=environment) as registry:
+        yield registry
+    if registry.process.returncode == 0:
+        check_registry(root)
+
+
+@contextmanager
+def unchecked_registry(
+    root: str,
+    python: str = sys.executable,
+    listen: str = "127.0.0.1:0",
+    flags: str = "",
+    *,
+    wait: bool = True,
+    environment: Mapping[str, str] = AT_ONCE,
+) -> Iterator[Registry]:
+    """Serve a folder that has things which nobody can serve: their books are never right.
+
+    The registry has compared disk and index, unless that shall not `wait`.
+    """
     command = [python, "-m", "ligan", "registry", "serve", "--root", root, "--listen", listen, *flags.split()]
     environment = {**os.environ, **AT_ONCE, **environment}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr is not None
     try:
-        registry = Registry(root, _address(process.stderr), process)
+        registry = Registry(root, _address(process.stderr, wait=wait), process)
         try:
             yield registry
             if process.poll() is None:
@@ -211,16 +231,14 @@ def serving_registry(
         process.kill()
         process.wait()
         process.stderr.close()
-    if process.returncode == 0:
-        check_registry(root)
 
 
-def _address(log: IO[str]) -> str:
+def _address(log: IO[str], *, wait: bool) -> str:
     """Return where a registry that starts says that it listens, once it has compared disk and index."""
     said = ""
     for line in log:
         said += line
-        if "verified: " in line:
+        if "verified: " in line or ("listening on " in line and not wait):
             break
     if found := re.search(r"listening on ([^ \n]+)", said):
         return found[1]

@@ -143,6 +143,7 @@ COMMANDS = {
     "manifest inspect": "registry:MANIFEST_INSPECT",
     "serve": "serve:SERVE",
     "registry serve": "registry_server:SERVE",
+    "registry adopt": "registry_adopting:ADOPT",
     "registry ls": "registry_listing:LS",
     "registry tags": "registry_listing:TAGS",
     "registry df": "registry_listing:DF",
@@ -153,6 +154,7 @@ COMMANDS = {
     "registry plan": "registry_removal:PLAN",
     "registry undo": "registry_removal:UNDO",
     "registry reclaim": "registry_removal:RECLAIM",
+    "registry prune": "registry_adopting:PRUNE",
     "completion": "completion:COMPLETION",
 }
 """Words -> the module below `ligan.cli`, and the Command in it."""

@@ -34,14 +34,23 @@ _CHUNK = 1000
 
 
 class Taken(Value):
-    """How many manifests and tags are new, moved or gone."""
+    """How many manifests are new or gone, and how many tags are new, `moved` or gone.
+
+    `mended` repositories lacked the folder _layers, and have one now.
+    """
 
     new: int = 0
     gone: int = 0
     moved: int = 0
+    mended: int = 0
 
     def plus(self, other: Taken) -> Taken:
-        return Taken(self.new + other.new, self.gone + other.gone, self.moved + other.moved)
+        return Taken(
+            self.new + other.new,
+            self.gone + other.gone,
+            self.moved + other.moved,
+            self.mended + other.mended,
+        )
 
 
 def find_blob_row(tx: WriteTransaction, storage: FilesystemStorage, digest: str) -> int | None:
@@ -93,7 +102,8 @@ class _Taking:
 
     def take(self) -> Taken:
         found = self._found
-        if found.has_manifests and not found.has_layers:
+        mended = found.has_manifests and not found.has_layers
+        if mended:
             # Its garbage collector looks for repositories by this folder, and takes what others have.
             self._storage.create_layers_folder(self._name)
         self._take_aliases()
@@ -107,7 +117,7 @@ class _Taking:
         self._take_uploads()
         if not self._is_something_left():
             self._tx.execute("DELETE FROM repository WHERE key = ?", (self._key,))
-        return Taken(new, gone, moved)
+        return Taken(new, gone, moved, int(mended))
 
     def _digests(self, table: str) -> set[str]:
         return set(

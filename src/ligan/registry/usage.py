@@ -56,13 +56,16 @@ def repositories(tx: ReadTransaction) -> list[RepositoryUsage]:
 
 
 def totals(tx: ReadTransaction, storage: Storage) -> list[Total]:
-    """Return what takes room: images, blobs that only leases or only undo hold, and uploads under way.
+    """Return what takes room: images, blobs that only leases, only undo or nothing holds, and uploads.
+
+    What nothing holds another registry has left: `registry:2` deletes no blob with its image.
 
     The bytes of all together are those of all blobs and uploads on the disk.
     """
     named = """EXISTS (SELECT 1 FROM manifest_blob WHERE manifest_blob.blob = it.key
                        UNION ALL SELECT 1 FROM manifest WHERE manifest.blob = it.key)"""
-    linked = "EXISTS (SELECT 1 FROM link WHERE link.blob = it.key)"
+    leased = "EXISTS (SELECT 1 FROM lease WHERE lease.blob = it.key)"
+    kept = "EXISTS (SELECT 1 FROM deletion_blob WHERE deletion_blob.blob = it.key)"
     count = "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM blob AS it WHERE"
     uploads = tx.all(
         "SELECT name, id FROM upload JOIN repository ON repository.key = upload.repository ORDER BY id"
@@ -70,9 +73,10 @@ def totals(tx: ReadTransaction, storage: Storage) -> list[Total]:
     sizes = [Upload(repository, name, storage.upload(repository, name)).size for repository, name in uploads]
     return [
         Total("Manifests", tx.value("SELECT COUNT(*) FROM manifest"), tx.one(f"{count} {named}")[1]),
-        Total("Leased blobs", *tx.one(f"{count} NOT {named} AND {linked}")),
+        Total("Leased blobs", *tx.one(f"{count} NOT {named} AND {leased}")),
         Total("Uploads", len(uploads), sum(sizes)),
-        Total("Kept for undo", *tx.one(f"{count} NOT {named} AND NOT {linked}")),
+        Total("Kept for undo", *tx.one(f"{count} NOT {named} AND NOT {leased} AND {kept}")),
+        Total("Unused blobs", *tx.one(f"{count} NOT {named} AND NOT {leased} AND NOT {kept}")),
     ]
 
 

@@ -247,6 +247,17 @@ class FilesystemStorage:
         """Return the blobs of a shard and their bytes: -1 for those in `known` (digests), not looked at."""
         return scanning.scan_shard(f"{self._v2}/blobs/sha256/{shard}", known)
 
+    def empty_folders(self) -> list[str]:
+        """Return the folders of repositories and blobs in which there is no file, deepest first."""
+        bases = (f"{self._v2}/repositories", f"{self._v2}/blobs/sha256")
+        return [path for base in bases for path in scanning.empty_folders(base)]
+
+    def remove_empty_folder(self, path: str) -> None:
+        try:
+            os.rmdir(path)
+        except OSError:
+            pass  # somebody has put something there
+
     def newest_change(self, path: str) -> int:
         """Return when a file in a folder of the outbox was last written, in nanoseconds since 1970, or 0."""
         return scanning.newest_change(f"{self._v2}/{path}")

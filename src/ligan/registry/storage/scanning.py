@@ -168,6 +168,21 @@ def _started(folder: str) -> int:
             return 0
 
 
+def empty_folders(base: str) -> list[str]:
+    """Return the folders below a folder of repositories that have no file in them, deepest first.
+
+    `_layers` of a repository with manifests is none of them: `registry:2` looks for it.
+    """
+    empty: list[str] = []
+    seen: set[str] = set()
+    for folder, names, files in os.walk(base, topdown=False):
+        needed = folder.endswith("/_layers") and os.path.isdir(f"{os.path.dirname(folder)}/_manifests")
+        if folder != base and not files and not needed and all(f"{folder}/{name}" in seen for name in names):
+            seen.add(folder)
+            empty.append(folder)
+    return empty
+
+
 def shards(base: str) -> list[str]:
     """Return the names of the folders that a folder of blobs is divided into: two hexadecimal digits."""
     return sorted(name for name in _list(base) if len(name) == 2 and is_hex(name))
