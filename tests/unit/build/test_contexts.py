@@ -20,7 +20,7 @@ from ligan.build.contexts import open_context, open_remote, open_tree
 from ligan.build.copying import Options, copy_layer, find_sources
 from ligan.build.sums import path_sum
 from ligan.build.urls import check_named, fetch_file, remote_sources
-from ligan.errors import Corrupt, Invalid, LiganError, NotFound, Unavailable
+from ligan.errors import Corrupt, Invalid, LiganError, NotFound, Unavailable, Unsupported
 from tests.support.copies import file, tar_of
 
 if TYPE_CHECKING:
@@ -181,6 +181,12 @@ def test_what_is_not_there_is_told(lease: Lease) -> None:
     for opener in (open_context, open_tree):
         with pytest.raises(NotFound, match='unable to prepare context: path "nowhere" not found'):
             opener("nowhere", lease)
+
+
+def test_layout_is_refused_with_what_to_do_instead(lease: Lease) -> None:
+    with pytest.raises(Unsupported, match="layouts are not read in place") as caught:
+        open_tree("oci-layout:///a/b", lease)
+    assert "ligan load -i /a/b" in caught.value.hint
 
 
 def test_url_is_a_tar_or_a_dockerfile(site: tuple[Path, str], lease: Lease) -> None:

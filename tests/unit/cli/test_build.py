@@ -10,6 +10,7 @@ import pytest
 from ligan.build.building import BuildFailed, Checked
 from ligan.build.contexts import Context
 from ligan.build.files_tree import FilesTree
+from ligan.build.progress import Began, Finished, Wrote
 from ligan.build.request import BuildOutcome, BuildRequest, Replaced
 from ligan.dockerfile.faults import DockerfileError
 from ligan.dockerfile.nodes import Advice
@@ -177,6 +178,29 @@ def test_a_check_tells_all_and_builds_nothing(ligan: CommandLine) -> None:
     )
     nothing = FakeEngine(check_build=Checked((), text, "Dockerfile"))
     assert ligan("build", "--check", ".", engine=nothing) == (0, "Check complete, no warnings found.\n", "")
+
+
+def test_a_quiet_failure_shows_what_the_step_wrote(ligan: CommandLine) -> None:
+    class Failing(FakeEngine):
+        def build(self, _request: BuildRequest, say: Any, *_more: Any) -> BuildOutcome:
+            messages = (
+                Began(1, 0, "[2/2] RUN x"),
+                Wrote(1, 0, 2, b"why\n"),
+                Finished(1, 0, error="it failed"),
+            )
+            for message in messages:
+                say(message)
+            raise LiganError("it failed")
+
+    result = ligan("build", "-q", ".", engine=Failing())
+    assert result == (1, "", "------\n > [2/2] RUN x:\n0.000 why\n------\nERROR: it failed\n")
+
+
+@pytest.mark.parametrize("flag", ["--push", "--cache-to=x", "--attest=x", "--builder=x"])
+def test_flags_that_there_are_not(flag: str, ligan: CommandLine) -> None:
+    result = ligan("build", flag, ".", engine=Recorded())
+    assert result.status == 125
+    assert result.err.startswith(f"unknown flag: {flag.partition('=')[0]}\n")
 
 
 def test_files_about_the_image(ligan: CommandLine, tmp_path: os.PathLike[str]) -> None:

@@ -161,3 +161,12 @@ def test_hostile_words_are_quick(word: str) -> None:
         assert isinstance(expand(word, {"X": "a" * 5000}, classic=False), str)
     except Invalid as error:
         assert len(error.message) > 20  # noqa: PT017 - either outcome will do
+
+
+def test_substitutions_are_nested_no_deeper_than_a_stack_allows() -> None:
+    def nested(depth: int) -> str:
+        return "${x:-" * depth + "y" + "}" * depth
+
+    assert expand(nested(100), {}) == "y"
+    with pytest.raises(Invalid, match="substitutions are nested more than 100 deep"):
+        expand(nested(101), {})
