@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 FREED, LEASED, HELD, SHARED = "freed", "leased", "held", "shared"
+_A_FEW = 32
 
 
 class Fate(Value):
@@ -102,9 +103,9 @@ class Removal:
         )
         if blob is None:
             raise BlobUnknown(f"blob unknown to registry: {self._name} has no {digest}")
-        holders = self._holders(blob)
-        if holders:
-            raise Held(f"{digest} is a part of {', '.join(holders)}: delete that")
+        if self._is_named(blob):
+            names = ", ".join(self._naming(blob, _A_FEW))
+            raise Held(f"{digest} is a part of {names}: delete that")
         if self._entry is not None:
             row = (self._entry, self._name, blob)
             self._tx.execute("INSERT INTO deletion_link (deletion, repository, blob) VALUES (?, ?, ?)", row)
@@ -112,9 +113,8 @@ class Removal:
 
     def remove_everything(self) -> None:
         """Remove all tags and manifests."""
-        tops = (
-            "SELECT key FROM manifest WHERE repository = ? AND key NOT IN (SELECT child FROM manifest_child)"
-        )
+        tops = """SELECT key FROM manifest WHERE repository = ?
+                  AND NOT EXISTS (SELECT 1 FROM manifest_child WHERE child = manifest.key)"""
         while keys := self._tx.column(tops, (self._key,)):
             for key in keys:
                 self._remove_manifest(key)
@@ -126,7 +126,7 @@ class Removal:
         )
         for blob in blobs:
             self._tx.execute("DELETE FROM lease WHERE repository = ? AND blob = ?", (self._key, blob))
-            if not self._holders(blob):
+            if not self._is_named(blob):
                 self._release_link(blob)
 
     def finish(self) -> Deleted:
@@ -202,7 +202,7 @@ class Removal:
         release_blob(tx, self._storage, blob)
         for each in blobs:
             self._touch(each)
-            if not self._holders(each) and not self._is_leased(each):
+            if not self._is_named(each) and not self._is_leased(each):
                 self._release_link(each)
 
     def _write_down(self, manifest: int, digest: str, entry: int) -> None:
@@ -236,12 +236,27 @@ class Removal:
             (manifest, entry, self._name, digest),
         )
 
-    def _holders(self, blob: int) -> list[str]:
-        """Return the digests of the repository's manifests that name a blob."""
+    def _is_named(self, blob: int) -> bool:
+        """Return whether a manifest of the repository names a blob.
+
+        A blob may be a part of all images there are, or the repository hold them all: it is looked for on
+        both sides, on that of the repository where the other has more than a few.
+        """
+        some = self._tx.column(
+            """SELECT repository FROM manifest_blob JOIN manifest ON manifest.key = manifest_blob.manifest
+               WHERE manifest_blob.blob = ? LIMIT ?""",
+            (blob, _A_FEW),
+        )
+        return self._key in some or (len(some) == _A_FEW and bool(self._naming(blob, 1)))
+
+    def _naming(self, blob: int, most: int) -> list[str]:
+        """Return the digests of manifests of the repository that name a blob."""
         return self._tx.column(
-            """SELECT blob.digest FROM manifest_blob JOIN manifest ON manifest.key = manifest_blob.manifest
-               JOIN blob ON blob.key = manifest.blob WHERE manifest_blob.blob = ? AND repository = ?""",
-            (blob, self._key),
+            """SELECT blob.digest FROM manifest
+               CROSS JOIN manifest_blob ON manifest_blob.manifest = manifest.key
+               JOIN blob ON blob.key = manifest.blob
+               WHERE manifest.repository = ? AND manifest_blob.blob = ? LIMIT ?""",
+            (self._key, blob, most),
         )
 
     def _is_leased(self, blob: int) -> bool:
@@ -374,9 +389,7 @@ def sweep(tx: WriteTransaction, storage: Storage) -> None:
     """
     verifying = tx.value("SELECT 1 FROM verifying") is not None
     rows = tx.all(
-        """SELECT key, path FROM outbox WHERE NOT (?1 AND path GLOB 'blobs/*')
-           ORDER BY path GLOB 'blobs/*', key""",
-        (verifying,),
+        "SELECT key, path FROM outbox WHERE NOT (?1 AND path GLOB 'blobs/*') ORDER BY key", (verifying,)
     )
     paths = [path for _key, path in rows]
     storage.trash([path for path in paths if not path.startswith("blobs/")])  # links go before data
