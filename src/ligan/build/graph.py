@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ligan.dockerfile.faults import DockerfileError, quoted
-from ligan.dockerfile.flags import flags_of
+from ligan.dockerfile.flags import flags_of, suggestion
 from ligan.dockerfile.words import expand
 from ligan.errors import Invalid
 from ligan.values import Value
@@ -156,7 +156,8 @@ class _Stages:
             return len(self._stages) - 1
         found = _find(self._names, name, len(self._stages))
         if found is None:
-            raise Invalid(f"target stage {quoted(name)} could not be found")
+            nearest = suggestion(name, filter(None, self._names), any_case=True)
+            raise Invalid(f"target stage {quoted(name)} could not be found{nearest}")
         return found
 
     def plan(self, number: int) -> StagePlan:

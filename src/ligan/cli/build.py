@@ -45,7 +45,8 @@ def _build(session: Session, options: Options) -> int:
     except LiganError as error:
         shown.finish()
         lines = error.excerpt if isinstance(error, BuildFailed) else ""
-        solving = "failed to solve: " if isinstance(error, BuildFailed) else ""
+        is_solving = isinstance(error, BuildFailed) or error.message.startswith("failed to read dockerfile")
+        solving = "failed to solve: " if is_solving else ""
         write_error(f"{failure(shown)}{lines}ERROR: {solving}{error.message}\n")
         note(error.hint)
         return 1
@@ -299,7 +300,7 @@ def _metadata(options: Options, outcome: BuildOutcome) -> str:
 
 BUILD = Command(
     _build,
-    "[OPTIONS] PATH | URL | -",
+    "PATH | URL | -",
     "Build an image from a Dockerfile, without images in between",
     (
         Flag("add-host", 'Add a custom host-to-IP mapping (format: "host:ip")', kind=LIST),

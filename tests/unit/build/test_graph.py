@@ -31,8 +31,10 @@ def test_only_the_stages_that_the_target_needs() -> None:
 def test_a_target_by_name_in_any_case_or_by_number() -> None:
     assert list(graph(CHAIN, "B").stages) == [0, 1]
     assert list(graph(CHAIN, "2").stages) == [2]
-    with pytest.raises(Invalid, match='target stage "nope" could not be found'):
+    with pytest.raises(Invalid, match=r'^target stage "nope" could not be found$'):
         graph(CHAIN, "nope")
+    with pytest.raises(Invalid, match=r'"unsued" could not be found \(did you mean unused\?\)$'):
+        graph(CHAIN, "unsued")
 
 
 def test_what_steps_are_called_by() -> None:
