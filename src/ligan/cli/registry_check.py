@@ -24,7 +24,7 @@ def _fsck(session: Session, options: Options) -> int:
     from ligan.registry.checking import check
 
     repair, quarantine = options.on("repair"), options.on("quarantine")
-    progress = _Progress()
+    progress = Progress()
     with Folder(options) as folder:
         if repair or quarantine:
             folder.prepare_to_write(session)
@@ -55,7 +55,7 @@ def _advise(folder: Folder, faults: Sequence[Fault], *, repair: bool, quarantine
         note("`ligan registry why` tells which images need a blob: push them again, or delete them")
 
 
-class _Progress:
+class Progress:
     """A line on the terminal, where there is one."""
 
     def __init__(self) -> None:

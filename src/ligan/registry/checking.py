@@ -8,6 +8,9 @@ damaged and cannot be repaired is put aside, so that a pull fails with a clear a
 from __future__ import annotations
 
 import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 
 from ligan.errors import Busy
 from ligan.oci.digest import sha256
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 REPAIR, QUARANTINE, NOTHING = "repair", "quarantine", ""
 
 _PIECE = 1 << 20
+_BATCH = 1000
+"""Files that wait for a thread to hash them."""
 
 
 class Fault(Value):
@@ -170,23 +175,34 @@ def _links_of(
 
 def _damaged(tx: ReadTransaction, storage: FilesystemStorage, told: Told) -> list[tuple[str, str]]:
     """Hash every file. Returns the digests of those that are not what they should be, and the problems."""
-    total = int(tx.value("SELECT COALESCE(SUM(size), 0) FROM blob"))
-    done = 0
+    rows = tx.all("SELECT digest, size FROM blob ORDER BY digest")
+    documents = set(tx.column("SELECT digest FROM document JOIN blob ON blob.key = document.blob"))
+    total = sum(size for _digest, size in rows)
+    done, lock = 0, Lock()
+
+    def hashed(count: int) -> None:
+        nonlocal done
+        with lock:
+            done += count
+            told(done, total)
+
+    def look_at(row: tuple[str, int]) -> str:
+        return _problem(storage, *row, hashed)
+
     damaged = []
-    documents = dict(tx.all("SELECT digest, 1 FROM document JOIN blob ON blob.key = document.blob"))
-    for digest, size in tx.all("SELECT digest, size FROM blob ORDER BY digest"):
-        told(done, total)
-        problem = _problem(storage, digest, size, lambda read: told(done + read, total))  # noqa: B023 - called here
-        done += size
-        if not problem and digest in documents and not _document_is_sound(tx, digest):
-            problem = "the index has other bytes for it"
-        if problem:
-            damaged.append((digest, problem))
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # hashing releases Python's lock
+        for start in range(0, len(rows), _BATCH):
+            batch = rows[start : start + _BATCH]
+            for (digest, _size), problem in zip(batch, threads.map(look_at, batch), strict=True):
+                if not problem and digest in documents and not _document_is_sound(tx, digest):
+                    problem = "the index has other bytes for it"
+                if problem:
+                    damaged.append((digest, problem))
     return damaged
 
 
 def _problem(storage: FilesystemStorage, digest: str, size: int, told: Callable[[int], None]) -> str:
-    """Say what is wrong with a blob's file, or nothing."""
+    """Say what is wrong with a blob's file, or nothing. `told` is how many bytes more are hashed."""
     hashing, read = hashlib.sha256(), 0
     buffer = bytearray(_PIECE)
     try:
@@ -194,7 +210,7 @@ def _problem(storage: FilesystemStorage, digest: str, size: int, told: Callable[
             while count := file.readinto(buffer):
                 hashing.update(memoryview(buffer)[:count])
                 read += count
-                told(min(read, size))
+                told(count)
     except FileNotFoundError:
         return "missing"
     except OSError as error:
