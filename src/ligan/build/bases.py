@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ligan.oci.platform import Platform
+    from ligan.remote.progress import Report
     from ligan.store.db import ReadTransaction
     from ligan.store.store import Store
 
-    Pull = Callable[[Store, str, str], None]
+    Pull = Callable[[Store, str, str, Report], None]
 
 PROXIES = tuple(
     name
@@ -62,7 +63,9 @@ def canonical(name: str) -> str:
     return parse(name).with_default_tag().canonical
 
 
-def image(store: Store, name: str, platform: str, *, refresh: bool, pull: Pull) -> tuple[Made, bool]:
+def image(
+    store: Store, name: str, platform: str, *, refresh: bool, pull: Pull, report: Report
+) -> tuple[Made, bool]:
     """Return what an image has, and whether it was pulled: with `refresh`, or where it was not here.
 
     Raises what `pull` does, InvalidReference, and NoSuchImage for an image without a name.
@@ -71,7 +74,7 @@ def image(store: Store, name: str, platform: str, *, refresh: bool, pull: Pull) 
         found = local(store, name, platform)
         if found is not None:
             return found, False
-    pull(store, name, platform)
+    pull(store, name, platform, report)
     found = local(store, name, platform)
     if found is None:
         raise NoSuchImage(name)

@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ligan.remote.progress import Message as Pulled
+
     Say = Callable[["Message"], None]
 
 
@@ -100,6 +102,33 @@ class Vertex:
 
     def status(
         self, text: str, current: int = 0, total: int = 0, *, done: bool = True, began: int = 0
-    ) -> None:
+    ) -> Status:
+        """Tell how far something is, and return what was told. It began now unless `began` says when."""
         now = self._progress.now()
-        self._progress.tell(Status(self.number, now, text, current, total, done, began or now))
+        told = Status(self.number, now, text, current, total, done, began or now)
+        self._progress.tell(told)
+        return told
+
+
+class PullProgress:
+    """Call it with what a pull reports: a vertex tells of it, for each layer how far it is."""
+
+    def __init__(self, vertex: Vertex) -> None:
+        self._vertex = vertex
+        self._seen: dict[str, Status] = {}
+
+    def __call__(self, message: Pulled) -> None:
+        layer, status = message.id, message.status
+        if status == "Downloading":
+            self._tell(layer, message.current, message.total, done=False)
+        elif status == "Extracting":
+            self._tell(f"extracting {layer}", done=False)
+        elif status == "Download complete" and layer in self._seen:
+            seen = self._seen[layer]
+            self._tell(layer, seen.total, seen.total, done=True)
+        elif status == "Pull complete":
+            self._tell(f"extracting {layer}", done=True)
+
+    def _tell(self, text: str, current: int = 0, total: int = 0, *, done: bool) -> None:
+        began = self._seen[text].began if text in self._seen else 0
+        self._seen[text] = self._vertex.status(text, current, total, done=done, began=began)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from ligan.build import bases, cache
 from ligan.build.graph import SCRATCH, Graph, StagePlan, plan
 from ligan.build.locks import Locks
+from ligan.build.progress import PullProgress
 from ligan.build.sources import Sources
 from ligan.build.stage import SolveError, Stage
 from ligan.dockerfile.faults import DockerfileError
@@ -237,8 +238,10 @@ class Build:
             return bases.nothing(planned.platform or self.platform)
         return self.sources.base(planned)
 
-    def image(self, store: Store, name: str, platform: str) -> tuple[Made, bool]:
-        return bases.image(store, name, platform, refresh=self.request.pull, pull=self._pull)
+    def image(self, store: Store, name: str, platform: str, vertex: Vertex) -> tuple[Made, bool]:
+        """Return what an image has, and whether it was pulled, of which the vertex tells."""
+        report = PullProgress(vertex)
+        return bases.image(store, name, platform, refresh=self.request.pull, pull=self._pull, report=report)
 
     def _triggers(self, store: Store, base: Made, planned: StagePlan) -> list[Instruction]:
         """Return the instructions that the base image has for whoever builds on it, with FROM's line."""

@@ -146,8 +146,8 @@ class Sources:
             if (name, platform) not in self._images:
                 build = self._build
                 whole = bases.canonical(name)
-                with build.progress.begin(f"[internal] load metadata for {whole}"):
-                    made, pulled = build.image(store, name, platform)
+                with build.progress.begin(f"[internal] load metadata for {whole}") as vertex:
+                    made, pulled = build.image(store, name, platform, vertex)
                 self._images[name, platform] = _Image(made, whole, pulled)
             return self._images[name, platform]
 

@@ -153,7 +153,10 @@ def failure(shown: Printer) -> str:
 
 
 _IN_VIEW = 5 * 10**9
-"""Nanoseconds that a vertex stays in view although others write."""
+"""Nanoseconds that a vertex stays in view although others write, and until what goes on is told again."""
+
+_SHARE = 0.05
+"""How much further something has to be before that is told."""
 
 
 class Plain:
@@ -171,11 +174,12 @@ class Plain:
         self._since = 0
         self._waiting: dict[int, list[str]] = {}
         self._numbers: dict[int, int] = {}
+        self._told: dict[tuple[int, str], Status] = {}
 
     def say(self, message: Message) -> None:
         vertex, lines = self.vertices.take(message)
         shown = [f"{_elapsed(at - vertex.began)} {line}" for at, line in lines]
-        if isinstance(message, Status):
+        if isinstance(message, Status) and self._is_news(message):
             shown.append(_status(message))
         elif isinstance(message, Finished):
             shown.append(_ending(vertex))
@@ -189,6 +193,17 @@ class Plain:
 
     def finish(self) -> None:
         """Everything has been printed as it came."""
+
+    def _is_news(self, status: Status) -> bool:
+        """Return whether something has gone on so far since it was told that it is worth a line."""
+        key = status.vertex, status.text
+        before = self._told.get(key)
+        if before is not None and not status.done:
+            share = (status.current - before.current) / status.total if status.total else 0
+            if share < _SHARE and status.at - before.at < _IN_VIEW:
+                return False
+        self._told[key] = status
+        return True
 
     def _show(self, vertex: Vertex, at: int) -> None:
         """Bring a vertex into view, and print what there is of it."""

@@ -195,10 +195,10 @@ class EmbeddedEngine(EmbeddedContainers, EmbeddedBuilds):
 
         return check(self.store, request, say)
 
-    def _pull_for_build(self, store: Store, name: str, platform: str) -> None:
+    def _pull_for_build(self, store: Store, name: str, platform: str, report: Report) -> None:
         from ligan.remote.pull import pull
 
-        pull(store, name, lambda _message: None, self.remote, platform=platform)
+        pull(store, name, report, self.remote, platform=platform)
 
     def build_cache(self) -> list[CacheRecord]:
         from ligan.build.cache import records

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from ligan.build.progress import Began, Finished, Message, Progress, Status, Wrote
+from ligan.build.progress import Began, Finished, Message, Progress, PullProgress, Status, Wrote
 from ligan.cli.build_progress import Plain, Quiet, Table, failure
+from ligan.remote.progress import Message as Pulled
 
 MILLI = 10**6
 
@@ -50,6 +51,28 @@ def test_plain_lines() -> None:
         f"#4 [3/3] RUN {'b' * 80}\n"
         "#4 0.123 together\n"
         "#4 ERROR: process did not complete\n"
+    )
+
+
+def test_a_pull_is_told_layer_by_layer() -> None:
+    told: list[Message] = []
+    times = iter(range(0, 10**12, 100 * MILLI))
+    progress = Progress(told.append, lambda: next(times))
+    with progress.begin("[internal] load metadata for docker.io/library/a:latest") as vertex:
+        report = PullProgress(vertex)
+        report(Pulled("Pulling from library/a", "latest"))
+        for current in (100, 101, 200):
+            report(Pulled("Downloading", "0123456789ab", True, current * 1000, 200_000))
+        for status in ("Download complete", "Extracting", "Pull complete"):
+            report(Pulled(status, "0123456789ab", True))
+    assert plain(told) == (
+        "#1 [internal] load metadata for docker.io/library/a:latest\n"
+        "#1 0123456789ab 100.00kB / 200.00kB\n"
+        "#1 0123456789ab 200.00kB / 200.00kB 0.2s\n"
+        "#1 0123456789ab 200.00kB / 200.00kB 0.3s done\n"
+        "#1 extracting 0123456789ab\n"
+        "#1 extracting 0123456789ab 0.1s done\n"
+        "#1 DONE 0.7s\n"
     )
 
 
