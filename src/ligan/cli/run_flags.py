@@ -56,6 +56,11 @@ CREATE_FLAGS = (
     Flag("health-cmd", "Command to run to check health", kind=TEXT),
     Flag("health-interval", "Time between running the check (ms|s|m|h) (default 0s)", kind="duration"),
     Flag("health-retries", "Consecutive failures needed to report unhealthy", kind=INTEGER),
+    Flag(
+        "health-start-interval",
+        "Time between running the check during the start period (ms|s|m|h) (default 0s)",
+        kind="duration",
+    ),
     Flag("health-start-period", _HEALTH_START, kind="duration"),
     Flag("health-timeout", "Maximum time to allow one check to run (ms|s|m|h) (default 0s)", kind="duration"),
     Flag("hostname", "Container host name", "h", TEXT),

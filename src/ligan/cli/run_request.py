@@ -99,7 +99,8 @@ def _with_value(variable: str, environ: Mapping[str, str]) -> str:
 
 
 def _healthcheck(options: Options) -> Document | None:
-    names = ("health-cmd", "health-interval", "health-timeout", "health-start-period", "health-retries")
+    intervals = ("health-interval", "health-timeout", "health-start-period", "health-start-interval")
+    names = ("health-cmd", *intervals, "health-retries")
     given = any(options.given(name) for name in names)
     if options.on("no-healthcheck"):
         if given:
@@ -108,9 +109,9 @@ def _healthcheck(options: Options) -> Document | None:
     if not given:
         return None
     command = options.text("health-cmd")
-    times = {name: options.read(name, values.duration, 0) for name in names[1:4]}
+    times = {name: options.read(name, values.duration, 0) for name in intervals}
     retries = options.integer("health-retries")
-    for name, number in [*times.items(), (names[4], retries)]:
+    for name, number in [*times.items(), ("health-retries", retries)]:
         if number < 0:
             raise refused(f"--{name} cannot be negative")
     return {
@@ -118,6 +119,7 @@ def _healthcheck(options: Options) -> Document | None:
         "Interval": times["health-interval"],
         "Timeout": times["health-timeout"],
         "StartPeriod": times["health-start-period"],
+        "StartInterval": times["health-start-interval"],
         "Retries": retries,
     }
 

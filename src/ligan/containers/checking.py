@@ -42,26 +42,27 @@ def check(store: Store, container_id: str) -> None:
     lock = Checks(store.layout, container.id)
     if checks is None or not lock.is_held:
         return
-    process = process_of(container)
-    while not await_end(process, checks.interval / 10**9):
+    process, status = process_of(container), "starting"
+    while not await_end(process, checks.wait(status, store.now() - container.started) / 10**9):
         with store.database.read() as tx:
             current = rows.by_id(tx, container.id)
         if current is None or current.exits != container.exits:
             return
         if current.state == "running":
-            _write(store, current, checks, _ask(store, current, checks))
+            status = _write(store, current, checks, _ask(store, current, checks))
 
 
-def _write(store: Store, container: Container, checks: Check, answer: Answer) -> None:
-    """Write an answer down, and the event where it changes what the container is called."""
+def _write(store: Store, container: Container, checks: Check, answer: Answer) -> str:
+    """Write an answer down, and the event where it changes what the container is called. Returns that."""
     with store.database.write() as tx:
         current = rows.by_id(tx, container.id)
         if current is None or current.health is None or current.exits != container.exits:
-            return  # the run was over before the answer came
+            return ""  # the run was over before the answer came
         health = after(current.health, checks, answer, current.started)
         rows.set_health(tx, current.key, health)
         if health["Status"] != current.health["Status"]:
             rows.record(tx, store.now(), f"health_status: {health['Status']}", current)
+        return str(health["Status"])
 
 
 def _ask(store: Store, container: Container, checks: Check) -> Answer:

@@ -52,7 +52,7 @@ def check_config(config: Mapping[str, Any]) -> None:
 
 
 def _check_health(check: Mapping[str, Any]) -> None:
-    for name in ("Interval", "Timeout", "StartPeriod"):
+    for name in ("Interval", "Timeout", "StartPeriod", "StartInterval"):
         value = check.get(name) or 0
         if value and value < _MILLISECOND:
             raise Invalid(f"{name} in Healthcheck cannot be less than 1ms")

@@ -31,7 +31,13 @@ class Check(Value):
     interval: int
     timeout: int
     start_period: int
+    start_interval: int
     retries: int
+
+    def wait(self, status: str, age: int) -> int:
+        """Return how long to wait for the next check of a container that has run for `age`."""
+        is_starting = status == "starting" and age < self.start_period
+        return self.start_interval if is_starting else self.interval
 
 
 class Answer(Value):
@@ -57,6 +63,7 @@ def check_of(config: Mapping[str, Any]) -> Check | None:
         interval=document.get("Interval") or _INTERVAL,
         timeout=document.get("Timeout") or _TIMEOUT,
         start_period=document.get("StartPeriod") or 0,
+        start_interval=document.get("StartInterval") or document.get("Interval") or _INTERVAL,
         retries=document.get("Retries") or _RETRIES,
     )
 

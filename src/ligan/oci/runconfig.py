@@ -41,6 +41,7 @@ _HEALTH: Fields = (
     ("Interval", integer, UNLESS_EMPTY),
     ("Timeout", integer, UNLESS_EMPTY),
     ("StartPeriod", integer, UNLESS_EMPTY),
+    ("StartInterval", integer, UNLESS_EMPTY),
     ("Retries", integer, UNLESS_EMPTY),
 )
 _RUN_CONFIG: Fields = (

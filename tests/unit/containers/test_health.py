@@ -78,3 +78,14 @@ def test_five_answers_are_kept_and_outlive_a_restart() -> None:
     }
     again = at_start(config, at_end(health))
     assert again == {"Status": "starting", "FailingStreak": 0, "Log": health["Log"]}
+
+
+def test_checks_come_faster_while_it_starts_where_that_is_asked_for() -> None:
+    asked = {"Test": ["CMD", "x"], "Interval": 9 * SECOND, "StartPeriod": 5 * SECOND}
+    check = check_of({"Healthcheck": asked | {"StartInterval": SECOND}})
+    assert check is not None
+    waits = [check.wait("starting", 4 * SECOND), check.wait("starting", 5 * SECOND), check.wait("healthy", 0)]
+    assert waits == [SECOND, 9 * SECOND, 9 * SECOND]
+    plain = check_of({"Healthcheck": asked})
+    assert plain is not None
+    assert plain.wait("starting", 0) == 9 * SECOND
