@@ -107,6 +107,18 @@ def test_an_unknown_group_is_refused(path: str) -> None:
         open_listeners([Address("unix", path=path)], {}, group="nobody-knows-it")
 
 
+@pytest.mark.parametrize("group", ["4294967295", "99999999999999999999", "²"])
+def test_what_no_group_can_have_for_a_number_is_refused(path: str, group: str) -> None:
+    with pytest.raises(Invalid, match=f"there is no group {group}"):
+        open_listeners([Address("unix", path=path)], {}, group=group)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+def test_what_no_host_can_be_called_is_refused(host: str) -> None:
+    with pytest.raises(Invalid, match=f"invalid bind address: tcp://{host}:1"):
+        open_listeners([parse_address(f"tcp://{host}:1")], {})
+
+
 def test_a_stale_socket_is_replaced_and_a_living_one_is_not(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(path)  # and never listens: its process died

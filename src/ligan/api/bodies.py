@@ -12,16 +12,22 @@ if TYPE_CHECKING:
     from ligan.api.router import Call
 
 
-async def read_object(call: Call, *, optional: bool = False) -> dict[str, Any] | None:
-    """Return the JSON object in the body; None for null, or for no body where that is `optional`.
-
-    Raises Invalid for another content type, and for what is no JSON object.
-    """
+async def read_document(call: Call) -> bytes:
+    """Return the whole body. Raises Invalid for one that is too large."""
     body = bytearray()
     async for chunk in call.http.content.iter_any():
         body += chunk
         if len(body) > MAX_DOCUMENT_SIZE:
             raise Invalid("http: request body too large")
+    return bytes(body)
+
+
+async def read_object(call: Call, *, optional: bool = False) -> dict[str, Any] | None:
+    """Return the JSON object in the body; None for null, or for no body where that is `optional`.
+
+    Raises Invalid for another content type, and for what is no JSON object.
+    """
+    body = await read_document(call)
     if not body:
         if optional:
             return None
@@ -29,7 +35,7 @@ async def read_object(call: Call, *, optional: bool = False) -> dict[str, Any] |
     kind = call.http.headers.get("Content-Type", "")
     if call.http.content_type != "application/json":
         raise Invalid(f"Content-Type specified ({kind}) must be 'application/json'")
-    document = parse_json(bytes(body), "JSON")
+    document = parse_json(body, "JSON")
     if document is not None and not isinstance(document, dict):
         raise Invalid(f"invalid JSON: an object was expected, not {str(document)[:40]}")
     return document

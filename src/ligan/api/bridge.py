@@ -7,6 +7,7 @@ connection to the database belongs to the thread that opened it.
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
@@ -46,10 +47,13 @@ class Bridge:
         """Run a verb that takes as long as a client sends or reads, or as a container starts or stops."""
         return await self._stream.run(verb, command)
 
-    def close(self) -> None:
-        """Wait for the calls under way; on return every engine is closed."""
-        self._short.close()
-        self._stream.close()
+    def close(self, seconds: float | None = None) -> int:
+        """Wait for the calls under way, for so many seconds at the most.
+
+        Returns how many still go on then: the engines of all others are closed. They end with the process.
+        """
+        deadline = None if seconds is None else time.monotonic() + seconds
+        return self._short.close(deadline) + self._stream.close(deadline)
 
 
 class _Workers:
@@ -77,11 +81,12 @@ class _Workers:
         self._calls.put((future, verb, command))
         return await asyncio.wrap_future(future)
 
-    def close(self) -> None:
+    def close(self, deadline: float | None) -> int:
         for _thread in self._threads:
             self._calls.put(None)
         for thread in self._threads:
-            thread.join()
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        return sum([thread.is_alive() for thread in self._threads])
 
     def _work(self) -> None:
         engine = None

@@ -24,6 +24,7 @@ _PORT, _TLS_PORT = 2375, 2376  # registered with IANA for Docker's API
 _FIRST_PASSED = 3  # sd_listen_fds(3)
 _BACKLOG = 1024
 _HANDSHAKE_SECONDS = 10.0
+_NO_GROUP = (1 << 32) - 1  # chown(2): leave it as it is
 
 
 class Address(Value):
@@ -187,7 +188,7 @@ def _open_unix(address: Address, group: str) -> Listener:
 
 def _group_of_socket(name: str) -> int:
     """Return the number of a group: the one named, else the first of GROUPS that exists, else one's own."""
-    if name.isdigit():
+    if name.isascii() and name.isdigit() and int(name) < _NO_GROUP:
         return int(name)
     for known in (name,) if name else GROUPS:
         try:
@@ -270,6 +271,8 @@ def _open_tcp(address: Address, *, local: bool) -> list[Listener]:
         )
     except OSError as error:
         raise Unavailable(f"cannot listen on {address}: {error.strerror}") from error
+    except UnicodeError:  # of the codec idna: a label is empty, or too long
+        raise Invalid(f"invalid bind address: {address}") from None
     if local:
         for *_rest, where in found:
             _check_local(str(where[0]), address)

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 UNDO_SECONDS = 60.0
 """How often the daemon looks for undo entries that are due. Every writing verb looks, too."""
 
+_ROLLBACK_SECONDS = 10.0
+"""Left by a stop to calls whose request was broken off: one that waits for a silent server takes longer."""
+
 _FILES = 1 << 16
 
 _log = logging.getLogger("ligan.daemon")
@@ -209,7 +212,9 @@ class _Daemon:
             timer.cancel()
             feed.close()
             await _finish(front, server, settings.stop_seconds)
-            await asyncio.to_thread(bridge.close)
+            left = await asyncio.to_thread(bridge.close, _ROLLBACK_SECONDS)
+            if left:
+                _log.warning("%d calls do not end: the next start removes what they leave", left)
             await asyncio.to_thread(self._supervisor.close)
             _log.info("stopped")
 

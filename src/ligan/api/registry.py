@@ -7,10 +7,11 @@ import binascii
 import json
 
 from ligan.api import answers, wire
+from ligan.api.bodies import read_document
 from ligan.api.streams import ResponseBody, run
 from ligan.errors import Invalid, LiganError, Unauthorized
 from ligan.oci.digest import Digest
-from ligan.oci.documents import MAX_DOCUMENT_SIZE, parse_json
+from ligan.oci.documents import parse_json
 from ligan.oci.reference import DEFAULT_DOMAIN, LEGACY_DOMAIN, is_tag, parse
 from ligan.remote.credentials import Credentials
 from ligan.remote.faults import LoginRefused
@@ -96,7 +97,7 @@ def _credentials(call: Call) -> Credentials | None:
 
 
 async def _credentials_of_body(call: Call) -> Credentials:
-    body = await call.http.content.read(MAX_DOCUMENT_SIZE)
+    body = await read_document(call)
     try:
         return credentials_in(json.loads(body))
     except (ValueError, RecursionError, Invalid) as error:
@@ -118,7 +119,7 @@ def credentials_in(document: Any) -> Credentials:
 
 
 async def _login(call: Call) -> StreamResponse:
-    body = await call.http.content.read(MAX_DOCUMENT_SIZE)
+    body = await read_document(call)
     try:
         document = json.loads(body)
         credentials = credentials_in(document)

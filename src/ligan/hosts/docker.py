@@ -248,7 +248,8 @@ def _connector(address: str, certificates: str | None) -> Callable[[], HTTPConne
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port
-    except ValueError:
+        (host or "").encode("idna")
+    except ValueError:  # UnicodeError is one
         host, port = None, None
     if not host:
         raise Invalid(f'"{address}" is no address of a daemon')

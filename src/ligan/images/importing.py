@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from http.client import HTTPResponse
     from typing import BinaryIO
+    from urllib.error import HTTPError
 
     from ligan.layers.compression import Source as Readable
     from ligan.oci.digest import DiffID, ImageID
@@ -118,7 +119,7 @@ def open_url(url: str, proxies: Mapping[str, str] | None = None) -> Download:
     """Open a tar by HTTP or HTTPS, `http://` being understood. To be closed.
 
     `proxies` are those of urllib: scheme -> address. Raises NotFound or
-    Unavailable with what the server said.
+    Unavailable with what the server said, or that it said nothing for SILENCE_SECONDS.
     """
     from http.client import HTTPException
     from urllib.error import HTTPError, URLError
@@ -144,20 +145,35 @@ def open_url(url: str, proxies: Mapping[str, str] | None = None) -> Download:
     ):
         opener.add_handler(handler)
     try:
-        response = opener.open(address)
+        response = opener.open(address, timeout=SILENCE_SECONDS)
     except HTTPError as error:
-        with error:
-            said = error.read(_MAX_EXPLANATION).decode("utf-8", "replace").strip()
-        message = f"failed to GET {address} with status {error.code} {error.reason}: {said}"
+        message = f"failed to GET {address} with status {error.code} {error.reason}: {_explanation(error)}"
         raise NotFound(message) if error.code == 404 else Unavailable(message) from None
     except (URLError, HTTPException, OSError, ValueError) as error:
         reason = error.reason if isinstance(error, URLError) else error
-        words = reason.strerror.lower() if isinstance(reason, OSError) and reason.strerror else reason
-        raise Unavailable(f'Get "{address}": {words}') from None
+        raise Unavailable(f'Get "{address}": {_words(reason)}') from None
     if response is None:
         raise Invalid(f'Get "{address}": unsupported protocol scheme')
     return Download(response, address)
 
+
+def _explanation(error: HTTPError) -> str:
+    """Return what the server says beside a status, as far as it comes."""
+    from http.client import HTTPException
+
+    try:
+        with error:
+            return error.read(_MAX_EXPLANATION).decode("utf-8", "replace").strip()
+    except (HTTPException, OSError):
+        return ""
+
+
+def _words(reason: BaseException | str) -> str:
+    return reason.strerror.lower() if isinstance(reason, OSError) and reason.strerror else str(reason)
+
+
+SILENCE_SECONDS = 300.0
+"""How long a server may be silent: whoever asked may have gone, which nobody sees meanwhile."""
 
 _MAX_EXPLANATION = 4096
 """Bytes of a server's error page that are shown."""
@@ -213,7 +229,7 @@ class Download:
         try:
             data = self._response.read1(wanted) if wanted else b""
         except (HTTPException, OSError) as error:
-            raise Unavailable(f'Get "{self.address}": {error}') from None
+            raise Unavailable(f'Get "{self.address}": {_words(error)}') from None
         if not data and self._current < self.size:
             raise Corrupt("unexpected EOF")
         self._current += len(data)

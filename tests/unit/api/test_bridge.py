@@ -134,6 +134,25 @@ def test_close_waits_and_closes_every_engine_in_its_thread(bridge: Bridge, engin
     assert [engine.closed for engine in engines] == [True, True]
 
 
+def test_close_leaves_behind_what_does_not_end(bridge: Bridge, engines: list[FakeEngine]) -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    def verb(engine: object) -> None:
+        begun.set()
+        over.wait(20)
+
+    async def leave_one_behind() -> None:
+        task = asyncio.create_task(bridge.stream(verb))
+        await asyncio.to_thread(begun.wait, 20)
+        task.cancel()
+
+    asyncio.run(leave_one_behind())
+    asyncio.run(bridge.call(lambda engine: None))
+    assert bridge.close(0.05) == 1
+    assert [engine.closed for engine in engines] == [False, True]
+    over.set()
+
+
 def test_a_call_that_was_given_up_before_its_turn_is_not_made(bridge: Bridge) -> None:
     over = threading.Event()
     made: list[object] = []

@@ -141,6 +141,16 @@ def test_login_tries_the_credentials(daemon: Daemon, registry: HonestRegistry) -
     assert (answer.status, answer.document) == (200, {"IdentityToken": "", "Status": "Login Succeeded"})
 
 
+def test_credentials_may_come_in_pieces(daemon: Daemon, registry: HonestRegistry) -> None:
+    body = json.dumps({"username": "joe", "password": "secret", "serveraddress": registry.host}).encode()
+    head = f"POST /auth HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    with daemon.connect() as connection:
+        connection.sendall(head.encode() + body[:20])
+        ask(daemon, "GET", "/_ping")  # by the time this is answered, the daemon has taken the first piece
+        connection.sendall(body[20:])
+        assert b"Login Succeeded" in connection.makefile("rb").read()
+
+
 def test_distribution_tells_what_a_name_means(daemon: Daemon, registry: HonestRegistry) -> None:
     digest = registry.add_image("app", "1", TARS, architecture="arm", variant="v6")
     media_type, raw = registry.manifests["app", "1"]

@@ -173,7 +173,18 @@ def test_addresses_of_other_kinds_are_refused(address: str) -> None:
         DockerHost(address)
 
 
-@pytest.mark.parametrize("address", ["tcp://", "tcp://:2375", "tcp://a:port", "tcp://a:99999", "tcp://[::1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "tcp://",
+        "tcp://:2375",
+        "tcp://a:port",
+        "tcp://a:99999",
+        "tcp://[::1",
+        "tcp://a..b",
+        "tcp://" + "a" * 64,
+    ],
+)
 def test_addresses_of_nothing_are_refused(address: str) -> None:
     with pytest.raises(Invalid, match="is no address"):
         DockerHost(address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import socket
 import threading
 import time
 from contextlib import contextmanager
@@ -298,6 +299,14 @@ def test_redirect_to_a_file_is_not_followed(site: str) -> None:
 def test_other_schemes_are_refused(url: str) -> None:
     with pytest.raises(Invalid, match="unsupported protocol scheme"):
         open_url(url)
+
+
+def test_silence_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "SILENCE_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        with pytest.raises(Unavailable, match=rf'^Get "{address}": timed out$'):
+            open_url(address)
 
 
 def test_nobody_listening_is_an_error() -> None:
