@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 def _fsck(session: Session, options: Options) -> int:
     from ligan.registry.checking import check
+    from ligan.registry.usage import UNUSED, totals
 
     repair, quarantine = options.on("repair"), options.on("quarantine")
     progress = Progress()
@@ -31,6 +32,10 @@ def _fsck(session: Session, options: Options) -> int:
         faults = check(folder.index, folder.storage, progress.show, repair=repair, quarantine=quarantine)
         progress.clear()
         write("".join([f"{fault}\n" for fault in faults]))
+        unused = next(each for each in totals(folder.index.read(), folder.storage) if each.name == UNUSED)
+        if unused.number:
+            size = human_size(unused.bytes)
+            note(f"{size} in {unused.number} blobs that nothing uses: {folder.again('prune')}")
         if not faults:
             note("the registry is sound")
             return 0

@@ -34,7 +34,7 @@ def _why(_session: Session, options: Options) -> int:
         if found.entries:
             commands.append(folder.again(f"reclaim {' '.join(map(str, found.entries))}"))
         if not found.holders:
-            commands.append(folder.again("fsck --repair"))
+            commands.append(folder.again("prune"))
     write(_json(found, commands=commands) if wants_json(options) else _why_text(found, commands))
     return 0
 

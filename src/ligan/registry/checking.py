@@ -14,7 +14,7 @@ from threading import Lock
 
 from ligan.errors import Busy
 from ligan.oci.digest import sha256
-from ligan.registry.deleting import carry_out, is_live, release_blob, take
+from ligan.registry.deleting import carry_out, is_live, take
 from ligan.registry.verifying import is_verifying
 from ligan.values import Value
 
@@ -71,13 +71,13 @@ def check(
     suspects = _links_at_fault(tx, storage, _repositories(tx, storage))
     damaged = _damaged(tx, storage, told)
     books = _in_the_books(tx)
-    if not (books or suspects or damaged or _unheld(tx) or _orphans(tx, storage)):
+    if not (books or suspects or damaged or _orphans(tx, storage)):
         return []
     mends = {REPAIR: repair, QUARANTINE: quarantine, NOTHING: False}
     with index.write() as writing:
         links = _links_at_fault(writing, storage, sorted(suspects))
         blobs = [fault for each in damaged if (fault := _blob_at_fault(writing, storage, *each))]
-        faults = books + _unheld(writing) + blobs + [fault for each in links.values() for fault in each]
+        faults = books + blobs + [fault for each in links.values() for fault in each]
         # Where another registry's images are, files that nothing names may be theirs.
         foreign = any(fault.mend == NOTHING for each in links.values() for fault in each)
         faults += _orphans(writing, storage, NOTHING if foreign else REPAIR)
@@ -98,15 +98,6 @@ def _in_the_books(tx: ReadTransaction) -> list[Fault]:
         Fault(f"table {row[0]}", f"row {row[1]} names a missing {row[2]}", NOTHING)
         for row in tx.all("PRAGMA foreign_key_check")
     ]
-
-
-def _unheld(tx: ReadTransaction) -> list[Fault]:
-    unheld = tx.column(
-        """SELECT digest FROM blob WHERE NOT EXISTS (SELECT 1 FROM link WHERE link.blob = blob.key)
-           AND NOT EXISTS (SELECT 1 FROM manifest WHERE manifest.blob = blob.key)
-           AND NOT EXISTS (SELECT 1 FROM deletion_blob WHERE deletion_blob.blob = blob.key)"""
-    )
-    return [Fault(f"blob {digest}", "nothing holds it", REPAIR, "", digest) for digest in unheld]
 
 
 def _links_at_fault(
@@ -282,13 +273,13 @@ def _mend(tx: WriteTransaction, storage: FilesystemStorage, fault: Fault) -> Non
 
 
 def _mend_blob(tx: WriteTransaction, storage: FilesystemStorage, digest: str) -> None:
-    """Have the same bytes in the file and in the index; or let go of what nothing holds."""
-    key = tx.value("SELECT key FROM blob WHERE digest = ?", (digest,))
-    if release_blob(tx, storage, key):
-        return
+    """Have the same bytes in the file and in the index."""
     raw = _document(tx, digest)
     if raw is not None:
         storage.rewrite_blob(digest, raw)
         return
     with open(storage.blob(digest), "rb") as file:
-        tx.execute("UPDATE document SET raw = ? WHERE blob = ?", (file.read(), key))
+        tx.execute(
+            "UPDATE document SET raw = ? WHERE blob = (SELECT key FROM blob WHERE digest = ?)",
+            (file.read(), digest),
+        )

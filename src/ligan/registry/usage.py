@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ligan.registry.faults import UploadUnknown
 from ligan.registry.uploads import Upload
 from ligan.values import Value
 
@@ -9,6 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ligan.registry.index.database import ReadTransaction
     from ligan.registry.storage.role import Storage
+
+
+UNUSED = "Unused blobs"
 
 
 class Total(Value):
@@ -70,14 +74,21 @@ def totals(tx: ReadTransaction, storage: Storage) -> list[Total]:
     uploads = tx.all(
         "SELECT name, id FROM upload JOIN repository ON repository.key = upload.repository ORDER BY id"
     )
-    sizes = [Upload(repository, name, storage.upload(repository, name)).size for repository, name in uploads]
+    sizes = [_bytes_on_disk(Upload(*names, storage.upload(*names))) for names in uploads]
     return [
         Total("Manifests", tx.value("SELECT COUNT(*) FROM manifest"), tx.one(f"{count} {named}")[1]),
         Total("Leased blobs", *tx.one(f"{count} NOT {named} AND {leased}")),
         Total("Uploads", len(uploads), sum(sizes)),
         Total("Kept for undo", *tx.one(f"{count} NOT {named} AND NOT {leased} AND {kept}")),
-        Total("Unused blobs", *tx.one(f"{count} NOT {named} AND NOT {leased} AND NOT {kept}")),
+        Total(UNUSED, *tx.one(f"{count} NOT {named} AND NOT {leased} AND NOT {kept}")),
     ]
+
+
+def _bytes_on_disk(upload: Upload) -> int:
+    try:
+        return upload.size
+    except UploadUnknown:
+        return 0  # it has just ended
 
 
 def blob_bytes(tx: ReadTransaction) -> int:
