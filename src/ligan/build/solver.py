@@ -102,8 +102,6 @@ class Build:
         if self._ignored is not None:
             with self.progress.begin("[internal] load .dockerignore") as vertex:
                 vertex.status("transferring context:", self._ignored)
-        for planned in plans.values():
-            self.sources.open_contexts(planned.stage.steps)
         if len(plans) == 1:
             planned = plans[self.graph.target]
             self._stages[planned.index] = task = _StageTask()
@@ -211,7 +209,6 @@ class Build:
     def _made_late(self, store: Store, planned: StagePlan) -> Made:
         self.sources.load_base(store, planned)
         self.sources.load_steps(store, planned, planned.stage.steps)
-        self.sources.open_contexts(planned.stage.steps)
         return self.make_stage(store, planned)
 
     def make_stage(self, store: Store, planned: StagePlan) -> Made:
@@ -222,6 +219,7 @@ class Build:
             if self.sources.is_context(planned.base):
                 from ligan.build.copy_step import context_step
 
+                self.sources.open_context(planned.base)
                 context_step(stage, planned.base, name)
         steps = planned.stage.steps
         if base.triggers:
@@ -252,7 +250,6 @@ class Build:
             raise DockerfileError(error.message, line.line, line.end) from None
         steps = [step.replace(line=line.line, end=line.end) for step in found]
         self.sources.load_steps(store, planned, steps)
-        self.sources.open_contexts(steps)
         return steps
 
     def stage_index(self, name: str, before: int) -> int | None:

@@ -73,6 +73,7 @@ class Sources:
         self._images: dict[tuple[str, str], _Image] = {}
         self._opened: set[str] = set()
         self._lock = allocate_lock()
+        self._opening = allocate_lock()
         self._known: dict[tuple[ChainID | None, str], KnownLayer] | None = None
 
     def load_base(self, store: Store, planned: StagePlan) -> None:
@@ -95,18 +96,13 @@ class Sources:
             except LiganError as error:
                 raise SolveError(error, step) from error
 
-    def open_contexts(self, steps: Sequence[Instruction]) -> None:
-        """Open every context that instructions name."""
-        for step in steps:
-            for name in sources_of(step):
-                if self.is_context(name):
-                    self._open(context_key(name), f"[context {name}] load from client")
-            if needs_context(step):
-                self._open("", "[internal] load build context")
+    def open_context(self, name: str) -> None:
+        """Open a further context, if it is not open."""
+        self._open(context_key(name), f"[context {name}] load from client")
 
     def _open(self, name: str, title: str) -> None:
         """Open a context once, so that what is wrong with it is told of itself."""
-        with self._lock:
+        with self._opening:  # not the other lock: who has a tree to itself may want that one
             if name in self._opened:
                 return
             self._opened.add(name)
@@ -183,10 +179,17 @@ class Sources:
                 folder = root or stack.enter_context(stage.store.lease()).folder()
                 yield stack.enter_context(FolderTree(folder))
 
-    def await_made(self, stage: Stage, step: Instruction) -> None:
-        """Return when what an instruction takes from is made. Raises Cancelled where that failed."""
-        for name in sources_of(step) if step.flags else ():
-            self._stage(stage, name)
+    def prepare(self, stage: Stage, step: Instruction) -> None:
+        """Return when what an instruction takes from is there. Raises Cancelled for a stage that failed."""
+        if step.name not in ("ADD", "COPY", "RUN"):
+            return
+        for name in sources_of(step):
+            if self.is_context(name):
+                self.open_context(name)
+            else:
+                self._stage(stage, name)
+        if needs_context(step):
+            self._open("", "[internal] load build context")
 
     def chain(self, stage: Stage, name: str) -> str | None:
         """Return the chain ID of what a name means where it has one: it covers all that is in it."""

@@ -97,7 +97,7 @@ class Stage:
                 raise SolveError(error, step) from error
 
     def _do(self, step: Instruction) -> None:
-        self.build.sources.await_made(self, step)
+        self.build.sources.prepare(self, step)
         if step.name == "RUN":
             from ligan.build.run_step import run_step
 
