@@ -74,7 +74,7 @@ def totals(tx: ReadTransaction, storage: Storage) -> list[Total]:
     uploads = tx.all(
         "SELECT name, id FROM upload JOIN repository ON repository.key = upload.repository ORDER BY id"
     )
-    sizes = [_bytes_on_disk(Upload(*names, storage.upload(*names))) for names in uploads]
+    sizes = [_bytes_on_disk(Upload(name, key, storage.upload(name, key))) for name, key in uploads]
     return [
         Total("Manifests", tx.value("SELECT COUNT(*) FROM manifest"), tx.one(f"{count} {named}")[1]),
         Total("Leased blobs", *tx.one(f"{count} NOT {named} AND {leased}")),
