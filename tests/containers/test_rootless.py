@@ -173,6 +173,28 @@ def test_a_container_lives_from_command_to_command(user: User) -> None:
     user.run("fsck")
 
 
+def test_an_image_is_built(user: User) -> None:
+    user.run("load", "-i", f"{user.home}/base.tar")
+    folder = f"{user.home}/context"
+    os.mkdir(folder)
+    with open(f"{folder}/Dockerfile", "w", encoding="utf-8") as file:
+        file.write(
+            "FROM alpine\nCOPY --chown=33:44 Dockerfile /file\n"
+            "RUN --mount=type=cache,target=/c touch /c/x && chown 55 /file\n"
+            "USER 33\nRUN --mount=type=bind,target=/ctx,rw id -u > /tmp/who\n"
+        )
+    os.chmod(folder, 0o755)  # noqa: S103 - the user is to read it
+    image = user.run("build", "-q", "--network", "none", folder)
+    assert user.run("build", "-q", "--network", "none", folder) == image
+    script = "stat -c %u:%g /file; cat /tmp/who"
+    said = user.run("run", "--rm", "--network", "none", image.strip(), "sh", "-c", script)
+    assert said == "55:44\n33\n"
+    user.run("build", "-q", "--network", "none", "-o", f"{user.home}/out", folder)
+    assert os.path.exists(f"{user.home}/out/file")
+    user.run("builder", "prune", "-af")
+    user.run("fsck")
+
+
 def test_two_first_commands_share_one_namespace(user: User) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
