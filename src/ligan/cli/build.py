@@ -56,20 +56,20 @@ def _build(session: Session, options: Options) -> int:
     shown.finish()
     if options.on("check"):
         return _show_check(checked)
-    if form != "quiet":
+    if form not in ("quiet", "none"):
         _warn(outcome.warnings)
-    _told(session, options, outcome, quiet=form == "quiet" and options.text("progress") != "none")
+    _told(session, options, outcome, quiet=form == "quiet")
     return 0
 
 
 def _form(session: Session, options: Options) -> str:
-    """Return how progress is shown. To BuildKit none is without the image's ID, and quiet means `-q`."""
+    """Return how progress is shown. As in buildx quiet is `-q`, and none tells not even the image's ID."""
     form = options.text("progress") or session.environ.get("BUILDKIT_PROGRESS", "") or "auto"
     if form not in _FORMS:
         raise Failure(f"invalid progress mode {form}: use auto, none, plain, tty or quiet")
     if options.on("quiet") and form not in ("auto", "quiet", "none"):
         raise Failure(f"progress={form} and quiet cannot be used together")
-    return "quiet" if form == "none" or options.on("quiet") else form
+    return "quiet" if options.on("quiet") else form
 
 
 def _show_check(checked: Checked) -> int:

@@ -35,8 +35,8 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def printer(form: str, now: Callable[[], int], *, is_terminal: bool, colors: bool = True) -> Printer:
-    """Return what prints to standard error: `form` is auto, plain, tty or quiet."""
-    if form == "quiet":
+    """Return what prints to standard error: `form` is auto, none, plain, tty or quiet."""
+    if form in ("quiet", "none"):
         return Quiet()
     if form == "tty" or (form == "auto" and is_terminal):
         return Table(now, _write, _size, colors=colors)
