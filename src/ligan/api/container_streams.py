@@ -12,6 +12,7 @@ from ligan.api.hijack import MULTIPLEXED, RAW, STDERR, STDOUT, Hijacked, Refused
 from ligan.api.streams import ResponseBody, run
 from ligan.containers.attaching import LateAttachment, pauses
 from ligan.containers.execs import ExecRequest, escape_keys
+from ligan.containers.log_details import check_readable, details
 from ligan.containers.logs import LogRequest
 from ligan.errors import Invalid, LiganError
 from ligan.images.times import until_time
@@ -129,8 +130,10 @@ async def _send_past(call: Call, client: Hijacked, request: LogRequest, *, tty: 
     await client.write(await call.engine.stream(read))
 
 
-def _log_bytes(line: LogLine, *, tty: bool, stamped: bool = False) -> bytes:
-    text = line.stamp.encode() + b" " + line.text if stamped else line.text
+def _log_bytes(line: LogLine, *, tty: bool, stamped: bool = False, before: bytes = b"") -> bytes:
+    text = before + line.text
+    if stamped:
+        text = line.stamp.encode() + b" " + text
     return text if tty else frame(STDOUT if line.stream == "stdout" else STDERR, text)
 
 
@@ -139,7 +142,10 @@ async def _logs(call: Call) -> StreamResponse:
     stamped = call.on("timestamps")
     if not request.stdout and not request.stderr:
         raise Invalid("Bad parameters: you must choose at least one stream")
-    tty = await call.engine.call(lambda engine: bool(engine.inspect_container(call.name)["Config"]["Tty"]))
+    document = await call.engine.call(lambda engine: engine.inspect_container(call.name))
+    check_readable(document)
+    tty = bool(document["Config"]["Tty"])
+    before = details(document) if call.on("details") else b""
     end_with_client(call.http)
     response = answers.stream(MULTIPLEXED if call.api >= 42 and not tty else RAW)
     body = ResponseBody(call, response)
@@ -148,7 +154,7 @@ async def _logs(call: Call) -> StreamResponse:
     def tell(engine: Engine) -> None:
         waiting = bytearray()
         for line in engine.container_logs(call.name, request, lambda: not body.abandoned):
-            waiting += _log_bytes(line, tty=tty, stamped=stamped)
+            waiting += _log_bytes(line, tty=tty, stamped=stamped, before=before)
             if request.follow or len(waiting) >= _BATCH:
                 body.write(bytes(waiting))
                 waiting.clear()

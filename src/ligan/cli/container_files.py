@@ -18,11 +18,19 @@ if TYPE_CHECKING:
 
 
 def _logs(session: Session, options: Options) -> int:
+    from ligan.containers.log_details import check_readable, details
+
     name, engine = options.arguments[0], session.engine
-    tty = bool(engine.inspect_container(name)["Config"]["Tty"])
+    document = engine.inspect_container(name)
+    request = _log_request(session, options)
+    check_readable(document)
+    tty = bool(document["Config"]["Tty"])
+    before = details(document) if options.on("details") else b""
     stamped = options.on("timestamps")
-    for line in engine.container_logs(name, _log_request(session, options)):
-        text = f"{line.stamp} ".encode() + line.text if stamped else line.text
+    for line in engine.container_logs(name, request):
+        text = before + line.text
+        if stamped:
+            text = f"{line.stamp} ".encode() + text
         stream = sys.stdout if tty or line.stream == "stdout" else sys.stderr
         stream.buffer.write(text)
         if options.on("follow"):

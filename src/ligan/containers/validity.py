@@ -127,9 +127,21 @@ def _check_log(log: Document) -> None:
         raise Invalid("logger: max-buffer-size option is only supported with 'mode=non-blocking'")
     if log["Type"] not in _LOG_DRIVERS:
         raise Invalid(f"logger: no log driver named '{log['Type']}' is registered")
+    for name in ("labels-regex", "env-regex"):
+        if options.get(name):
+            _check_pattern(options[name])
     for name in options:
         if name not in (*_LOG_OPTIONS, "mode", "max-buffer-size"):
             raise Invalid(f"unknown log opt '{name}' for {log['Type'] or 'json-file'} log driver")
+
+
+def _check_pattern(text: str) -> None:
+    import re
+
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise Invalid(f"error parsing regexp: {error}: `{text}`") from None
 
 
 def _check_endpoints(endpoints: Mapping[str, Document | None]) -> None:

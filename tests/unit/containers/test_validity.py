@@ -90,6 +90,11 @@ _SHARED = {"NetworkMode": "container:web"}
         ({}, {"Runtime": "bogus"}, "Unknown runtime specified bogus"),
         ({}, {"LogConfig": {"Type": "bogus"}}, "logger: no log driver named 'bogus' is registered"),
         ({}, {"LogConfig": {"Config": {"x": "1"}}}, "unknown log opt 'x' for json-file log driver"),
+        (
+            {},
+            {"LogConfig": {"Config": {"env-regex": "("}}},
+            "error parsing regexp: missing ), unterminated subpattern at position 0: `(`",
+        ),
         ({}, {"LogConfig": {"Config": {"mode": "x"}}}, "logger: logging mode not supported: x"),
         (
             {},
