@@ -221,23 +221,28 @@ def _limited(work: str, costs: Mapping[str, Cost], limit: int) -> list[Row]:
 
 def _deletes(bench: Bench) -> list[Row]:
     """Delete a tag with its manifest and its layer, in a small registry and in a large one."""
-    costs = {}
-    for manifests in (FEW, MANY):
-        folder = f"{bench.work}/registry-{manifests}"
-        if not os.path.exists(folder):
-            command = [sys.executable, "-m", "bench.registries", f"{folder}.new", str(manifests)]
-            subprocess.run(command, check=True)
-            os.rename(f"{folder}.new", folder)
-        with _ligan(bench, folder) as server:
-            costs[manifests] = median([_delete(server, number) for number in range(DELETES)])
-    few = {"ligan": costs[FEW], "docker-registry, with garbage-collect": _collect(bench)}
-    ratio = costs[MANY].wall / costs[FEW].wall
+    with contextlib.ExitStack() as stack:
+        small, large = (stack.enter_context(_ligan(bench, _many(bench, count))) for count in (FEW, MANY))
+        pairs = [(_delete(small, number), _delete(large, number)) for number in range(DELETES)]
+    in_small, in_large = (median(costs) for costs in zip(*pairs, strict=True))
+    few = {"ligan": in_small, "docker-registry, with garbage-collect": _collect(bench)}
+    ratio = in_large.wall / in_small.wall
     goal = verdict(ratio <= SAME, f"<= {SAME:g}x of that at {FEW}")
     work = "delete of a tag, its bytes freed, at {:,} manifests"
     return [
         *compared(work.format(FEW), few, {}),
-        Row(work.format(MANY), "ligan", costs[MANY], f"{ratio:.1f}x of that at {FEW}", goal),
+        Row(work.format(MANY), "ligan", in_large, f"{ratio:.1f}x of that at {FEW}", goal),
     ]
+
+
+def _many(bench: Bench, manifests: int) -> str:
+    """Return a folder with as many manifests, which is kept for the next time."""
+    folder = f"{bench.work}/registry-{manifests}"
+    if not os.path.exists(folder):
+        command = [sys.executable, "-m", "bench.registries", f"{folder}.new", str(manifests)]
+        subprocess.run(command, check=True)
+        os.rename(f"{folder}.new", folder)
+    return folder
 
 
 def _delete(server: Server, number: int) -> Cost:

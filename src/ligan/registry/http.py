@@ -35,7 +35,8 @@ from ligan.registry.faults import (
 )
 from ligan.registry.index.database import open_index
 from ligan.registry.keeping import Deletion, drop_due, make_room, with_room
-from ligan.registry.pushing import begin_upload, commit_blob, lease_blob, mount_blob, put_manifest
+from ligan.registry.leasing import Leases
+from ligan.registry.pushing import begin_upload, commit_blob, mount_blob, put_manifest
 from ligan.registry.receiving import Receiver, ask_for_body
 from ligan.registry.sending import send_blob
 from ligan.registry.uploads import cancel_upload, drop_stale, find_upload
@@ -74,6 +75,7 @@ class RegistryApi:
         self._reader = self._index.read()
         self._writer = ThreadPoolExecutor(1, "ligan-index")
         self._writing: Index = self._writer.submit(open_index, storage.index).result()
+        self._leases = Leases(storage, self._write)
         self._receiver = Receiver(self._make_room)
         self._routes: dict[str, dict[str, Handler]] = {
             "manifests": {
@@ -245,7 +247,7 @@ class RegistryApi:
         """Whoever asks may be about to push a manifest that names the blob: it stays for a while."""
         digest = _digest(text)
         blob = reading.find_blob(self._reader, self._storage, repository, digest)
-        await self._write(lambda index: lease_blob(index, self._storage, repository, digest, time.time_ns()))
+        await self._leases.take(repository, digest)
         return await send_blob(request, blob, digest)
 
     async def _begin_upload(self, request: BaseRequest, repository: str, rest: str) -> StreamResponse:

@@ -16,6 +16,7 @@ from ligan.store import failpoints
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ligan.errors import LiganError
     from ligan.registry.documents import Named, Pushed
     from ligan.registry.index.database import Index, ReadTransaction, WriteTransaction
     from ligan.registry.storage.role import Storage
@@ -90,12 +91,22 @@ def _mountable(tx: ReadTransaction, storage: Storage, digest: Digest, source: st
     return int(row[0]), name
 
 
-def lease_blob(index: Index, storage: Storage, repository: str, digest: Digest, now: int) -> None:
-    """Keep a blob that somebody who pushes was told of. Raises BlobUnknown where it has just gone."""
+def lease_blobs(
+    index: Index, storage: Storage, blobs: list[tuple[str, Digest]], now: int
+) -> list[LiganError | None]:
+    """Keep blobs of repositories that somebody who pushes was told of; return errors for those now gone."""
+    outcomes: list[LiganError | None] = []
     with index.write() as tx:
-        find_blob(tx, storage, repository, digest)
-        blob = tx.value("SELECT key FROM blob WHERE digest = ?", (file_digest(tx, digest),))
-        _lease(tx, _ensure_repository(tx, repository), blob, now)
+        for repository, digest in blobs:
+            try:
+                find_blob(tx, storage, repository, digest)
+            except NotFound as error:
+                outcomes.append(error)
+                continue
+            blob = tx.value("SELECT key FROM blob WHERE digest = ?", (file_digest(tx, digest),))
+            _lease(tx, _ensure_repository(tx, repository), blob, now)
+            outcomes.append(None)
+    return outcomes
 
 
 def _lease(tx: WriteTransaction, repository: int, blob: int, now: int) -> None:

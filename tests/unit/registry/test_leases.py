@@ -16,7 +16,7 @@ from ligan.registry.pushing import (
     LEASE_SECONDS,
     begin_upload,
     commit_blob,
-    lease_blob,
+    lease_blobs,
     mount_blob,
     put_manifest,
 )
@@ -70,7 +70,7 @@ def test_upload_that_no_manifest_names_goes_after_its_lease(index: Index, storag
 
 def test_look_keeps_a_blob_for_its_whole_time(index: Index, storage: FilesystemStorage) -> None:
     push(index, storage, "app", NOW)
-    lease_blob(index, storage, "app", DIGEST, NOW + 5)
+    assert lease_blobs(index, storage, [("app", DIGEST)], NOW + 5) == [None]
     assert release_expired(index, storage, NOW + LEASE) == 0
     assert release_expired(index, storage, NOW + LEASE + 5) == len(LAYER)
 
