@@ -26,6 +26,7 @@ NAMES = (
     "api",
     "registry",
     "registry_server",
+    "adopt",
     "containers",
     "build",
 )

@@ -174,11 +174,9 @@ class _Taking:
 
         Such a manifest needs that link as it needs those of its layers: it names itself.
         """
-        targets = {tag.digest for tag in self._found.tags.values()} - self._manifests.keys()
-        linked = targets & self._found.layers
-        return self._take_manifests(
-            sorted(linked), {tag.digest: tag.moved for tag in self._found.tags.values()}, names_itself=True
-        )
+        moved = dict(self._found.tags.values())
+        linked = (moved.keys() - self._manifests.keys()) & self._found.layers
+        return self._take_manifests(sorted(linked), moved, names_itself=True)
 
     def _take_manifests(
         self, digests: list[str], times: dict[str, int], *, names_itself: bool = False
@@ -273,9 +271,9 @@ class _Taking:
         """Write the tags that point to a manifest. Returns how many are new, moved or gone."""
         known = dict(self._tx.all("SELECT name, manifest FROM tag WHERE repository = ?", (self._key,)))
         tags = {
-            name: (key, tag.moved)
-            for name, tag in sorted(self._found.tags.items())
-            if (key := self._manifests.get(tag.digest)) is not None
+            name: (key, moved)
+            for name, (digest, moved) in sorted(self._found.tags.items())
+            if (key := self._manifests.get(digest)) is not None
         }
         gone = [(self._key, name) for name in known.keys() - tags.keys()]
         for table in ("tag", "tag_history"):
@@ -287,7 +285,7 @@ class _Taking:
         )
         history = []
         for name, (manifest, moved) in changed.items():
-            times = self._storage.tag_history(self._name, name, self._found.tags[name].digest)
+            times = self._storage.tag_history(self._name, name, self._found.tags[name][0])
             past = {key: at for digest, at in times.items() if (key := self._manifests.get(digest))}
             past[manifest] = moved
             history += [(self._key, name, key, past[key]) for key in sorted(past)]

@@ -234,7 +234,7 @@ class FilesystemStorage:
 
     def tag_history(self, repository: str, tag: str, current: str) -> dict[str, int]:
         """Return the digests that a tag has ever had, and when it got them; 0 for `current`."""
-        return scanning.tag_history(f"{self._v2}/{self.tag_folder(repository, tag)}", (current,))
+        return scanning.tag_history(f"{self._v2}/{self.tag_folder(repository, tag)}", current)
 
     def create_layers_folder(self, repository: str) -> None:
         make_folder(f"{self._v2}/repositories/{repository}/_layers")

@@ -24,27 +24,21 @@ OF_A_REPOSITORY = ("_layers", "_manifests", "_uploads")
 _HEX_LENGTH = 64
 _LINK_SIZE = len("sha256:") + _HEX_LENGTH
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_LINKS_OF_ONE = 3
 _GONE = (FileNotFoundError, NotADirectoryError)
-
-
-class FoundTag(Value):
-    """`moved` is in nanoseconds since 1970."""
-
-    digest: str
-    moved: int
 
 
 class FoundRepository(Value):
     """What the links of a repository say; whether the blobs are there, they do not.
 
     Times are in nanoseconds since 1970. `aliases` are digests by other algorithms than SHA-256, and the
-    digests that their links hold.
+    digests that their links hold. `tags` are digests, and when they became the tag's.
     """
 
     revisions: dict[str, int]
     layers: frozenset[str]
     aliases: dict[str, str]
-    tags: dict[str, FoundTag]
+    tags: dict[str, tuple[str, int]]
     uploads: dict[str, int]
     has_manifests: bool
     has_layers: bool
@@ -129,7 +123,7 @@ def _stat_links(folder: str, known: Container[str], linked: dict[str, int]) -> N
         os.close(descriptor)
 
 
-def _tags(folder: str) -> dict[str, FoundTag]:
+def _tags(folder: str) -> dict[str, tuple[str, int]]:
     try:
         descriptor = os.open(folder, _FOLDER)
     except _GONE:
@@ -137,17 +131,26 @@ def _tags(folder: str) -> dict[str, FoundTag]:
     tags = {}
     try:
         for name in os.listdir(descriptor):
-            digest, moved = _read_link(f"{name}/current/link", descriptor)
-            if digest and is_tag(name):
-                tags[name] = FoundTag(digest, moved)
+            found = _read_link(f"{name}/current/link", descriptor)
+            if found[0] and is_tag(name):
+                tags[name] = found
     finally:
         os.close(descriptor)
     return tags
 
 
-def tag_history(folder: str, known: Container[str]) -> dict[str, int]:
-    """Return the digests that a tag has ever had, by the links in its folder, and when it last got them."""
-    linked, _aliases = _links(f"{folder}/index", known)
+def tag_history(folder: str, current: str) -> dict[str, int]:
+    """Return the digests that a tag has ever had, by the links in its folder, and when it last got them.
+
+    0 for the one that it has now.
+    """
+    try:
+        # Most file systems count a folder's folders in its links: of two, itself apart, one is what is in it.
+        if os.stat(f"{folder}/index/sha256").st_nlink == _LINKS_OF_ONE:
+            return {current: 0}
+    except _GONE:
+        return {}
+    linked, _aliases = _links(f"{folder}/index", (current,))
     return linked
 
 
