@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ligan.build.building import BuildFailed
-from ligan.build.progress import Finished, Wrote
+from ligan.build.progress import Began, Finished, Wrote
 from ligan.build.request import BuildRequest, Secret
 from ligan.containers.ending import reconcile
 from ligan.engine.embedded import EmbeddedEngine
@@ -175,6 +175,8 @@ def test_stages_side_by_side_and_only_those_that_are_needed(builds: Builds) -> N
         "COPY --from=1 --chown=3:4 /two /\n"
     )
     assert builds.members(image) == [["one"], ["two"]]
+    names = [message.name for message in builds.told if isinstance(message, Began)]
+    assert sum(" FROM " in name for name in names) == 1  # one image
 
 
 def test_what_fails_in_one_stage_ends_the_others(builds: Builds) -> None:

@@ -71,6 +71,7 @@ class Sources:
     def __init__(self, build: Build) -> None:
         self._build = build
         self._images: dict[tuple[str, str], _Image] = {}
+        self._told: set[tuple[str, str]] = set()
         self._opened: set[str] = set()
         self._lock = allocate_lock()
         self._opening = allocate_lock()
@@ -148,8 +149,14 @@ class Sources:
             return self._images[name, platform]
 
     def base(self, planned: StagePlan) -> Made:
-        """Return what a stage that begins with an image begins with, and tell of it."""
-        found = self._images[self._wanted(planned)]
+        """Return what a stage that begins with an image begins with, and tell of it: once of each image."""
+        wanted = self._wanted(planned)
+        found = self._images[wanted]
+        with self._lock:
+            is_told = wanted in self._told
+            self._told.add(wanted)
+        if is_told:
+            return found.made
         platform = f"{planned.platform} " if planned.platform else ""
         total = str(planned.steps)
         name = f"[{platform}{planned.label}{1:{len(total)}}/{total}] FROM {found.name}"
