@@ -115,6 +115,8 @@ def _read_file(path: str) -> dict[str, Any]:
     return values
 
 
+_LONGEST = 200 * 366 * 86400.0  # nanoseconds have to fit into 64 bits, and so has the time after them
+_MOST = (1 << 63) - 1
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _POWERS = ("", "k", "m", "g", "t", "p")
 
@@ -135,6 +137,8 @@ def read_duration(value: object) -> int:
         raise ValueError(f"{value!r} lacks a unit: s, m, h, d or w")
     if not text:
         raise ValueError("a duration such as 24h is missing")
+    if total > _LONGEST:
+        raise ValueError(f"{value!r} is longer than 200 years")
     return int(total * 10**9)
 
 
@@ -154,7 +158,10 @@ def _bytes(value: object) -> int:
     unit = text[-1:] if text[-1:].isalpha() else ""
     if isinstance(value, bool) or unit not in _POWERS or (base == 1024 and not unit):
         raise ValueError(f"{value!r} is not a size such as 20GB")
-    return int(_number(text.removesuffix(unit)) * base ** _POWERS.index(unit))
+    size = _number(text.removesuffix(unit)) * base ** _POWERS.index(unit)
+    if size > _MOST:
+        raise ValueError(f"{value!r} is larger than any disk")
+    return int(size)
 
 
 def _switch(value: object) -> bool:

@@ -62,11 +62,13 @@ def typed(document: dict[str, Any], key: str, kind: type, what: str) -> Any:
     if value is None:
         return kind()
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise Invalid(f"invalid {what}: {key} is not a {_KINDS[kind]}")
+        raise Invalid(f"invalid {what}: {key} is not {_KINDS[kind]}")
     return value
 
 
-_KINDS: dict[type, str] = {dict: "object", list: "list", str: "string", int: "whole number"}
+_MAX_INTEGER = (1 << 63) - 1  # Go's int64, and a database's
+
+_KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "a string", int: "a whole number"}
 
 
 class HistoryRow(Value):
@@ -114,6 +116,7 @@ class ImageConfig(Value):
         if sum(not row.empty_layer for row in history) > len(diff_ids):
             raise Invalid("too many non-empty layers in History section")
         created = typed(document, "created", str, what)
+        typed(document, "os.version", str, what)
         from ligan.oci.runconfig import v1_image
 
         v1_image(document)
@@ -193,6 +196,8 @@ class Descriptor(Value):
         size = typed(item, "size", int, what)
         if size < 0:
             raise Invalid(f"invalid {what}: size {size} is negative")
+        if size > _MAX_INTEGER:
+            raise Invalid(f"invalid {what}: size {size} is larger than any file")
         platform = typed(item, "platform", dict, what)
         annotations = typed(item, "annotations", dict, what)
         return cls(

@@ -31,6 +31,9 @@ _MAX_ANSWER = 1 << 20
 _LEAST_LIFE = 60.0
 """Seconds that a token is good for where its server does not say, or says less (token specification)."""
 
+_LONGEST_LIFE = 1e9
+"""Seconds, longer than anything runs: a server may say a number that no float holds."""
+
 _MARGIN = 5.0
 """Seconds before its end in which a token is no longer used."""
 
@@ -161,7 +164,7 @@ class Authorizer:
         asked = time.monotonic()
         document = self._fetch(credentials, scopes)
         life = document.get("expires_in")
-        seconds = float(life) if isinstance(life, int) and life > _LEAST_LIFE else _LEAST_LIFE
+        seconds = min(max(life, _LEAST_LIFE), _LONGEST_LIFE) if isinstance(life, int) else _LEAST_LIFE
         token = self._token_in(document)
         self._tokens[scopes] = (token, asked + seconds - _MARGIN)
         return token

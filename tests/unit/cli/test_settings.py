@@ -107,6 +107,9 @@ def test_sizes(config: str, text: str, count: int) -> None:
         ("UNDO_BUDGET", "1XB", "'1XB' is not a size such as 20GB"),
         ("UNDO_BUDGET", "1iB", "'1iB' is not a size such as 20GB"),
         ("MAX_LAYER_SIZE", "GB", "'' is not a number"),
+        ("UNDO_WINDOW", "99999999999d", "'99999999999d' is longer than 200 years"),
+        ("UNDO_BUDGET", "9" * 20, f"'{'9' * 20}' is larger than any disk"),
+        ("UNDO_BUDGET", "9" * 400, f"'{'9' * 400}' is larger than any disk"),
     ],
 )
 def test_a_bad_variable_is_named(config: str, variable: str, value: str, complaint: str) -> None:

@@ -55,7 +55,7 @@ def test_challenges_are_read(lines: list[str], found: dict[str, dict[str, str]])
 class Site:
     """A registry and its token server, which grants everything to joe."""
 
-    def __init__(self, registries: Registries, more: dict[str, str] | None = None) -> None:
+    def __init__(self, registries: Registries, more: dict[str, object] | None = None) -> None:
         self.token = {"token": "t0ken", "expires_in": 300, **(more or {})}
         self.server: LyingRegistry = registries.serve(lambda _: reply(200, self.token))
         self.registry = registries.serve(self._answer)
@@ -131,6 +131,15 @@ def test_token_past_its_life_is_renewed(registries: Registries, monkeypatch: pyt
     monkeypatch.setattr("ligan.remote.auth.time.monotonic", lambda: 10.0**9)
     repository.head_manifest("v1")
     assert len(site.server.requests) == 2
+
+
+@pytest.mark.parametrize("life", [10**400, -1, "soon", None])
+def test_token_is_taken_whatever_its_life_is_said_to_be(registries: Registries, life: object) -> None:
+    site = Site(registries, more={"expires_in": life})
+    repository = registries.open(site.registry).repository("app")
+    repository.head_manifest("v1")
+    repository.head_manifest("v1")
+    assert len(site.server.requests) == 1
 
 
 @pytest.mark.parametrize("ending", ["says so", "hangs up"])
