@@ -54,6 +54,8 @@ def test_what_registry_2_has_done_is_taken_over(registry_root: str) -> None:
             assert registry.ask("HEAD", f"app/manifests/{name}").status == 404
         assert registry.delete("app", new).status == 202
         registry.pull("app", "kept")
+        registry.push_image("gone", "v1", b"gone")
+        registry.pull("gone", "v1")
 
 
 def test_orphans_of_registry_2_are_known(registry_root: str) -> None:
