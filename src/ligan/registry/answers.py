@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 from aiohttp.web import Response
 
@@ -19,6 +20,7 @@ from ligan.errors import (
     Unavailable,
     Unsupported,
 )
+from ligan.oci.documents import OCI_INDEX
 from ligan.oci.times import rfc3339nano
 from ligan.registry.faults import ManifestTooLarge, WrongOffset
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
 
     from ligan.registry.keeping import Report
+    from ligan.registry.reading import Referrer
 
 _SECOND = 10**9
 
@@ -88,6 +91,58 @@ def is_had(request: BaseRequest, digest: str) -> bool:
 
 def empty(status: int, headers: dict[str, str]) -> Response:
     return Response(status=status, headers=API_VERSION | headers)
+
+
+def listing(
+    request: BaseRequest, content: dict[str, object], kind: str, names: list[str], count: int
+) -> Response:
+    """Answer with the first names. One more than was asked for tells that there are others."""
+    response = document({**content, kind: names[:count]})
+    if 0 < count < len(names):
+        following = f"{request.path}?n={count}&last={quote(names[count - 1], safe='')}"
+        response.headers["Link"] = f'<{following}>; rel="next"'
+    return response
+
+
+def referrers(found: list[Referrer], filtered_by: str) -> Response:
+    """Answer with an index of who refers to a subject, of one artifact type if `filtered_by` is not empty."""
+    manifests = [_descriptor(each) for each in found]
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}
+    response = document(index, Content_Type=OCI_INDEX)
+    if filtered_by:
+        response.headers["OCI-Filters-Applied"] = "artifactType"
+    return response
+
+
+def _descriptor(referrer: Referrer) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "mediaType": referrer.media_type,
+        "digest": referrer.digest,
+        "size": referrer.size,
+    }
+    if referrer.artifact_type:
+        fields["artifactType"] = referrer.artifact_type
+    if referrer.annotations:
+        fields["annotations"] = json.loads(referrer.annotations)
+    return fields
+
+
+def upload_location(repository: str, upload: str) -> str:
+    return f"/v2/{repository}/blobs/uploads/{upload}"
+
+
+def upload_range(size: int) -> str:
+    """Say which bytes are there, as the specification does: nothing looks like one byte."""
+    return f"0-{max(size - 1, 0)}"
+
+
+def accepted(repository: str, upload: str, size: int) -> Response:
+    location = upload_location(repository, upload)
+    return empty(202, {"Location": location, "Range": upload_range(size), "Docker-Upload-UUID": upload})
+
+
+def created(repository: str, digest: str) -> Response:
+    return empty(201, {"Location": f"/v2/{repository}/blobs/{digest}", "Docker-Content-Digest": digest})
 
 
 def what_became(report: Report, *, waits: bool) -> dict[str, str]:

@@ -7,32 +7,35 @@ the index runs in one thread, the bytes of uploads in a few.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import quote
 
 from aiohttp.web import Response
 
-from ligan.errors import Invalid, LiganError
-from ligan.oci.digest import Digest
-from ligan.oci.documents import MAX_DOCUMENT_SIZE, OCI_INDEX
+from ligan.errors import LiganError
 from ligan.oci.reference import is_path, is_tag
 from ligan.oci.times import rfc3339nano
 from ligan.registry import reading
-from ligan.registry.answers import API_VERSION, answer_to, document, empty, fault, is_had, what_became
+from ligan.registry.answers import (
+    API_VERSION,
+    accepted,
+    answer_to,
+    created,
+    document,
+    empty,
+    fault,
+    is_had,
+    listing,
+    referrers,
+    upload_location,
+    upload_range,
+    what_became,
+)
+from ligan.registry.asking import read_digest, read_document, read_page, split_path
 from ligan.registry.deleting import carry_out, release_expired
 from ligan.registry.documents import read_pushed
-from ligan.registry.faults import (
-    DigestInvalid,
-    ManifestTooLarge,
-    ManifestUnknown,
-    NameInvalid,
-    PageInvalid,
-    TagInvalid,
-    WrongOffset,
-)
+from ligan.registry.faults import DigestInvalid, ManifestUnknown, NameInvalid, TagInvalid, WrongOffset
 from ligan.registry.index.database import open_index
 from ligan.registry.keeping import Deletion, drop_due, make_room, with_room
 from ligan.registry.leasing import Leases
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 
     from aiohttp.web import BaseRequest, StreamResponse
 
+    from ligan.oci.digest import Digest
     from ligan.registry.adopting import Taken
     from ligan.registry.deleting import Removal
     from ligan.registry.index.database import Index
@@ -59,7 +63,6 @@ if TYPE_CHECKING:
     Handler = Callable[[BaseRequest, str, str], Awaitable[StreamResponse]]
 
 _SECOND = 10**9
-_ALL = 1 << 60
 
 _log = logging.getLogger("ligan.registry")
 
@@ -129,7 +132,7 @@ class RegistryApi:
             return await self._route(request)
         except WrongOffset as error:
             response = answer_to(error)
-            response.headers.update({"Range": _range(error.size), "Location": request.rel_url.raw_path})
+            response.headers.update({"Range": upload_range(error.size), "Location": request.rel_url.raw_path})
             return response
         except LiganError as error:
             return answer_to(error)
@@ -145,7 +148,7 @@ class RegistryApi:
             return _only_reading(request) or document({})
         if path == "/v2/_catalog":
             return _only_reading(request) or self._list_catalog(request)
-        kind, repository, rest = _split(path)
+        kind, repository, rest = split_path(path)
         handlers = self._routes.get(kind)
         if handlers is None:
             return fault(404, "UNSUPPORTED", "there is nothing here")
@@ -178,7 +181,7 @@ class RegistryApi:
 
     async def _get_manifest(self, request: BaseRequest, repository: str, reference: str) -> StreamResponse:
         if ":" in reference:
-            found = reading.manifest_by_digest(self._reader, repository, _digest(reference))
+            found = reading.manifest_by_digest(self._reader, repository, read_digest(reference))
         elif is_tag(reference):
             found = reading.manifest_by_tag(self._reader, repository, reference)
         else:
@@ -196,11 +199,11 @@ class RegistryApi:
         return Response(body=found.raw, headers=headers)
 
     async def _put_manifest(self, request: BaseRequest, repository: str, reference: str) -> StreamResponse:
-        digest = _digest(reference) if ":" in reference else None
+        digest = read_digest(reference) if ":" in reference else None
         if digest is None and not is_tag(reference):
             raise TagInvalid(f"invalid tag: {reference:.128}")
         await ask_for_body(request)
-        pushed = read_pushed(await _read_document(request), request.headers.get("Content-Type", ""))
+        pushed = read_pushed(await read_document(request), request.headers.get("Content-Type", ""))
         tag = "" if digest else reference
         stored = await self._write(
             lambda index: put_manifest(index, self._storage, repository, tag, digest, pushed, time.time_ns())
@@ -213,12 +216,12 @@ class RegistryApi:
 
     async def _delete_manifest(self, request: BaseRequest, repository: str, reference: str) -> StreamResponse:
         if ":" in reference:
-            digest = _digest(reference)
+            digest = read_digest(reference)
             return await self._delete(request, repository, lambda removal: removal.remove_digest(digest))
         return await self._delete(request, repository, lambda removal: removal.remove_tag(reference))
 
     async def _delete_blob(self, request: BaseRequest, repository: str, text: str) -> StreamResponse:
-        digest = _digest(text)
+        digest = read_digest(text)
         return await self._delete(request, repository, lambda removal: removal.remove_blob(digest))
 
     async def _delete(
@@ -239,13 +242,13 @@ class RegistryApi:
         return empty(202, what_became(report, waits=self._verification is not None))
 
     async def _get_blob(self, request: BaseRequest, repository: str, text: str) -> StreamResponse:
-        digest = _digest(text)
+        digest = read_digest(text)
         blob = reading.find_blob(self._reader, self._storage, repository, digest)
         return await send_blob(request, blob, digest)
 
     async def _head_blob(self, request: BaseRequest, repository: str, text: str) -> StreamResponse:
         """Whoever asks may be about to push a manifest that names the blob: it stays for a while."""
-        digest = _digest(text)
+        digest = read_digest(text)
         blob = reading.find_blob(self._reader, self._storage, repository, digest)
         await self._leases.take(repository, digest)
         return await send_blob(request, blob, digest)
@@ -256,17 +259,17 @@ class RegistryApi:
         query = request.query
         now = time.time_ns()
         if "mount" in query:
-            digest, source = _digest(query["mount"]), query.get("from", "")
+            digest, source = read_digest(query["mount"]), query.get("from", "")
             mounted = await self._write(
                 lambda index: mount_blob(index, self._storage, repository, digest, source, now)
             )
             if mounted:
-                return _created(repository, digest)
-        wanted = _digest(query["digest"]) if "digest" in query else None
+                return created(repository, digest)
+        wanted = read_digest(query["digest"]) if "digest" in query else None
         started = rfc3339nano(now // _SECOND)
         name = await self._write(lambda index: begin_upload(index, self._storage, repository, now, started))
         if wanted is None:
-            return _accepted(repository, name, 0)
+            return accepted(repository, name, 0)
         return await self._complete(request, repository, name, wanted)
 
     async def _get_upload(self, _request: BaseRequest, repository: str, name: str) -> StreamResponse:
@@ -274,8 +277,8 @@ class RegistryApi:
         return empty(
             204,
             {
-                "Location": _location(repository, name),
-                "Range": _range(upload.size),
+                "Location": upload_location(repository, name),
+                "Range": upload_range(upload.size),
                 "Docker-Upload-UUID": name,
             },
         )
@@ -287,12 +290,12 @@ class RegistryApi:
                 await self._receiver.append(request, upload)
             finally:
                 upload.close()
-        return _accepted(repository, name, upload.size)
+        return accepted(repository, name, upload.size)
 
     async def _finish_upload(self, request: BaseRequest, repository: str, name: str) -> StreamResponse:
         if "digest" not in request.query:
             raise DigestInvalid("the digest of the blob is missing")
-        return await self._complete(request, repository, name, _digest(request.query["digest"]))
+        return await self._complete(request, repository, name, read_digest(request.query["digest"]))
 
     async def _complete(
         self, request: BaseRequest, repository: str, name: str, wanted: Digest
@@ -313,7 +316,7 @@ class RegistryApi:
                 lambda index: commit_blob(index, self._storage, repository, name, stored, wanted, now)
             )
         self._receiver.forget(name)
-        return _created(repository, wanted)
+        return created(repository, wanted)
 
     async def _cancel_upload(self, _request: BaseRequest, repository: str, name: str) -> StreamResponse:
         await self._cancel(repository, name)
@@ -324,111 +327,21 @@ class RegistryApi:
         self._receiver.forget(name)
 
     def _list_catalog(self, request: BaseRequest) -> Response:
-        count, last = _page(request)
+        count, last = read_page(request)
         names = reading.catalog(self._reader, last, count + 1)
-        return _listing(request, {}, "repositories", names, count)
+        return listing(request, {}, "repositories", names, count)
 
     async def _list_tags(self, request: BaseRequest, repository: str, _rest: str) -> StreamResponse:
-        count, last = _page(request)
+        count, last = read_page(request)
         names = reading.tags(self._reader, repository, last, count + 1)
-        return _listing(request, {"name": repository}, "tags", names, count)
+        return listing(request, {"name": repository}, "tags", names, count)
 
     async def _list_referrers(self, request: BaseRequest, repository: str, subject: str) -> StreamResponse:
         wanted = request.query.get("artifactType", "")
-        found = reading.referrers(self._reader, repository, _digest(subject), wanted)
-        index = {
-            "schemaVersion": 2,
-            "mediaType": OCI_INDEX,
-            "manifests": [_descriptor(each) for each in found],
-        }
-        response = document(index, Content_Type=OCI_INDEX)
-        if wanted:
-            response.headers["OCI-Filters-Applied"] = "artifactType"
-        return response
+        return referrers(reading.referrers(self._reader, repository, read_digest(subject), wanted), wanted)
 
 
 def _only_reading(request: BaseRequest) -> Response | None:
     if request.method in ("GET", "HEAD"):
         return None
     return fault(405, "UNSUPPORTED", f"{request.method} is not possible here")
-
-
-def _split(path: str) -> tuple[str, str, str]:
-    """Return what a path is about, the repository and the rest. A name may have any of the words in it."""
-    name, _, last = path.removeprefix("/v2/").rpartition("/")
-    if not path.startswith("/v2/"):
-        return "", "", ""
-    if name.endswith("/blobs/uploads"):
-        return "uploads", name.removesuffix("/blobs/uploads"), last
-    name, _, kind = name.rpartition("/")
-    if kind == "tags" and last != "list":
-        return "", "", ""
-    if kind == "blobs" and last == "uploads":
-        return "uploads", name, ""
-    return kind, name, last
-
-
-def _digest(text: str) -> Digest:
-    try:
-        return Digest.parse(text)
-    except Invalid as error:
-        raise DigestInvalid(f"{error.message}: {text:.160}") from None
-
-
-async def _read_document(request: BaseRequest) -> bytes:
-    """Return a manifest's bytes. Raises ManifestTooLarge."""
-    raw = bytearray()
-    while piece := await request.content.readany():
-        raw += piece
-        if len(raw) > MAX_DOCUMENT_SIZE:
-            raise ManifestTooLarge(f"a manifest has at most {MAX_DOCUMENT_SIZE} bytes")
-    return bytes(raw)
-
-
-def _page(request: BaseRequest) -> tuple[int, str]:
-    """Return how many items are asked for, _ALL by default, and after which. Raises PageInvalid."""
-    text, last = request.query.get("n", ""), request.query.get("last", "")
-    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise PageInvalid(f"invalid number of results: {text:.32}")
-    return int(text or _ALL), last
-
-
-def _listing(
-    request: BaseRequest, content: dict[str, object], kind: str, names: list[str], count: int
-) -> Response:
-    """Answer with the first names. One more than was asked for tells that there are others."""
-    response = document({**content, kind: names[:count]})
-    if 0 < count < len(names):
-        following = f"{request.path}?n={count}&last={quote(names[count - 1], safe='')}"
-        response.headers["Link"] = f'<{following}>; rel="next"'
-    return response
-
-
-def _descriptor(referrer: reading.Referrer) -> dict[str, object]:
-    fields: dict[str, object] = {
-        "mediaType": referrer.media_type,
-        "digest": referrer.digest,
-        "size": referrer.size,
-    }
-    if referrer.artifact_type:
-        fields["artifactType"] = referrer.artifact_type
-    if referrer.annotations:
-        fields["annotations"] = json.loads(referrer.annotations)
-    return fields
-
-
-def _location(repository: str, upload: str) -> str:
-    return f"/v2/{repository}/blobs/uploads/{upload}"
-
-
-def _range(size: int) -> str:
-    return f"0-{max(size - 1, 0)}"
-
-
-def _accepted(repository: str, upload: str, size: int) -> Response:
-    location = _location(repository, upload)
-    return empty(202, {"Location": location, "Range": _range(size), "Docker-Upload-UUID": upload})
-
-
-def _created(repository: str, digest: str) -> Response:
-    return empty(201, {"Location": f"/v2/{repository}/blobs/{digest}", "Docker-Content-Digest": digest})
