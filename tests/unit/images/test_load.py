@@ -516,11 +516,11 @@ def test_layer_that_is_deleted_meanwhile_is_staged_as_well(
     write = stock.store.database.write
     calls: list[int] = []
 
-    def write_after_a_delete() -> Any:
+    def write_after_a_delete(**options: Any) -> Any:
         if not calls:
             calls.append(1)
             stock.engine.remove_images(["a:1"], now=True)
-        return write()
+        return write(**options)
 
     monkeypatch.setattr(stock.store.database, "write", write_after_a_delete)
     load_into(stock, docker(Item(B, ("b:1",))))
