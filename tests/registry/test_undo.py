@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import shutil
@@ -331,6 +332,20 @@ def test_undo_that_is_killed_has_happened_or_not(point: str, force: bool, regist
         done(registry_root, "undo", "1", *flags)
         registry.pull("app", "v1")
         assert digest_of(registry.manifest("app", "v1")) != current
+
+
+@pytest.mark.parametrize("point", ["registry.removed", "registry.renamed", "registry.swept"])
+def test_delete_that_is_killed_can_be_undone_or_has_not_happened(point: str, registry_root: str) -> None:
+    with serving_registry(registry_root, **KEEPING, LIGAN_FAILPOINTS=f"{point}=kill") as registry:
+        registry.push_image("app", "v1", LAYER)
+        with pytest.raises((OSError, http.client.HTTPException)):
+            registry.delete("app", "v1")
+        assert registry.process.wait(20) == -9
+    with serving_registry(registry_root, **KEEPING) as registry:
+        happened = registry.ask("HEAD", "app/manifests/v1").status == 404
+        assert happened == (point != "registry.removed")
+        assert ligan(registry_root, "undo").returncode == (0 if happened else 1)
+        registry.pull("app", "v1")
 
 
 def test_reclaim_that_is_killed_is_ended_by_the_next_start(registry_root: str) -> None:
