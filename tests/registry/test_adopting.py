@@ -297,8 +297,16 @@ def test_folders_that_cannot_be_repositories_are_left_alone(folder: RegistryFold
     folder.write("repositories/lost+found/_layers/x", b"")
     folder.write("repositories/README", b"by hand")
     folder.write("blobs/sha256/zz/file", b"")
+    folder.write("repositories/app/_uploads/\udcff/startedat", b"")
+    folder.write("repositories/app/_layers/sha256/\udcff/link", b"")
+    folder.write("repositories/app/_manifests/tags/\udcff/current/link", digest_of(b"x").encode())
+    folder.manifest("app", b'{"schemaVersion": 2, "subject": {"digest": "\\ud800"}, "config": {"urls": [1]}}')
+    odd = b'{"schemaVersion": 2, "layers": [{"digest": "\\ud800"}], "manifests": [[], 1]}'
+    folder.manifest("app", odd, "odd")
     folder.write("repositories/app/_manifests/tags/.hidden/current/link", digest_of(b"x").encode())
     take_over_untouched(folder)
     shutil.rmtree(f"{folder.v2}/repositories/lost+found")
     with unchecked_registry(folder.root) as registry:
         assert registry.catalog() == ["app"]
+        registry.pull("app", "v1")
+        assert registry.ask("GET", "app/manifests/odd").status == 200

@@ -9,12 +9,11 @@ there if its file is. Nothing found is removed from the disk, and blobs that nob
 
 from __future__ import annotations
 
-from ligan.errors import Invalid
-from ligan.oci.digest import Digest, sha256
+from ligan.oci.digest import sha256
 from ligan.oci.documents import MAX_DOCUMENT_SIZE
 from ligan.registry.keeping import drop
 from ligan.registry.reading import file_digest
-from ligan.registry.stored import read_stored
+from ligan.registry.stored import is_digest, read_stored
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -227,7 +226,7 @@ class _Taking:
                 key = self._blob_of(named, elsewhere=elsewhere)
                 if key is not None:
                     edges.add((number, key))
-                elif _is_digest(named):
+                elif is_digest(named):
                     absent.append((number, named))
         tx.execute_many(
             "INSERT OR IGNORE INTO document (blob, raw) VALUES (?, ?)",
@@ -262,7 +261,7 @@ class _Taking:
                 child = self._manifests.get(self._found.aliases.get(digest, digest))
                 if child is not None:
                     edges.add((parent, child))
-                elif _is_digest(digest):
+                elif is_digest(digest):
                     absent.add((parent, digest))
         self._tx.execute_many("INSERT INTO manifest_child (parent, child) VALUES (?, ?)", sorted(edges))
         self._tx.execute_many("INSERT INTO absent (manifest, digest, child) VALUES (?, ?, 1)", sorted(absent))
@@ -366,11 +365,3 @@ def resolve_absent(tx: WriteTransaction, repository: int, digest: str = "") -> N
         tx.execute(
             "DELETE FROM absent WHERE manifest = ? AND digest = ? AND child = ?", (manifest, named, is_child)
         )
-
-
-def _is_digest(text: str) -> bool:
-    try:
-        Digest.parse(text)
-    except Invalid:
-        return False
-    return True

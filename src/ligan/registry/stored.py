@@ -10,6 +10,8 @@ import json
 
 import msgspec
 
+from ligan.errors import Invalid
+from ligan.oci.digest import Digest
 from ligan.oci.documents import OCI_INDEX, OCI_MANIFEST, SCHEMA1_TYPES
 from ligan.values import Value
 
@@ -24,7 +26,7 @@ _LONGEST_TYPE = 255
 class Stored(Value):
     """`blobs` are digests and whether the blob need not be here; `annotations` are JSON, or empty.
 
-    Digests are as they are written: they may name nothing.
+    Digests of blobs and children are as they are written, and may be none.
     """
 
     media_type: str
@@ -42,21 +44,28 @@ def read_stored(raw: bytes) -> Stored | None:
         return None
     config = document.get("config")
     annotations = document.get("annotations")
-    subject = document.get("subject")
     return Stored(
         _media_type(document),
         tuple(_blobs(document)),
         tuple([text for item in _items(document, "manifests") if (text := _text(item, "digest"))]),
-        _text(subject, "digest"),
+        subject if is_digest(subject := _text(document.get("subject"), "digest")) else "",
         _plain(_text(document, "artifactType")) or _plain(_text(config, "mediaType")),
         json.dumps(annotations) if _is_text_map(annotations) else "",
     )
 
 
+def is_digest(text: str) -> bool:
+    try:
+        Digest.parse(text)
+    except Invalid:
+        return False
+    return True
+
+
 def _parse(raw: bytes) -> Any:
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         pass
     try:  # as Go's parser, which lets bytes pass that are no UTF-8
         return json.loads(raw.decode("utf-8", "replace"))

@@ -155,7 +155,8 @@ def tag_history(folder: str, current: str) -> dict[str, int]:
 
 
 def _uploads(folder: str) -> dict[str, int]:
-    return {name: _started(f"{folder}/{name}") for name in _list(folder)}
+    # Their names are UUIDs, or what another registry makes: a word.
+    return {name: _started(f"{folder}/{name}") for name in _list(folder) if is_tag(name)}
 
 
 def _started(folder: str) -> int:
