@@ -253,6 +253,19 @@ def test_documents_in_the_dockerfile(builds: Builds) -> None:
     assert builds.members(image) == [["d", "d/one", "d/two"], [], []]
 
 
+@pytest.mark.parametrize("name", ["../../../x", "a/b", ".."])
+@pytest.mark.parametrize("line", ["COPY <<{} /d/\nx\n{}\n", "RUN <<{}\n#!/bin/sh\n{}\n"])
+def test_a_document_is_no_file_outside_of_its_folder(line: str, name: str, builds: Builds) -> None:
+    text = f"FROM busybox\n{line.format(name, name)}"
+    if name == "../../../x":  # to BuildKit it lies at the root of nothing
+        builds.build(text)
+    else:
+        with pytest.raises(BuildFailed, match="a document cannot be a file called"):
+            builds.build(text)
+    for _folder, _folders, files in os.walk(builds.home.root):
+        assert "x" not in files
+
+
 def test_the_same_twice_with_an_epoch(builds: Builds) -> None:
     asked: dict[str, Any] = {"epoch": 10**9 * 10**9, "no_cache": True}
     first = builds.build(DOCKERFILE, {"f": "hello"}, **asked)

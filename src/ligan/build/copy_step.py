@@ -5,8 +5,8 @@ Source of words and history: BuildKit, frontend/dockerfile/dockerfile2llb/conver
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
+from posixpath import normpath
 
 from ligan.build.copying import (
     MissingSource,
@@ -15,9 +15,11 @@ from ligan.build.copying import (
     destination_path,
     find_sources,
 )
+from ligan.build.files_tree import file_tree
 from ligan.build.folder_tree import FolderTree
 from ligan.build.git import is_git
 from ligan.build.sums import content_digest
+from ligan.dockerfile.faults import quoted
 from ligan.dockerfile.flags import flags_of
 from ligan.dockerfile.heredocs import parse_mark
 from ligan.errors import Invalid, LiganError
@@ -178,12 +180,13 @@ class _Copy:
         text = document.content
         if document.expand:
             text = self._stage.expand_document(self._step, text)
-        folder = self._stack.enter_context(self._stage.store.lease()).folder()
-        with open(f"{folder}/{document.name}", "wb") as file:
-            file.write(text.encode("utf-8", "surrogateescape"))
-            os.fchmod(file.fileno(), 0o644)
-        tree = self._stack.enter_context(FolderTree(folder))
-        return find_sources(tree, [f"/{document.name}"], classic=False)[0].replace(remote=True)
+        name, epoch = document_name(document), self._stage.build.request.epoch
+        now = self._stage.store.now() if epoch is None else epoch
+        content = text.encode("utf-8", "surrogateescape")
+        tree = self._stack.enter_context(file_tree(name, content, mtime=now))
+        entry = tree.entry(name)
+        assert entry is not None
+        return Source(tree, name, entry, name, remote=True)
 
     def _remote(self, path: str) -> list[Source]:
         from ligan.build.urls import remote_sources
@@ -241,6 +244,14 @@ class _Copy:
         from ligan.dockerfile.ignore import Ignore
 
         return Ignore("\n".join(patterns))
+
+
+def document_name(document: Heredoc) -> str:
+    """Return what the file of a document is called: it lies in a folder of its own. Raises Invalid."""
+    name = normpath(f"/{document.name}").lstrip("/")
+    if not name or "/" in name:
+        raise Invalid(f"a document cannot be a file called {quoted(document.name)}")
+    return name
 
 
 def _document(step: Instruction, word: str) -> Heredoc | None:

@@ -48,7 +48,7 @@ class Mounts:
     def _content(self, mount: Mount) -> str:
         if mount.type not in ("bind", "cache") or not (mount.base or mount.type == "bind"):
             return ""
-        return self._stage.build.sources.content(self._stage, mount.base, mount.source or "/")
+        return self._stage.build.sources.content(self._stage, mount.base, normpath(f"/{mount.source}"))
 
     @contextmanager
     def made(self, lease: Lease) -> Iterator[tuple[list[Mounted], list[str], Prepare]]:

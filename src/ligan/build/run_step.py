@@ -110,7 +110,10 @@ def _words(stage: Stage, step: Instruction) -> tuple[list[str], tuple[str, str] 
     if parse_mark(words[0]):
         document = step.heredocs[0]
         if document.content.startswith("#!"):
-            return [f"{_SCRIPTS}/{document.name}"], (document.name, document.content)
+            from ligan.build.copy_step import document_name
+
+            name = document_name(document)
+            return [f"{_SCRIPTS}/{name}"], (name, document.content)
         return [*shell, document.content], None
     whole = words[0] + "".join([f"\n{document.content}{document.name}" for document in step.heredocs])
     return [*shell, whole], None

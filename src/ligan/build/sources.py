@@ -211,7 +211,7 @@ class Sources:
             return found
         with self.tree(stage, name) as tree:
             if tree.find(path) is None:
-                raise Invalid(f'failed to calculate checksum of ref: "/{path.lstrip("/")}": not found')
+                raise Invalid(f'failed to calculate checksum of ref: "{path}": not found')
             return content_digest(tree, path, owners=True)
 
     @contextmanager

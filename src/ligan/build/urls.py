@@ -83,9 +83,9 @@ def fetch_file(
     """
     from ligan.images.importing import open_url
 
+    wanted = Digest.parse(checksum) if checksum else None
     with open_url(url, proxies) as download:
         download.watch(watch)
-        wanted = Digest.parse(checksum) if checksum else None
         hasher = wanted.new_hash() if wanted else None
         path = lease.spool(_hashed(download, hasher))
         name = _file_name(url, download)
