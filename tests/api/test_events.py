@@ -15,8 +15,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from ligan.api.events import line, matches
+from ligan.api.events import line
 from ligan.images import events
+from ligan.images.event_filters import matches
 from ligan.images.events import Event
 from tests.support.stores import START, Stock, opened
 

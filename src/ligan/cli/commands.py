@@ -125,6 +125,8 @@ COMMANDS = {
     "migrate": "migrate:MIGRATE",
     "system df": "disk_usage:DF",
     "version": "system:VERSION",
+    "events": "events:EVENTS",
+    "system events": "events:EVENTS",
     "info": "system:INFO",
     "system info": "system:INFO",
     "fsck": "system:FSCK",

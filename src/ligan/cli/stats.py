@@ -58,14 +58,17 @@ def _show_stats(options: Options, measured: dict[str, Document]) -> None:
             options.text("format"),
             columns=[name for name in _STATS_HEADERS if name != "Container"],
             headers=_STATS_HEADERS,
-            rows=[_stats_row(name, document) for name, document in measured.items()],
+            rows=[
+                _stats_row(name, document, whole=options.on("no-trunc"))
+                for name, document in measured.items()
+            ],
             context="container.statsContext",
         )
     )
     flush()
 
 
-def _stats_row(name: str, document: Document) -> dict[str, str]:
+def _stats_row(name: str, document: Document, *, whole: bool) -> dict[str, str]:
     memory = document["memory_stats"]
     cache = memory.get("stats", {}).get(
         "total_inactive_file", memory.get("stats", {}).get("inactive_file", 0)
@@ -79,7 +82,7 @@ def _stats_row(name: str, document: Document) -> dict[str, str]:
     written = sum(entry["value"] for entry in entries if entry["op"].lower() == "write")
     return {
         "Container": name,
-        "ID": document["id"][:12],
+        "ID": document["id"] if whole else document["id"][:12],
         "Name": document["name"].removeprefix("/"),
         "CPUPerc": f"{_cpu_share(document):.2f}%",
         "MemUsage": f"{binary_size(used)} / {binary_size(limit)}",
@@ -106,6 +109,7 @@ STATS = Command(
         Flag("all", "Show all containers (default shows just running)", "a"),
         FORMAT,
         Flag("no-stream", "Disable streaming stats and only pull the first result"),
+        Flag("no-trunc", "Do not truncate output"),
     ),
     most=None,
     error_prefix=DAEMON,
