@@ -334,6 +334,19 @@ def test_undo_that_is_killed_has_happened_or_not(point: str, force: bool, regist
         assert digest_of(registry.manifest("app", "v1")) != current
 
 
+@pytest.mark.parametrize("action", ["enospc", "eio"])
+def test_undo_that_the_disk_fails_has_not_happened(action: str, registry: Registry) -> None:
+    registry.push_image("app", "v1", LAYER)
+    registry.delete("app", "v1")
+    before = files(registry.root)
+    failed = ligan(registry.root, "undo", LIGAN_FAILPOINTS=f"registry-undo.rows={action}")
+    assert failed.returncode == 1
+    assert files(registry.root) == before
+    check_registry(registry.root)
+    done(registry.root, "undo")
+    registry.pull("app", "v1")
+
+
 @pytest.mark.parametrize("point", ["registry.removed", "registry.renamed", "registry.swept"])
 def test_delete_that_is_killed_can_be_undone_or_has_not_happened(point: str, registry_root: str) -> None:
     with serving_registry(registry_root, **KEEPING, LIGAN_FAILPOINTS=f"{point}=kill") as registry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ligan.errors import LiganError
 from ligan.registry.adopting import resolve_absent
 from ligan.registry.deleting import carry_out, names_of, sweep, take
 from ligan.registry.keeping import drop
@@ -38,16 +39,30 @@ def restore(
         plan_restore(tx, storage, entry, force=force)
         tx.execute("UPDATE deletion SET restoring = 1 WHERE key = ?", (entry,))
     failpoints.hit("registry-undo.marked")
-    with index.write() as tx:
-        sweep(tx, storage)
-        plan = plan_restore(tx, storage, entry, force=force)  # another may have been first
-        if plan.moved:
-            _keep_moved(tx, plan, command, until, now)
-        _Restore(tx, storage, entry).bring_back(whole_manifests(tx, storage, entry, force=force), plan)
-        failpoints.hit("registry-undo.rows")
-        drop(tx, storage, [entry])
+    try:
+        with index.write() as tx:
+            sweep(tx, storage)
+            plan = plan_restore(tx, storage, entry, force=force)  # another may have been first
+            if plan.moved:
+                _keep_moved(tx, plan, command, until, now)
+            _Restore(tx, storage, entry).bring_back(whole_manifests(tx, storage, entry, force=force), plan)
+            failpoints.hit("registry-undo.rows")
+            drop(tx, storage, [entry])
+    except LiganError:
+        _take_back(index, storage)
+        raise
     carry_out(index, storage)  # what force has left out goes
     return plan
+
+
+def _take_back(index: Index, storage: Storage) -> None:
+    """Let the links go of an undo that has failed, if the disk is good for that; else a start does it."""
+    try:
+        with index.write() as tx:
+            take_back_restores(tx, storage)
+        carry_out(index, storage)
+    except LiganError:
+        pass  # the error that is told came first
 
 
 def _keep_moved(tx: WriteTransaction, plan: Restored, command: str, until: int, now: int) -> None:
