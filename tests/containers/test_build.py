@@ -20,6 +20,7 @@ from ligan.build.progress import Began, Finished, Wrote
 from ligan.build.request import BuildRequest, Secret
 from ligan.containers.ending import reconcile
 from ligan.engine.embedded import EmbeddedEngine
+from ligan.errors import Invalid
 from ligan.oci.digest import Digest
 from ligan.store.store import Store
 from tests.support.homes import PARENT, cgroups_of
@@ -264,6 +265,12 @@ def test_a_document_is_no_file_outside_of_its_folder(line: str, name: str, build
             builds.build(text)
     for _folder, _folders, files in os.walk(builds.home.root):
         assert "x" not in files
+
+
+def test_a_name_that_cannot_be_given_is_refused_before_a_step_runs(builds: Builds) -> None:
+    with pytest.raises(Invalid, match="refusing to create an ambiguous tag"):
+        builds.build("FROM busybox\nRUN echo run\n", names=("sha256:aaaa",))
+    assert builds.told == []
 
 
 def test_the_same_twice_with_an_epoch(builds: Builds) -> None:

@@ -13,6 +13,7 @@ from ligan.build.solver import Build, predefined
 from ligan.dockerfile.faults import excerpt
 from ligan.dockerfile.parse import parse
 from ligan.errors import LiganError
+from ligan.oci.reference import parse_tag_target
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -45,9 +46,11 @@ def build(
 ) -> BuildOutcome:
     """Build what is asked for, tell of it, and give it out.
 
-    Raises what `open_context` does for the context, and BuildFailed; what was made until then stays in the
-    cache.
+    Raises Invalid for a name, what `open_context` does for the context, and BuildFailed; what was made until
+    then stays in the cache.
     """
+    for name in request.names:
+        parse_tag_target(name)  # before anything is made
     progress = Progress(say, store.now)
     with (
         store.lease() as lease,
