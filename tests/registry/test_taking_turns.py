@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import random
 from typing import TYPE_CHECKING
@@ -138,6 +139,26 @@ def test_push_that_a_kill_cut_short_is_done_again_by_registry_2(registry_root: s
         with unchecked_registry(root) as registry:
             assert registry.manifest("app", "v1") == raw
             registry.pull("app", "v1")
+
+
+@pytest.mark.parametrize("point", ["registry.removed", "registry.renamed", "registry.swept"])
+def test_delete_that_a_kill_cut_short_does_not_take_what_registry_2_got(
+    point: str, registry_root: str
+) -> None:
+    with serving_registry(registry_root, LIGAN_FAILPOINTS=f"{point}=kill") as registry:
+        registry.push_image("app", "v1", LAYER)
+        registry.push_image("app/nested", "v1", LAYER, b"nested")
+        with pytest.raises((OSError, http.client.HTTPException)):
+            registry.delete("app", "v1")
+        registry.process.wait(20)
+    with registry_2(registry_root) as there:
+        digest = there.push_image("app", "v1", LAYER)
+        there.push_image("app", "v2", b"of registry:2")
+    with unchecked_registry(registry_root) as registry:
+        for tag in ("v1", "v2", digest):
+            registry.pull("app", tag)
+        registry.pull("app/nested", "v1")
+        assert registry.catalog() == ["app", "app/nested"]
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -347,11 +347,13 @@ def forget_blob(tx: WriteTransaction, storage: FilesystemStorage, digest: str) -
 
 def resolve_absent(tx: WriteTransaction, repository: int, digest: str = "") -> None:
     """Let manifests hold what they name and their repository has by now: this digest, or all."""
-    for manifest, named, is_child in tx.all(
-        """SELECT manifest, digest, child FROM absent JOIN manifest ON manifest.key = absent.manifest
-           WHERE repository = ?1 AND (?2 = '' OR digest = ?2)""",
-        (repository, digest),
-    ):
+    rows = "SELECT manifest, digest, child FROM absent JOIN manifest ON manifest.key = absent.manifest"
+    waiting = (
+        tx.all(f"{rows} WHERE digest = ? AND repository = ?", (digest, repository))
+        if digest
+        else tx.all(f"{rows} WHERE repository = ?", (repository,))
+    )
+    for manifest, named, is_child in waiting:
         source = "manifest" if is_child else "link"
         found = tx.one(
             f"""SELECT {source}.{"key" if is_child else "blob"} FROM {source}
