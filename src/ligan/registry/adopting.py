@@ -347,11 +347,12 @@ def forget_blob(tx: WriteTransaction, storage: FilesystemStorage, digest: str) -
 
 def resolve_absent(tx: WriteTransaction, repository: int, digest: str = "") -> None:
     """Let manifests hold what they name and their repository has by now: this digest, or all."""
-    rows = "SELECT manifest, digest, child FROM absent JOIN manifest ON manifest.key = absent.manifest"
+    rows = "SELECT manifest, digest, child FROM {0} ON manifest.key = absent.manifest WHERE repository = ?"
     waiting = (
-        tx.all(f"{rows} WHERE digest = ? AND repository = ?", (digest, repository))
+        # CROSS keeps the order: few rows wait for a digest, and a repository may have many manifests.
+        tx.all(f"{rows.format('absent CROSS JOIN manifest')} AND digest = ?", (repository, digest))
         if digest
-        else tx.all(f"{rows} WHERE repository = ?", (repository,))
+        else tx.all(rows.format("manifest CROSS JOIN absent"), (repository,))
     )
     for manifest, named, is_child in waiting:
         source = "manifest" if is_child else "link"
