@@ -88,7 +88,8 @@ class _Restore:
         self._links: dict[str, str] = {}
 
     def bring_back(self, coming: Sequence[KeptManifest], plan: Restored) -> None:
-        new = [each for each in coming if each.name in plan.manifests]
+        names = set(plan.manifests)
+        new = [each for each in coming if each.name in names]
         for each in new:
             self._restore_manifest(each)
         for each in new:

@@ -121,15 +121,14 @@ def plan_restore(tx: ReadTransaction, storage: Storage, entry: int, *, force: bo
     if command is None:
         raise NoSuchEntry(entry)
     coming = whole_manifests(tx, storage, entry, force=force)
-    names = [each.name for each in coming]
-    merged = [each.name for each in coming if is_there(tx, each.repository, each.digest)]
+    there = {each.name: is_there(tx, each.repository, each.digest) for each in coming}
     tags, moved = [], []
     for repository, tag, digest in tx.all(
         "SELECT repository, name, manifest FROM deletion_tag WHERE deletion = ? ORDER BY repository, name",
         (entry,),
     ):
         name = f"{repository}:{tag}"
-        if f"{repository}@{digest}" not in names and not is_there(tx, repository, digest):
+        if f"{repository}@{digest}" not in there and not is_there(tx, repository, digest):
             _refuse(tx, entry, name, (repository, digest), force=force)
             continue
         now = current_digest(tx, repository, tag)
@@ -144,8 +143,8 @@ def plan_restore(tx: ReadTransaction, storage: Storage, entry: int, *, force: bo
     return Restored(
         entry,
         command,
-        tuple([name for name in names if name not in merged]),
-        tuple(merged),
+        tuple([name for name, is_merged in there.items() if not is_merged]),
+        tuple([name for name, is_merged in there.items() if is_merged]),
         tuple(tags),
         tuple(moved),
         tuple(blobs),
