@@ -200,6 +200,7 @@ def test_mounts_of_a_step(builds: Builds) -> None:
         "RUN --mount=type=secret,id=s,env=KEY echo $KEY\n"
         "RUN --mount=type=bind,from=base,source=/from,target=/there cat /there; ! touch /there\n"
         "RUN --mount=type=bind,target=/ctx,rw touch /ctx/new; cat /ctx/f; echo\n"
+        "RUN --mount=type=bind,target=/ctx test ! -e /ctx/new && test -e /ctx/f\n"
         "RUN --mount=type=tmpfs,target=/fast touch /fast/x\n"
         "RUN --mount=type=cache,target=/c,id=x,mode=0700 echo again >> /c/f; stat -c %a /c\n"
         "RUN --mount=type=cache,target=/d,id=x cat /d/f\n",
@@ -215,7 +216,7 @@ def test_mounts_of_a_step(builds: Builds) -> None:
         "700",
         "again",
     ] or (b"password\n400\npassword\n" in builds.output)
-    assert builds.members(image) == [["from"], [], [], [], [], [], [], []]
+    assert builds.members(image) == [["from"], [], [], [], [], [], [], [], []]
     assert not os.path.exists(f"{builds.folder}/new")
     assert b"password" not in _database(builds.home)
 

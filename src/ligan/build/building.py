@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from _thread import RLock
 from contextlib import ExitStack, contextmanager
 
@@ -113,6 +114,7 @@ class Trees:
         self._stack = ExitStack()
         self._lock = RLock()
         self._open: dict[str, tuple[Tree, RLock]] = {"": (context, RLock())}
+        self._folders: dict[str, str] = {}
 
     def __enter__(self) -> Trees:
         return self
@@ -130,3 +132,18 @@ class Trees:
             tree, lock = self._open[name]
         with lock:
             yield tree
+
+    def folder(self, name: str) -> str:
+        """Return a folder with the files of a context, made once: what is ignored is not in it."""
+        with self.tree(name) as tree:
+            if name not in self._folders:
+                from ligan.build.copying import Options, copy_layer, find_sources
+                from ligan.build.materialize import unpack_tar
+
+                folder = self._lease.folder()
+                os.chmod(folder, 0o755)  # noqa: S103  # as the root of a context
+                options = Options(classic=False, owner=None)
+                chunks = copy_layer(None, find_sources(tree, ["/"]), "/", options, self._lease)
+                unpack_tar(self._lease, chunks, folder)
+                self._folders[name] = folder
+            return self._folders[name]

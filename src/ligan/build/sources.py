@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from _thread import allocate_lock
 from contextlib import ExitStack, contextmanager
 
@@ -216,22 +215,13 @@ class Sources:
 
     @contextmanager
     def folder(self, stage: Stage, name: str, lease: Lease) -> Iterator[str]:
-        """Yield what a name means as a folder that can be mounted."""
+        """Yield what a name means as a folder that can be mounted, and that nobody may write to."""
         made = self._stage(stage, name) if name else None
         if made is not None:
             with self._build.view(stage.store, made.layer) as root:
                 yield root or lease.folder()
             return
-        from ligan.build.copying import Options, copy_layer, find_sources
-        from ligan.build.materialize import unpack_tar
-
-        with self.tree(stage, name) as tree:
-            folder = lease.folder()
-            os.chmod(folder, 0o755)  # noqa: S103  # as the root of a context
-            options = Options(classic=False, owner=None)
-            chunks = copy_layer(None, find_sources(tree, ["/"]), "/", options, lease)
-            unpack_tar(lease, chunks, folder)
-            yield folder
+        yield self._build.trees.folder(name and context_key(name))
 
 
 def _unresolved(name: str, error: LiganError) -> LiganError:
