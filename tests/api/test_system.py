@@ -81,7 +81,7 @@ def test_version_has_the_fields_of_dockers(idle: Daemon) -> None:
 def test_info_has_the_fields_of_dockers(idle: Daemon) -> None:
     ours, theirs = ask(idle, "GET", "/v1.41/info").document, golden("/v1.41/info")
     assert list(ours) == [*theirs, "Ligan"]
-    for key in ("OSType", "Architecture", "Swarm", "ContainersRunning", "Warnings"):
+    for key in ("OSType", "Architecture", "Swarm", "ContainersRunning", "RegistryConfig", "Warnings"):
         assert ours[key] == theirs[key], key
     assert (ours["Images"], ours["ServerVersion"]) == (0, __version__)
     assert ours["MemTotal"] > 1 << 28

@@ -76,7 +76,7 @@ def info_document(facts: Mapping[str, Any], now: int) -> dict[str, Any]:
         "OSType": facts["OSType"],
         "Architecture": facts["Architecture"],
         "IndexServerAddress": "https://index.docker.io/v1/",
-        "RegistryConfig": _REGISTRIES,
+        "RegistryConfig": _registries(facts["InsecureRegistries"], facts["Mirrors"]),
         "NCPU": facts["NCPU"],
         "MemTotal": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "GenericResources": None,
@@ -109,13 +109,6 @@ _PLUGINS = {
     "Authorization": None,
     "Log": ["json-file"],
 }
-_REGISTRIES: dict[str, object] = {
-    "AllowNondistributableArtifactsCIDRs": [],
-    "AllowNondistributableArtifactsHostnames": [],
-    "InsecureRegistryCIDRs": ["127.0.0.0/8"],
-    "IndexConfigs": {},
-    "Mirrors": [],
-}
 _NO_SWARM = {
     "NodeID": "",
     "NodeAddr": "",
@@ -124,6 +117,21 @@ _NO_SWARM = {
     "Error": "",
     "RemoteManagers": None,
 }
+
+
+def _registries(insecure: Sequence[str], mirrors: Sequence[str]) -> dict[str, Any]:
+    """Return which registries need no certificate, and what is asked before Docker Hub is."""
+    hosts = {"docker.io": {"Name": "docker.io", "Mirrors": mirrors, "Secure": True, "Official": True}}
+    for name in insecure:
+        if "/" not in name:
+            hosts[name] = {"Name": name, "Mirrors": [], "Secure": False, "Official": False}
+    return {
+        "AllowNondistributableArtifactsCIDRs": [],
+        "AllowNondistributableArtifactsHostnames": [],
+        "InsecureRegistryCIDRs": [*[name for name in insecure if "/" in name], "127.0.0.0/8"],
+        "IndexConfigs": hosts,
+        "Mirrors": mirrors,
+    }
 
 
 def _limits(controls: Sequence[str]) -> dict[str, bool]:

@@ -59,7 +59,7 @@ VERSION = Command(_version, "", "Show the Ligan version information", (INSPECT_F
 
 
 def _info(session: Session, options: Options) -> int:
-    facts = session.engine.info()
+    facts = session.remote_engine.info()
     chosen = options.text("format")
     if not chosen:
         write(_info_text(facts))

@@ -323,4 +323,4 @@ class EmbeddedEngine(EmbeddedContainers, EmbeddedBuilds):
     def info(self) -> dict[str, Any]:
         from ligan.engine.info import info
 
-        return info(self.store)
+        return info(self.store, self.remote)

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ligan.layers.snapshots.drivers import Choice
+    from ligan.remote.endpoint import RemoteSettings
     from ligan.store.store import Store
 
 
-def info(store: Store) -> dict[str, Any]:
+def info(store: Store, remote: RemoteSettings) -> dict[str, Any]:
     """Return facts by name: counts as Docker's info names them, then Ligan's own."""
     with store.database.read() as tx:
         images = tx.value("SELECT count(*) FROM image")
@@ -48,6 +49,8 @@ def info(store: Store) -> dict[str, Any]:
         "NCPU": os.cpu_count() or 1,
         "DockerRootDir": store.layout.root,
         "Name": kernel.node,
+        "InsecureRegistries": list(remote.insecure),
+        "Mirrors": list(remote.mirrors),
         "Ligan": {
             "Blobs": blobs,
             "BlobBytes": blob_bytes,

@@ -118,7 +118,7 @@ def _conditions(
         for value in filters.get(name, ()):
             from ligan.images.catalog import resolve
 
-            # 20.10 takes the last of several; 25 and Ligan take all.
+            # 20.10 takes any one of several; 25 and Ligan take all.
             created = tx.one(
                 "SELECT created_s, created_ns FROM image WHERE key = ?", (resolve(tx, value).image.key,)
             )

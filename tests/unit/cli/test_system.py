@@ -197,6 +197,8 @@ INFO = {
     "NCPU": 2,
     "DockerRootDir": "/srv",
     "Name": "host",
+    "InsecureRegistries": ["old.example:5000", "10.0.0.0/8"],
+    "Mirrors": ["https://mirror.example"],
     "Ligan": {
         "Blobs": 3,
         "BlobBytes": 1500,
@@ -231,6 +233,9 @@ def test_info(ligan: CommandLine) -> None:
         assert line in out.splitlines()
 
 
+INDEXES = "docker.io [https://mirror.example] true;old.example:5000 [] false;"
+
+
 @pytest.mark.parametrize(
     ("template", "shown"),
     [
@@ -241,6 +246,8 @@ def test_info(ligan: CommandLine) -> None:
             "true false [name=seccomp,profile=default]",
         ),
         ("{{range $name, $_ := .Runtimes}}{{$name}}{{end}}", "crun"),
+        ("{{.RegistryConfig.InsecureRegistryCIDRs}}", "[10.0.0.0/8 127.0.0.0/8]"),
+        ("{{range .RegistryConfig.IndexConfigs}}{{.Name}} {{.Mirrors}} {{.Secure}};{{end}}", INDEXES),
     ],
 )
 def test_info_has_the_fields_of_dockers(ligan: CommandLine, template: str, shown: str) -> None:
