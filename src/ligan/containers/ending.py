@@ -15,6 +15,7 @@ from ligan.containers.locking import Locked, Watch, is_checked, is_locked, is_wa
 from ligan.containers.processes import Process, await_end, is_alive, send
 from ligan.containers.restart_policy import wait_before, wants_restart
 from ligan.containers.rows import Container, NoSuchContainer
+from ligan.containers.use_events import record_end
 from ligan.errors import LiganError
 from ligan.store import failpoints
 from ligan.store.db import Explained
@@ -128,6 +129,7 @@ def _end(store: Store, container: Container, *, restarts: bool) -> None:
         if container.health is not None:
             rows.set_health(tx, container.key, at_end(container.health))
         rows.record(tx, now, "die", container, {"exitCode": str(status)})
+        record_end(tx, now, container)
         if removed:
             _delete(tx, store, container)
     failpoints.hit("finish.rows")

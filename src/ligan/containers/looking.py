@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ligan.containers import rows
 from ligan.containers.ending import current
 from ligan.containers.stopping import IsRestarting, NotRunning
 from ligan.errors import Unsupported
@@ -29,7 +30,10 @@ def top(store: Store, name: str, arguments: str) -> dict[str, Any]:
         raise IsRestarting(container.id)
     path = cgroup_path(container.id, container.host_config)
     pids = cgroups.processes(path) if cgroups.folders(path) else _in_namespace_of(container.pid)
-    return dict(of_processes(pids, arguments))
+    shown = dict(of_processes(pids, arguments))
+    with store.database.write(durable=False) as tx:
+        rows.record(tx, store.now(), "top", container)
+    return shown
 
 
 def _in_namespace_of(pid: int) -> list[int]:

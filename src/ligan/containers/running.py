@@ -17,6 +17,7 @@ from ligan.containers.health import at_start, check_of
 from ligan.containers.locking import Locked, Watch, await_attaching
 from ligan.containers.log_options import log_limits
 from ligan.containers.processes import boot_id, start_time
+from ligan.containers.use_events import record_start
 from ligan.errors import Conflict, Invalid, LiganError
 from ligan.store import failpoints
 from ligan.store.db import Explained
@@ -161,6 +162,7 @@ def _write_start(
     if restarts != container.restarts:
         rows.set_restarts(tx, container.key, restarts)
     rows.set_health(tx, container.key, at_start(container.config, container.health))
+    record_start(tx, now, container)
     rows.record(tx, now, "start", container)
 
 
