@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import random
 import socket
@@ -68,6 +69,24 @@ def test_upload_that_breaks_off_can_go_on(shared: Registry) -> None:
             break
         assert (answer.status, time.monotonic() < deadline) == (416, True)
     assert shared.ask("GET", f"broken/blobs/{digest_of(data)}").body == data
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_upload_that_is_cancelled_under_way_is_unknown(shared: Registry, method: str) -> None:
+    data = bytes(range(256)) * 12_000
+    location = shared.begin("cancelled")
+    sending = http.client.HTTPConnection(shared.address, timeout=20)
+    sending.putrequest(method, f"{location}?digest={digest_of(data)}")
+    sending.putheader("Content-Length", str(len(data)))
+    sending.endheaders(data[: 2 << 20])
+    while shared.ask("GET", location).headers["Range"] == "0-0":
+        pass  # nothing is there yet
+    assert shared.ask("DELETE", location).status == 204
+    sending.send(data[2 << 20 :])
+    answer = sending.getresponse()
+    assert (answer.status, b"BLOB_UPLOAD_UNKNOWN" in answer.read()) == (404, True)
+    sending.close()
+    assert shared.ask("HEAD", f"cancelled/blobs/{digest_of(data)}").status == 404
 
 
 def test_manifest_that_breaks_off_is_none(shared: Registry) -> None:

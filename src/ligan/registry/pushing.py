@@ -10,7 +10,13 @@ from ligan.errors import Invalid, NotFound
 from ligan.oci.digest import Digest, sha256
 from ligan.registry.adopting import add_blob, resolve_absent
 from ligan.registry.deleting import sweep
-from ligan.registry.faults import BlobOfManifestUnknown, BlobUnknown, DigestInvalid, SizeInvalid
+from ligan.registry.faults import (
+    BlobOfManifestUnknown,
+    BlobUnknown,
+    DigestInvalid,
+    SizeInvalid,
+    UploadUnknown,
+)
 from ligan.registry.reading import file_digest, find_blob
 from ligan.store import failpoints
 
@@ -44,18 +50,19 @@ def commit_blob(
 ) -> None:
     """Make a blob of an upload whose bytes are durable, and hash to both digests. The upload ends.
 
-    On return the repository serves the blob, and a lease keeps it.
+    On return the repository serves the blob, and a lease keeps it. Raises UploadUnknown.
     """
     folder = storage.upload(repository, upload)
     with index.write() as tx:
         sweep(tx, storage)
+        if not tx.execute("DELETE FROM upload WHERE id = ?", (upload,)):
+            raise UploadUnknown(f"blob upload unknown to registry: {upload}")  # somebody has cancelled it
         size = os.path.getsize(f"{folder}/data")
         if not storage.has_blob(stored, size):
             storage.keep(f"{folder}/data", stored)
             failpoints.hit("registry.linked")
         blob = _ensure_blob(tx, storage, stored, size)
         _link(tx, storage, repository, blob, stored, wanted, now)
-        tx.execute("DELETE FROM upload WHERE id = ?", (upload,))
         failpoints.hit("registry.rows")
     failpoints.hit("registry.committed")
     storage.drop_upload(repository, upload)

@@ -26,6 +26,9 @@ _THREADS = 4
 _PIECE = 1 << 20
 """Bytes that a thread writes and hashes at a time; as many are read meanwhile."""
 
+KEPT = 1000
+"""Uploads whose hashes are kept until their next chunk; those of others are read anew."""
+
 
 class Receiver:
     """Takes in what uploads are sent. One request an upload at a time."""
@@ -44,6 +47,8 @@ class Receiver:
 
     def share(self, upload: Upload) -> tuple[Upload, asyncio.Lock]:
         """Return the upload as this process has hashed it so far, and the lock that is its writer's."""
+        if len(self._uploads) > KEPT:
+            self._uploads = {name: each for name, each in self._uploads.items() if each[1].locked()}
         return self._uploads.setdefault(upload.name, (upload, asyncio.Lock()))
 
     async def append(self, request: BaseRequest, upload: Upload) -> None:
