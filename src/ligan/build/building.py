@@ -19,7 +19,7 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ligan.build.bases import Made, Pull
     from ligan.build.contexts import Context
@@ -34,10 +34,14 @@ if TYPE_CHECKING:
 
 
 class BuildFailed(LiganError):
-    """A build came to nothing. `excerpt` shows the lines of the Dockerfile that are to blame, if any are."""
+    """A build came to nothing. `excerpt` shows the lines of the Dockerfile that are to blame, if any are.
 
-    def __init__(self, error: LiganError, context: Context) -> None:
+    `warnings` are what it had better not say.
+    """
+
+    def __init__(self, error: LiganError, context: Context, advice: Sequence[Advice] = ()) -> None:
         super().__init__(error.message, error.hint)
+        self.warnings = tuple(map(str, advice))
         line, end = getattr(error, "line", 0), getattr(error, "end", 0)
         self.excerpt = excerpt(context.text, context.name, line, end) if line else ""
 
@@ -60,14 +64,16 @@ def build(
         ) as context,
     ):
         _tell_definition(progress, context)
+        advice: Sequence[Advice] = ()
         try:
             with (
                 Trees(context.tree, request, lease) as trees,
                 Build(store, request, context, trees, progress, pull) as work,
             ):
-                return export(work, work.solve()).replace(warnings=tuple(map(str, work.advice)))
+                advice = work.advice
+                return export(work, work.solve()).replace(warnings=tuple(map(str, advice)))
         except LiganError as error:
-            raise BuildFailed(error, context) from error
+            raise BuildFailed(error, context, advice) from error
         finally:
             store.sweep()
 

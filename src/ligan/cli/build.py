@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ligan.build.building import Checked
     from ligan.build.request import BuildOutcome, BuildRequest, Secret
+    from ligan.cli.build_progress import Printer
     from ligan.cli.flags import Options
     from ligan.cli.session import Session
 
@@ -26,7 +27,6 @@ _FORMS = ("auto", "none", "plain", "tty", "quiet")
 
 
 def _build(session: Session, options: Options) -> int:
-    from ligan.build.building import BuildFailed
     from ligan.cli.build_output import exporter
 
     form = _form(session, options)
@@ -44,22 +44,31 @@ def _build(session: Session, options: Options) -> int:
             outcome = engine.build(request, shown.say, export)
     except LiganError as error:
         shown.finish()
-        lines = error.excerpt if isinstance(error, BuildFailed) else ""
-        is_solving = isinstance(error, BuildFailed) or error.message.startswith("failed to read dockerfile")
-        solving = "failed to solve: " if is_solving else ""
-        write_error(f"{failure(shown)}{lines}ERROR: {solving}{error.message}\n")
-        note(error.hint)
-        return 1
+        return _failed(error, shown, form)
     except BaseException:
         shown.finish()
         raise
     shown.finish()
     if options.on("check"):
         return _show_check(checked)
-    if form not in ("quiet", "none"):
-        _warn(outcome.warnings)
+    _warn(outcome.warnings, form)
     _told(session, options, outcome, quiet=form == "quiet")
     return 0
+
+
+def _failed(error: LiganError, shown: Printer, form: str) -> int:
+    """Say what went wrong, and where."""
+    from ligan.build.building import BuildFailed
+
+    lines = ""
+    if isinstance(error, BuildFailed):
+        lines = error.excerpt
+        _warn(error.warnings, form)
+    is_solving = isinstance(error, BuildFailed) or error.message.startswith("failed to read dockerfile")
+    solving = "failed to solve: " if is_solving else ""
+    write_error(f"{failure(shown)}{lines}ERROR: {solving}{error.message}\n")
+    note(error.hint)
+    return 1
 
 
 def _form(session: Session, options: Options) -> str:
@@ -99,8 +108,8 @@ def _remove(path: str) -> None:
         raise Failure(f"removing image ID file: remove {path}: {(error.strerror or '').lower()}") from None
 
 
-def _warn(warnings: Sequence[str]) -> None:
-    if warnings:
+def _warn(warnings: Sequence[str], form: str) -> None:
+    if warnings and form not in ("quiet", "none"):
         found = f"{len(warnings)} warning{'s' if len(warnings) > 1 else ''} found (use --check to expand)"
         write_error("".join([f"\n {found}:\n", *[f" - {warning}\n" for warning in warnings]]))
 

@@ -126,9 +126,12 @@ def test_a_failure_shows_the_lines(ligan: CommandLine) -> None:
     class Failing(FakeEngine):
         def build(self, *_asked: Any) -> BuildOutcome:
             context = Context(FilesTree({}), "FROM a\nODD\n", "Dockerfile")
-            raise BuildFailed(DockerfileError("unknown instruction: ODD", 2, 2), context)
+            advice = [Advice("Rule", "Do not", 1, 1)]
+            raise BuildFailed(DockerfileError("unknown instruction: ODD", 2, 2), context, advice)
 
+    assert "warning" not in ligan("build", "-q", ".", engine=Failing()).err
     result = ligan("build", ".", engine=Failing())
+    assert result.err.startswith("\n 1 warning found (use --check to expand):\n - Rule: Do not (line 1)\n")
     assert (result.status, result.out) == (1, "")
     assert "Dockerfile:2\n" in result.err
     assert "   2 | >>> ODD\n" in result.err
