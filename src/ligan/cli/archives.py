@@ -9,6 +9,7 @@ from ligan.cli.commands import DAEMON, Command
 from ligan.cli.flags import LIST, TEXT, Flag
 from ligan.cli.output import Failure, flush, note, write
 from ligan.cli.session import is_terminal
+from ligan.errors import Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +51,12 @@ def write_archive(
         raise Failure("cowardly refusing to save to a terminal. Use the -o flag or redirect")
     check()
     flush()
-    produce(sys.stdout.buffer)
+    try:
+        produce(sys.stdout.buffer)
+    except Unavailable as error:
+        if isinstance(error.__cause__, BrokenPipeError):
+            raise error.__cause__ from None  # its reader has what it wanted: as of any other output
+        raise
 
 
 SAVE = Command(

@@ -94,6 +94,8 @@ def from_json(text: str) -> Plan:
 
     try:
         document = json.loads(text)
+        if not isinstance(document, dict):
+            raise TypeError("it is no object")
         if document.pop("format") != FORMAT:
             raise Invalid("the plan was written by another version of Ligan", "Make a new plan.")
         rows = tuple(Row(*item) for row in _list(document.pop("rows")) for item in row.items())
@@ -103,7 +105,9 @@ def from_json(text: str) -> Plan:
         _check(plan)
     except LiganError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except KeyError as error:
+        raise Invalid(f"not a plan: it lacks {error}", _HINT) from None
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Invalid(f"not a plan: {error}", _HINT) from None
     return plan
 

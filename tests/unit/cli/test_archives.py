@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
 
-from ligan.errors import Corrupt, NotFound
+from ligan.cli.archives import write_archive
+from ligan.errors import Corrupt, NotFound, Unavailable
 from ligan.images.load import LoadOutcome
 from ligan.images.staging import LoadProgress
 from tests.support.fake_engine import ID, FakeEngine
@@ -31,6 +32,17 @@ def test_save_streams_to_stdout(ligan: CommandLine) -> None:
     assert ligan("save", "app", "b", engine=engine) == (0, "archivedocker", "")
     assert [name for name, *_ in engine.calls] == ["check_save", "save"]
     assert engine.calls[1][1][0] == ["app", "b"]
+
+
+def test_a_reader_that_has_enough_of_an_archive_is_no_error_of_the_store() -> None:
+    def produce(_target: BinaryIO) -> None:
+        try:
+            raise BrokenPipeError
+        except OSError as error:
+            raise Unavailable("write archive: broken pipe") from error
+
+    with pytest.raises(BrokenPipeError):
+        write_archive("", "", check=lambda: None, produce=produce)
 
 
 def test_save_makes_a_private_file(ligan: CommandLine, tmp_path: Any) -> None:
