@@ -93,9 +93,7 @@ def from_json(text: str) -> Plan:
     import json
 
     try:
-        document = json.loads(text)
-        if not isinstance(document, dict):
-            raise TypeError("it is no object")
+        document = _object(json.loads(text))
         if document.pop("format") != FORMAT:
             raise Invalid("the plan was written by another version of Ligan", "Make a new plan.")
         rows = tuple(Row(*item) for row in _list(document.pop("rows")) for item in row.items())
@@ -113,6 +111,12 @@ def from_json(text: str) -> Plan:
 
 
 _HINT = "`ligan plan rmi` and `ligan plan prune` write plans, with -o FILE."
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("it is no object")
+    return value
 
 
 def _list(value: Any) -> list[Any]:
