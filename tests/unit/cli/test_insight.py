@@ -136,5 +136,6 @@ def test_apply_refuses_what_is_no_plan(ligan: CommandLine, tmp_path: Any) -> Non
     for text, fault in (("[]", "it is no object"), ('{"format": 1}', "it lacks 'rows'")):
         path.write_text(text)
         assert ligan("apply", str(path)).err == (
-            f"not a plan: {fault}\nligan: `ligan plan rmi` and `ligan plan prune` write plans, with -o FILE.\n"
+            f"not a plan: {fault}\n"
+            "ligan: `ligan plan rmi` and `ligan plan prune` write plans, with -o FILE.\n"
         )
