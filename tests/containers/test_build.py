@@ -274,6 +274,20 @@ def test_a_name_that_cannot_be_given_is_refused_before_a_step_runs(builds: Build
     assert builds.told == []
 
 
+def test_a_linked_layer_is_put_on_another_base(builds: Builds) -> None:
+    text = "FROM {}\nLABEL {}=1\nCOPY --link {} f /d/\nRUN cat /d/f\n"
+    first = builds.build(text.format("busybox", "a", ""), {"f": "x"})
+    other = builds.build(text.format("alpine:3.10", "a", ""))
+    assert builds.cached == 2
+    assert builds.output == b"x"
+    assert [builds.members(image)[-2:] for image in (first, other)] == [[["d", "d/f"], []]] * 2
+    assert builds.home.engine.fsck() == []
+    builds.build(text.format("busybox", "b", "--chown=daemon"))
+    builds.build(text.format("alpine:3.10", "b", "--chown=daemon"))
+    assert builds.cached == 1  # the base alone: it says who that is
+    assert len(builds.home.engine.prune_build_cache({}, everything=True).removed) == 8
+
+
 def test_the_same_twice_with_an_epoch(builds: Builds) -> None:
     asked: dict[str, Any] = {"epoch": 10**9 * 10**9, "no_cache": True}
     first = builds.build(DOCKERFILE, {"f": "hello"}, **asked)

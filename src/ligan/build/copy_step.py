@@ -41,7 +41,9 @@ def copy_step(stage: Stage, step: Instruction) -> None:
     with ExitStack() as stack:
         copy = _Copy(stage, step, stack)
         name = stage.next_name(stage.shown(step))
-        made = stage.layer_step(name, copy.created_by, copy.facts, copy.make, content=copy.content)
+        made = stage.layer_step(
+            name, copy.created_by, copy.facts, copy.make, content=copy.content, apart=copy.is_apart
+        )
     stage.record(copy.created_by, layer=True, created=made)
 
 
@@ -104,6 +106,11 @@ class _Copy:
             raise Invalid("checksum can't be specified for multiple sources")
         if self._checksum and not remote:
             raise Invalid("checksum requires HTTP(S) or Git sources")
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the layer is the same on all others: linked, and no file of those has to name its owner."""
+        return bool(self._flags.switch("link")) and not self._owner.strip("0123456789:")
 
     def _copied(self) -> dict[str, object]:
         """Return how it is copied."""

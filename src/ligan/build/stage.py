@@ -17,7 +17,9 @@ from ligan.dockerfile.faults import DockerfileError
 from ligan.dockerfile.lint import undefined
 from ligan.dockerfile.words import Lexer, Noted, expand_document
 from ligan.errors import Invalid, LiganError
-from ligan.oci.digest import ChainID
+from ligan.images import catalog
+from ligan.oci.digest import ChainID, DiffID
+from ligan.oci.identity import chain_id
 from ligan.store import failpoints
 
 TYPE_CHECKING = False
@@ -206,22 +208,24 @@ class Stage:
         make: Make,
         *,
         content: Facts | None = None,
+        apart: bool = False,
         forget: Callable[[WriteTransaction], None] = lambda _tx: None,
     ) -> int:
         """Put a layer on this stage, out of the cache or made now. Returns when that was, in nanoseconds.
 
         `facts` tells all that the layer depends on besides what is below it. `content`, which takes longer to
-        tell, is that of a step that copies, by what is copied. `forget` is called in the transaction that
+        tell, is that of a step that copies, by what is copied; with `apart` the layer depends on nothing
+        else, so that one which was made on other layers will do. `forget` is called in the transaction that
         writes it.
         """
         with self.build.progress.begin(name) as vertex:
             known = facts()
-            digest = self._digest(known)
-            result = self._cached(digest, None)
+            digest = self._digest(known, self.chain)
+            result = self._cached(digest, None, description)
             if result is None:
-                inner = self._digest(content()) if content else None
+                inner = self._digest(content(), None if apart else self.chain) if content else None
                 with self.build.locks.step(inner or digest):
-                    result = self._cached(digest, inner)
+                    result = self._cached(digest, inner, description)
                     if result is None:
                         result = self._imported(digest, known, description)
                         vertex.cached = result is not None
@@ -238,13 +242,13 @@ class Stage:
         self.diff_ids.append(result.diff_id)
         return result.created
 
-    def _digest(self, facts: Mapping[str, object]) -> str:
+    def _digest(self, facts: Mapping[str, object], below: ChainID | None) -> str:
         """Return the digest of a step on what is below it."""
         epoch = self.build.request.epoch
-        whole = json.dumps([self.chain, epoch, dict(facts)], sort_keys=True, ensure_ascii=True)
+        whole = json.dumps([below, epoch, dict(facts)], sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(whole.encode()).hexdigest()
 
-    def _cached(self, digest: str, content: str | None) -> cache.Result | None:
+    def _cached(self, digest: str, content: str | None, description: str) -> cache.Result | None:
         """Return the result of a step, from now on in use by this build."""
         if self.build.request.no_cache:
             return None
@@ -261,8 +265,22 @@ class Stage:
             if is_there:
                 if other is not None:
                     with self.store.database.write() as tx:
-                        cache.rename(tx, result.row, digest)
+                        result = self._taken(tx, other, digest, content, description)
                 return result
+
+    def _taken(
+        self, tx: WriteTransaction, found: cache.Result, digest: str, content: str | None, description: str
+    ) -> cache.Result:
+        """Have a result be found by the digest next time. If its layer is on others, put it on these."""
+        whole = chain_id(self.chain, DiffID(found.diff_id))
+        if whole == found.chain_id:
+            cache.rename(tx, found.row, digest)
+            return found
+        size, blob = tx.one("SELECT size, blob FROM layer WHERE key = ?", (found.layer,))
+        layer = catalog.ensure_layer(tx, whole, self.layer, DiffID(found.diff_id), size, blob)
+        row = cache.add(tx, digest, content, layer, description, found.created)
+        self.build.locks.use(row)
+        return cache.Result(row, layer, whole, found.diff_id, found.created)
 
     def _imported(self, digest: str, facts: Mapping[str, object], description: str) -> cache.Result | None:
         """Return the layer that an image of --cache-from has for a RUN on just these layers.
