@@ -163,14 +163,15 @@ def drop(tx: WriteTransaction, storage: Storage, entries: Iterable[int]) -> int:
 def drop_due(index: Index, storage: Storage, now: int) -> int:
     """Free what undo has kept whose time is over. Returns bytes.
 
-    It is done from time to time, and so it has the reserve on the disk again that a full disk has cost.
+    It is done from time to time, and so it sees to what others have left: the reserve that a full disk has
+    cost, and what pushes have found on their way and trashed, which none of them waits for.
     """
     reserve.keep(index.reserve)
     due = "SELECT key FROM deletion WHERE until <= ?"
-    if not index.read().column(due, (now,)):
-        return 0
-    with index.write() as tx:
-        freed = drop(tx, storage, tx.column(due, (now,)))
+    freed = 0
+    if index.read().value(due, (now,)) is not None:
+        with index.write() as tx:
+            freed = drop(tx, storage, tx.column(due, (now,)))
     carry_out(index, storage)
     return freed
 

@@ -41,7 +41,6 @@ def begin_upload(index: Index, storage: Storage, repository: str, now: int, star
         key = _ensure_repository(tx, repository)
         tx.execute("INSERT INTO upload (id, repository, started) VALUES (?, ?, ?)", (upload, key, now))
         storage.create_upload(repository, upload, started_at)
-    storage.empty_trash()
     return upload
 
 
@@ -66,7 +65,6 @@ def commit_blob(
         failpoints.hit("registry.rows")
     failpoints.hit("registry.committed")
     storage.drop_upload(repository, upload)
-    storage.empty_trash()
 
 
 def mount_blob(
@@ -80,7 +78,6 @@ def mount_blob(
         except BlobUnknown:
             return False
         _link(tx, storage, repository, blob, name, digest, now)
-    storage.empty_trash()
     return True
 
 
@@ -154,7 +151,6 @@ def put_manifest(
         storage.forget_incoming(name)
         raise
     storage.forget_incoming(name)
-    storage.empty_trash()
     return wanted or stored
 
 
