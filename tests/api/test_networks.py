@@ -36,6 +36,20 @@ def test_names_in_a_network(networked: Daemon) -> None:
     docker(networked, "run", "--rm", "busybox", "nslookup", "web", status=1)
 
 
+def test_links(networked: Daemon) -> None:
+    """On the default network they give names and variables, on others a name."""
+    docker(networked, "run", "-d", "--name", "web", "--expose", "80", "busybox", "sh", "-c", SERVE)
+    script = f"echo $W_NAME $W_PORT_80_TCP_PORT; {UNTIL.format('w')}"
+    words = ("run", "--rm", "--name", "it", "--link", "web:w", "busybox", "sh", "-c", script)
+    assert docker(networked, *words) == "/it/w 80\nhello\n"
+    docker(networked, "stop", "-t", "0", "web")
+    docker(networked, *words, status=125)
+    docker(networked, "network", "create", "net")
+    docker(networked, "run", "-d", "--network", "net", "--name", "other", "busybox", "sh", "-c", SERVE)
+    words = ("run", "--rm", "--network", "net", "--link", "other:o", "busybox", "sh", "-c")
+    assert docker(networked, *words, UNTIL.format("o")) == "hello\n"
+
+
 def test_published_port(networked: Daemon) -> None:
     docker(networked, "run", "-d", "-p", "127.0.0.1::80", "--name", "web", "busybox", "sh", "-c", SERVE)
     place = docker(networked, "port", "web", "80").strip()

@@ -14,6 +14,8 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ligan.containers.network import Connection
     from ligan.containers.rows import Container
     from ligan.store.layout import Layout
@@ -95,8 +97,9 @@ def write_bundle(
 
     folder = store.layout.container(container.id)
     config = _with_hostname(container, joined)
+    linked_hosts, variables = _linked(store, container) if connection else ((), ())
     if not joined.names_of:
-        _write_names(container, config, folder, connection)
+        _write_names(container, config, folder, connection, linked_hosts)
     names = store.layout.container(joined.names_of) if joined.names_of else folder
     document = spec.runtime_spec(
         spec.Container(
@@ -112,6 +115,7 @@ def write_bundle(
             ipc_namespace=joined.ipc,
             shm=joined.shm,
             init=_init_program() if container.host_config.get("Init") else "",
+            linked=variables,
         ),
         Host.read(),
         devices,
@@ -122,7 +126,20 @@ def write_bundle(
 
 def renew_names(store: Store, container: Container, connection: Connection) -> None:
     """Tell a container that runs what has become of its addresses and nameservers."""
-    _write_names(container, container.config, store.layout.container(container.id), connection)
+    folder = store.layout.container(container.id)
+    hosts, _ = _linked(store, container, is_starting=False)
+    _write_names(container, container.config, folder, connection, hosts)
+
+
+def _linked(
+    store: Store, container: Container, *, is_starting: bool = True
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what the container's links give: entries of /etc/hosts, and variables."""
+    from ligan.containers.links import resolve
+
+    with store.database.read() as tx:
+        links = resolve(tx, container, is_starting=is_starting)
+    return links.hosts, links.variables
 
 
 def _with_hostname(container: Container, joined: Joined) -> dict[str, object]:
@@ -135,7 +152,11 @@ def _with_hostname(container: Container, joined: Joined) -> dict[str, object]:
 
 
 def _write_names(
-    container: Container, config: dict[str, object], folder: str, connection: Connection | None
+    container: Container,
+    config: dict[str, object],
+    folder: str,
+    connection: Connection | None,
+    linked: Sequence[str],
 ) -> None:
     hostname = str(config.get("Hostname") or "")
     host_config = container.host_config
@@ -148,7 +169,7 @@ def _write_names(
             hosts(
                 hostname,
                 str(config.get("Domainname") or ""),
-                host_config.get("ExtraHosts") or (),
+                [*(host_config.get("ExtraHosts") or ()), *linked],
                 connection.addresses if connection else (),
                 gateway=connection.gateway if connection else "",
             ),

@@ -49,7 +49,8 @@ class Container(Value):
     mounted root file system. `mounts` have their sources. `files` are paths on the host by the path in the
     container: hostname, hosts, resolv.conf. Namespaces are paths such as /proc/PID/ns/net, empty for one of
     the container's own; they are for `container:X` and for networks that were set up before. `shm` is the
-    folder that becomes /dev/shm where it is shared. `init` is the host's init program.
+    folder that becomes /dev/shm where it is shared. `init` is the host's init program, `linked` are the
+    variables of links.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Container(Value):
     ipc_namespace: str = ""
     shm: str = ""
     init: str = ""
+    linked: Sequence[str] = ()
 
     def mode(self, name: str) -> str:
         """Return `PidMode`, `IpcMode`, `UTSMode`, `NetworkMode` or `CgroupnsMode`."""
@@ -110,7 +112,7 @@ def _process(container: Container, host: Host) -> dict[str, Any]:
     process: dict[str, Any] = {
         "user": container.user.document(),
         "args": _arguments(container),
-        "env": environment(config, tty=bool(config.get("Tty"))),
+        "env": environment(config, tty=bool(config.get("Tty")), linked=container.linked),
         "cwd": config.get("WorkingDir") or "/",
         "capabilities": _capability_sets(container, host),
         "oomScoreAdj": host_config.get("OomScoreAdj") or 0,
@@ -148,15 +150,17 @@ def _arguments(container: Container) -> list[str]:
     return [INIT, "--", *arguments]
 
 
-def environment(config: Mapping[str, Any], *, tty: bool, more: Iterable[str] = ()) -> list[str]:
-    """Return the variables of a container's process: Docker's own, those of the image and run, and `more`.
+def environment(
+    config: Mapping[str, Any], *, tty: bool, linked: Iterable[str] = (), more: Iterable[str] = ()
+) -> list[str]:
+    """Return the variables of a process: Docker's own, those of links, of the image and run, and `more`.
 
     A name without a value removes what Docker sets. HOME comes from the runtime, which reads passwd.
     """
     own = [f"PATH={DEFAULT_PATH}", f"HOSTNAME={config.get('Hostname') or ''}"]
     if tty:
         own.append("TERM=xterm")
-    return _overridden(_overridden(own, config.get("Env") or ()), more)
+    return _overridden(_overridden([*own, *linked], config.get("Env") or ()), more)
 
 
 def _overridden(variables: Sequence[str], others: Iterable[str]) -> list[str]:
