@@ -10,6 +10,8 @@ from ligan.insight.outcome import NOW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ligan.cli.flags import Options
     from ligan.insight.outcome import Report
     from ligan.insight.plan import Plan
@@ -34,11 +36,12 @@ def tell(report: Report) -> None:
 
 
 def show_plan(plan: Plan) -> int:
-    """Print the rows a delete would print, what it would refuse, and its bytes.
+    """Print the rows a delete would print, what would stay and by what, what it would refuse, and its bytes.
 
     Returns the exit status that the delete would have.
     """
     lines = [str(row) for row in plan.rows]
+    lines += [f"Stays: {item.image}, by {_some(item.holders)}" for item in plan.stays]
     lines += [f"Refused: {item.argument}: {item.message}" for item in plan.refused]
     if not lines:
         lines.append("Nothing would be deleted.")
@@ -47,6 +50,15 @@ def show_plan(plan: Plan) -> int:
     if plan.reason and plan.reason != NOW:
         note(f"nothing would be kept for undo: {plan.reason}")
     return 1 if plan.refused else 0
+
+
+_MOST_HOLDERS = 5
+
+
+def _some(holders: Sequence[str]) -> str:
+    """Return the first few; `ligan why` tells all."""
+    more = len(holders) - _MOST_HOLDERS
+    return ", ".join(holders[:_MOST_HOLDERS]) + (f" and {more} more" if more > 0 else "")
 
 
 def show_bytes(freed: int, recoverable: int) -> None:

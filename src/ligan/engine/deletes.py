@@ -70,9 +70,13 @@ def prune(store: Store, filters: Filters, command: str, *, now: bool) -> PruneOu
 
 
 def plan_removal(store: Store, names: Sequence[str], *, force: bool, prune_parents: bool, now: bool) -> Plan:
+    from ligan.insight.why import what_stays  # only who plans asks
+
     with store.database.read() as tx:
         prepared = _prepare(tx, store, names, force=force, prune_parents=prune_parents, now=now)
-    return _plan("rmi", names, {}, prepared, force=force, prune_parents=prune_parents, now=now)
+        stays = what_stays(tx, prepared.removal)
+    plan = _plan("rmi", names, {}, prepared, force=force, prune_parents=prune_parents, now=now)
+    return plan.replace(stays=stays)
 
 
 def plan_prune(store: Store, filters: Filters, *, now: bool) -> Plan:

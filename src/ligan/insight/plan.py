@@ -20,11 +20,19 @@ class Refused(Value):
     message: str
 
 
+class Stays(Value):
+    """An image that would only lose a name, and what would hold it: `tag app:2`, `child 0123456789ab`."""
+
+    image: str
+    holders: tuple[str, ...]
+
+
 class Plan(Value):
     """What a command would do. `verb` is `rmi` or `prune`; the rest of the command is in the next fields.
 
     `freed` and `recoverable` are physical bytes; `reason` says why nothing would
     be kept for undo, empty if all would. `diff_size` is Docker's SpaceReclaimed.
+    `stays` explains, and is no part of what is done: a plan is not outdated by it.
     """
 
     verb: str
@@ -39,6 +47,7 @@ class Plan(Value):
     freed: int
     recoverable: int
     reason: str
+    stays: tuple[Stays, ...] = ()
 
 
 class PlanOutdated(Conflict):
@@ -85,6 +94,7 @@ def to_json(plan: Plan) -> str:
         document[field] = getattr(plan, field)
     document["rows"] = [{row.kind: row.name} for row in plan.rows]
     document["refused"] = [{"argument": item.argument, "message": item.message} for item in plan.refused]
+    document["stays"] = [{"image": item.image, "holders": item.holders} for item in plan.stays]
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -99,7 +109,10 @@ def from_json(text: str) -> Plan:
         rows = tuple(Row(*item) for row in _list(document.pop("rows")) for item in row.items())
         refused = tuple(Refused(**item) for item in _list(document.pop("refused")))
         arguments = tuple(_list(document.pop("arguments")))
-        plan = Plan(rows=rows, refused=refused, arguments=arguments, **document)
+        stays = tuple(
+            Stays(item["image"], tuple(_list(item["holders"]))) for item in _list(document.pop("stays"))
+        )
+        plan = Plan(rows=rows, refused=refused, arguments=arguments, stays=stays, **document)
         _check(plan)
     except LiganError:
         raise
@@ -129,6 +142,7 @@ def _check(plan: Plan) -> None:
     """Raise TypeError where a field is not of the type it is declared with, Invalid for another verb."""
     texts = [plan.verb, plan.reason, *plan.arguments]
     texts += [text for row in (*plan.rows, *plan.refused) for text in row._astuple()]
+    texts += [text for item in plan.stays for text in (item.image, *item.holders)]
     texts += [value for values in plan.filters.values() for value in _list(values)]
     for kind, values in (
         (str, texts),

@@ -7,6 +7,7 @@ from ligan.images.catalog import former_names, resolve
 from ligan.images.facts import is_running, removal_facts
 from ligan.images.removal import NoSuchImage, RemovalFacts, RemovalPlan, layers_without
 from ligan.insight.bytes import freed_bytes
+from ligan.insight.plan import Stays
 from ligan.oci.digest import ChainID, Digest, ImageID, is_hex
 from ligan.oci.reference import InvalidReference, familiar, is_digest_reference, repository_of
 from ligan.store.recover import leases_on
@@ -15,7 +16,7 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ligan.images.removal import ImageFacts
     from ligan.store.db import ReadTransaction
@@ -83,6 +84,25 @@ def why(tx: ReadTransaction, layout: Layout, name: str) -> Why:
             raise NotFound(f"No such image, layer or blob: {name}", error.hint) from None
         return found
     return _explain_image(tx, image.key, image.id)
+
+
+def what_stays(tx: ReadTransaction, removal: RemovalPlan) -> tuple[Stays, ...]:
+    """Return the images that a delete takes a name from and leaves, and what holds each of them then."""
+    left = dict.fromkeys(image for _name, image in removal.references if image not in removal.images)
+    return tuple([Stays(image, tuple(_holders_after(tx, image, removal))) for image in left])
+
+
+def _holders_after(tx: ReadTransaction, image: ImageID, removal: RemovalPlan) -> Iterator[str]:
+    key = tx.value("SELECT key FROM image WHERE id = ?", (image,))
+    for name in tx.column("SELECT name FROM reference WHERE image = ? ORDER BY name", (key,)):
+        if (name, image) not in removal.references:
+            holder = _name_holder(name)
+            yield f"{holder.kind} {holder.name}"
+    for child in tx.column("SELECT id FROM image WHERE parent = ? ORDER BY key", (key,)):
+        if child not in removal.images:
+            yield f"child {ImageID(child).short}"
+    for container in tx.column("SELECT id FROM container WHERE image = ? ORDER BY key", (key,)):
+        yield f"container {container[:_SHORT_ID]}"
 
 
 def _explain_image(tx: ReadTransaction, key: int, image: ImageID) -> Why:

@@ -14,10 +14,10 @@ from ligan.insight.outcome import (
     RemovalOutcome,
     Report,
 )
-from ligan.insight.plan import Refused
+from ligan.insight.plan import Refused, Stays
 from ligan.insight.why import Why
 from ligan.oci.digest import Digest
-from tests.support.fake_engine import ID, KEPT, NOTHING, FakeEngine, plan
+from tests.support.fake_engine import ID, KEPT, NOTHING, OTHER_ID, FakeEngine, plan
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import CommandLine
@@ -147,6 +147,16 @@ def test_a_dry_run_shows_the_plan_and_deletes_nothing(ligan: CommandLine) -> Non
         "Nothing would be deleted.\n\nFreed at once:  0 bytes (0B)\nKept for undo:  0 bytes (0B)\n",
         f"ligan: nothing would be kept for undo: {DISK_FULL}\n",
     )
+
+
+def test_a_plan_names_what_stays_and_the_first_of_its_holders(ligan: CommandLine) -> None:
+    stays = (Stays(OTHER_ID, ("tag app:2",)), Stays(ID, tuple(f"child {number}" for number in range(7))))
+    out = ligan("rmi", "--dry-run", "app:1", engine=FakeEngine(plan_removal=plan(UNTAGGED, stays=stays))).out
+    assert out.splitlines()[:3] == [
+        "Untagged: app:1",
+        f"Stays: {OTHER_ID}, by tag app:2",
+        f"Stays: {ID}, by child 0, child 1, child 2, child 3, child 4 and 2 more",
+    ]
 
 
 DANGLING = "WARNING! This will remove all dangling images.\nAre you sure you want to continue? [y/N] "

@@ -21,6 +21,7 @@ def plan(stock: Stock) -> Plan:
 
 
 def test_a_plan_reads_back(stock: Stock, plan: Plan) -> None:
+    assert plan.stays
     assert from_json(to_json(plan)) == plan
     prune = stock.engine.plan_prune({"dangling": ["false"], "label!": ["é"]})
     assert from_json(to_json(prune)) == prune
@@ -92,6 +93,8 @@ def test_a_plan_that_keeps_nothing_says_why(stock: Stock, plan: Plan) -> None:
         {"rows": {}},
         {"refused": [{"argument": "a"}]},
         {"refused": [{"argument": "a", "message": None}]},
+        {"stays": [{"image": "a"}]},
+        {"stays": [{"image": "a", "holders": [1]}]},
         {"diff_size": "1"},
         {"freed": True},
         {"reason": None},

@@ -6,6 +6,7 @@ import pytest
 
 from ligan.errors import NotFound
 from ligan.images.removal import NoSuchImage
+from ligan.insight.plan import Stays
 from ligan.oci.reference import InvalidReference
 from tests.support import archives
 
@@ -41,6 +42,20 @@ def test_every_kind_of_holder_of_an_image_is_named(stock: Stock) -> None:
         ("pin", "app:*", "", True),
         ("sharing", other.short, "<none>", False),
     ]
+
+
+def test_a_plan_says_what_holds_an_image_that_it_leaves(stock: Stock) -> None:
+    image = stock.image("a", names=["app:1", "app:2", "old/app:1"])
+    child = stock.image("a", "b", parent=image, names=["child:1"])
+    gone = stock.image("a", "c", parent=image)
+    container = stock.container(image, "c1")
+    plan = stock.engine.plan_removal(["app:1", gone, "child:1"])
+    assert plan.stays == (Stays(image, ("tag app:2", "tag old/app:1", f"container {container[:12]}")),)
+    stock.engine.remove_images(["app:1", "app:2"])
+    (stays,) = stock.engine.plan_removal(["old/app:1"], force=True).stays
+    assert stays == Stays(
+        image, (f"child {child.short}", f"child {gone.short}", f"container {container[:12]}")
+    )
 
 
 def test_an_image_without_blockers_has_one_command(stock: Stock) -> None:
