@@ -188,9 +188,7 @@ def _endpoints(tx: ReadTransaction) -> dict[tuple[int, str], Any]:
         return {}
     from ligan.oci.hostconfig import endpoint_settings
 
-    return {
-        (container, network): endpoint_settings(loads(config)) for container, network, config in rows
-    }
+    return {(container, network): endpoint_settings(loads(config)) for container, network, config in rows}
 
 
 def _links(tx: ReadTransaction) -> dict[str, list[str]]:
