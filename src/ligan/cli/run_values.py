@@ -159,7 +159,8 @@ def restart_policy(text: str) -> Document:
     name, colon, count = text.partition(":")
     if colon and not name:
         raise refused("invalid restart policy format: no policy provided before colon")
-    if colon and not (count.isascii() and count.isdigit()):
+    digits = count.removeprefix("-").removeprefix("+")
+    if colon and not (digits.isascii() and digits.isdigit()):
         raise refused("invalid restart policy format: maximum retry count must be an integer")
     return {"Name": name, "MaximumRetryCount": int(count) if colon else 0}
 

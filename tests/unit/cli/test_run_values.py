@@ -221,6 +221,12 @@ def test_a_range_of_exposed_ports() -> None:
         port_numbers("", "")
 
 
+def test_restart_policies() -> None:
+    assert values.restart_policy("on-failure:-1") == {"Name": "on-failure", "MaximumRetryCount": -1}
+    with pytest.raises(Failure, match=r"maximum retry count must be an integer$"):
+        values.restart_policy("on-failure:x")
+
+
 def test_lines_of_files_of_variables(tmp_path: os.PathLike[str]) -> None:
     path = os.path.join(tmp_path, "env")
     write(path, b"\xef\xbb\xbfA=1\r\n#x\n\n  B= x \nHOME\n")
