@@ -276,8 +276,11 @@ def remember_name(tx: WriteTransaction, name: str, image: ImageID, now: int) -> 
 
 
 def former_names(tx: ReadTransaction, image_id: str) -> list[tuple[str, int]]:
-    """Return the canonical names an image had, and until when, newest first, each once."""
+    """Return the canonical names an image had and has no more, and until when, newest first, each once."""
     return tx.all(
-        "SELECT name, max(until) FROM name_history WHERE image = ? GROUP BY name ORDER BY 2 DESC, name",
+        """SELECT name, max(until) FROM name_history WHERE image = ?1
+           AND name NOT IN (SELECT reference.name FROM reference JOIN image ON image.key = reference.image
+                            WHERE image.id = ?1)
+           GROUP BY name ORDER BY 2 DESC, name""",
         (image_id,),
     )

@@ -14,7 +14,6 @@ from ligan.layers.snapshots.indexing import add_indexes
 from ligan.oci.digest import ChainID
 from ligan.oci.documents import ImageConfig
 from ligan.oci.gojson import go_json
-from ligan.oci.platform import Platform, normalise
 from ligan.oci.platform import parse as parse_platform
 from ligan.oci.reference import parse, parse_tag_target
 from ligan.oci.runconfig import ENGINE_VERSION, run_config
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from ligan.layers.compression import Source as Readable
     from ligan.oci.digest import DiffID, ImageID
+    from ligan.oci.platform import Platform
     from ligan.oci.reference import Reference
     from ligan.store.store import Store
 
@@ -91,8 +91,7 @@ def _reference(text: str) -> Reference | None:
 
 def _platform(text: str) -> Platform:
     """Return this machine's: engine 20.10 looks at the system that is asked for, and no further."""
-    system = normalise(text, "").os if "/" not in text else parse_platform(text).os
-    if system != "linux":
+    if text and parse_platform(text).os != "linux":
         raise Invalid("operating system is not supported")
     return host_platform()
 

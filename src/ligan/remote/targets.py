@@ -229,8 +229,11 @@ class NewFile:
     def __enter__(self) -> BinaryIO:
         if os.path.isdir(self._path):
             raise Unavailable(f"cannot write {self._path}: it is a directory")
-        with Explained(self._path):
+        try:
             self._file = open(self._temporary, "xb")  # closed on leaving
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise Unavailable(f"cannot write {self._path}: {reason}", "Name another file.") from error
         return self._file
 
     def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:

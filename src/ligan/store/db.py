@@ -314,4 +314,4 @@ def _no_space(path: str) -> NoSpace:
     )
 
 
-_CHECK_DISK = "Look at the disk and at who owns the store, then try again."
+_CHECK_DISK = "Look at the disk, and at who owns this path, then try again."

@@ -140,6 +140,17 @@ def test_former_names_come_newest_first_each_once(stock: Stock) -> None:
         assert [name[-5:] for name, _until in former_names(tx, one)] == ["app:1", "app:2"]
 
 
+def test_a_name_that_is_back_is_no_former_one(stock: Stock) -> None:
+    image = stock.image("a", names=["app:1", "app:2"])
+    stock.engine.remove_images(["app:1", "app:2"])
+    stock.engine.undo()
+    stock.engine.remove_images(["app:1"])
+    stock.engine.tag_image("app:2", "app:1")
+    stock.engine.remove_images(["app:2"])
+    with stock.store.database.read() as tx:
+        assert [name[-5:] for name, _until in former_names(tx, image)] == ["app:2"]
+
+
 def test_a_digest_never_means_another_image(stock: Stock) -> None:
     image = stock.image("a", names=[f"app{DIGEST}"])
     stock.name(image, f"app{DIGEST}")

@@ -120,7 +120,7 @@ def test_nothing_is_a_layer_without_bytes(stock: Stock) -> None:
     assert summary.size == 0
 
 
-@pytest.mark.parametrize("platform", ["", "linux", "linux/arm64", "linux/arm/v7"])
+@pytest.mark.parametrize("platform", ["", "linux", "arm64", "linux/arm64", "linux/arm/v7"])
 def test_platform_is_this_machines_whatever_is_asked(platform: str, stock: Stock) -> None:
     config = json.loads(stock.engine.inspect_raw_config(imported(stock, ImportRequest(platform=platform))))
     assert (config["os"], config["architecture"]) == ("linux", "amd64")
@@ -142,6 +142,12 @@ BROKEN = "Error processing tar file(exit status 1): "
         ),
         (ImportRequest(platform="windows/amd64"), TAR, Invalid, "operating system is not supported"),
         (ImportRequest(platform="windows"), TAR, Invalid, "operating system is not supported"),
+        (
+            ImportRequest(platform="foo"),
+            TAR,
+            Invalid,
+            '"foo": unknown operating system or architecture: invalid argument',
+        ),
         (ImportRequest(changes=("RUN x",)), TAR, Invalid, "run is not a valid change command"),
         (ImportRequest("j:1"), b"junk\n", Corrupt, BROKEN + "unexpected EOF"),
         (ImportRequest("j:1"), archives.layer({"f": bytes(999)})[:700], Corrupt, BROKEN + "unexpected EOF"),

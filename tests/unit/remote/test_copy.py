@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ligan.errors import Corrupt, Invalid, NotFound, Unsupported
+from ligan.errors import Corrupt, Invalid, NotFound, Unavailable, Unsupported
 from tests.support import archives
 from tests.support.archives import Item
 from tests.unit.remote.conftest import FAST
@@ -153,6 +153,14 @@ def test_what_is_not_there_is_named(copy: Callable[..., str], tmp_path: object) 
         copy(f"docker-archive:{tmp_path}/empty.tar", "store:app")
     with pytest.raises(Invalid, match="names no file"):
         copy("oci:", "store:app")
+
+
+def test_file_that_cannot_be_made_is_named(
+    registry: HonestRegistry, copy: Callable[..., str], tmp_path: object
+) -> None:
+    registry.add_image("app", "1", TARS)
+    with pytest.raises(Unavailable, match=r"^cannot write .*/missing/a\.tar: no such file or directory$"):
+        copy(f"{registry.host}/app:1", f"oci-archive:{tmp_path}/missing/a.tar")
 
 
 def test_tag_that_a_layout_lacks_is_named(
