@@ -46,8 +46,8 @@ def test_links(networked: Daemon) -> None:
     docker(networked, *words, status=125)
     docker(networked, "network", "create", "net")
     docker(networked, "run", "-d", "--network", "net", "--name", "other", "busybox", "sh", "-c", SERVE)
-    words = ("run", "--rm", "--network", "net", "--link", "other:o", "busybox", "sh", "-c")
-    assert docker(networked, *words, UNTIL.format("o")) == "hello\n"
+    linked = ("run", "--rm", "--network", "net", "--link", "other:o", "busybox", "sh", "-c")
+    assert docker(networked, *linked, UNTIL.format("o")) == "hello\n"
 
 
 def test_published_port(networked: Daemon) -> None:
