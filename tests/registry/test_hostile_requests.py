@@ -273,7 +273,8 @@ def test_readers_that_stall_and_large_uploads_take_no_memory(registry: Registry)
         for connection in stalled:
             connection.sendall(request)
             assert connection.recv(12) == b"HTTP/1.1 200"
-        pushes = [threading.Thread(target=registry.push_blob, args=(f"large/{n}", data)) for n in range(4)]
+        pushed = data[: 8 << 20]
+        pushes = [threading.Thread(target=registry.push_blob, args=(f"large/{n}", pushed)) for n in range(16)]
         for push in pushes:
             push.start()
         for push in pushes:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     Ts = TypeVarTuple("Ts")
 
 _THREADS = 4
-_PIECE = 1 << 20
-"""Bytes that a thread writes and hashes at a time; as many are read meanwhile."""
+_PIECE = 512 << 10
+"""Bytes that a thread writes and hashes at a time; as many are read meanwhile. Twice that is no faster, and
+takes 110 MB instead of 85 for 16 uploads at once."""
 
 KEPT = 1000
 """Uploads whose hashes are kept until their next chunk; those of others are read anew."""

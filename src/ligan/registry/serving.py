@@ -31,7 +31,7 @@ _CUT_SECONDS = 0.1
 """How long aiohttp tries to end what has been given its time already; 0 would be for ever."""
 
 _PROGRESS_SECONDS = 2.0
-_READ_BUFFER = 512 << 10
+_READ_BUFFER = 256 << 10
 _FILES = 1 << 16
 
 _log = logging.getLogger("ligan.registry")
