@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.asking import ask
 from tests.support.serving import Daemon, serving
 from tests.support.stores import check_store
 
@@ -26,8 +27,8 @@ def target(tmp_path_factory: pytest.TempPathFactory, base_images: str) -> Iterat
     root = str(tmp_path_factory.mktemp("fuzz") / "root")
     with serving(root) as daemon:
         with open(base_images, "rb") as archive:
-            load = post(b"/images/load", archive.read())
-        assert b"Loaded image: alpine:latest" in daemon.ask(load)
+            loaded = ask(daemon, "POST", "/images/load", archive.read())
+        assert b"Loaded image: alpine:latest" in loaded.body
         yield daemon
         assert daemon.memory() < MEMORY
     check_store(root)
