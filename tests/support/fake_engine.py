@@ -62,7 +62,7 @@ def summary(
 
 
 def step(created_by: str, created_s: int = 0, image_id: str = ID, size: int = 0) -> HistoryEntry:
-    return HistoryEntry(image_id, created_s, 0, created_by, size, "", ())
+    return HistoryEntry(image_id, created_s, created_by, size, "", ())
 
 
 def plan(*rows: Row, refused: tuple[Refused, ...] = (), **changes: Any) -> Plan:

@@ -25,12 +25,11 @@ MISSING = "<missing>"
 class HistoryEntry(Value):
     """One step. `id` is `<missing>` where no image of the step is here; `size` is DiffSize in bytes.
 
-    `created_s` is in seconds since 1970, `created_ns` what is below a second.
+    `created_s` is in seconds since 1970.
     """
 
     id: str
     created_s: int
-    created_ns: int
     created_by: str
     size: int
     comment: str
@@ -67,8 +66,8 @@ def history(tx: ReadTransaction, layout: Layout, name: str) -> list[HistoryEntry
     entries = []
     for step in config.history:
         size = 0 if step.empty_layer or not sizes else sizes.pop(0)
-        seconds, nanoseconds = parse_time(step.created)
-        entries.append(HistoryEntry(MISSING, seconds, nanoseconds, step.created_by, size, step.comment, ()))
+        seconds, _nanoseconds = parse_time(step.created)
+        entries.append(HistoryEntry(MISSING, seconds, step.created_by, size, step.comment, ()))
     entries.reverse()
     for index, entry in enumerate(entries):
         if image is None:

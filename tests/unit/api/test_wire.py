@@ -61,14 +61,14 @@ def test_labels_that_are_no_unicode_do_no_harm() -> None:
 
 
 def test_other_text_that_is_no_unicode_does_no_harm() -> None:
-    entry = HistoryEntry(ID, 5, 0, "RUN \udcff", 7, "", ("a:1",))
+    entry = HistoryEntry(ID, 5, "RUN \udcff", 7, "", ("a:1",))
     assert json.loads(wire.encode(wire.history_rows([entry]))) == [
         {"Comment": "", "Created": 5, "CreatedBy": "RUN ?", "Id": ID, "Size": 7, "Tags": ["a:1"]}
     ]
 
 
 def test_history_without_tags_has_null() -> None:
-    assert wire.encode(wire.history_rows([HistoryEntry("<missing>", 5, 0, "x", 0, "c", ())])) == (
+    assert wire.encode(wire.history_rows([HistoryEntry("<missing>", 5, "x", 0, "c", ())])) == (
         b'[{"Comment":"c","Created":5,"CreatedBy":"x","Id":"<missing>","Size":0,"Tags":null}]\n'
     )
 
