@@ -162,7 +162,7 @@ def _check_local(host: str, address: Address) -> None:
         return
     raise Forbidden(
         f"refused to listen on {address}: other machines could reach it without a certificate",
-        "Whoever can use the API can read and delete every image. Add --tlsverify with --tlscacert,\n"
+        "Whoever can use the API has the daemon's power on this machine. Add --tlsverify with --tlscacert,\n"
         "--tlscert and --tlskey, or --insecure if something else protects the port.",
     )
 
