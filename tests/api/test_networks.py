@@ -36,6 +36,19 @@ def test_names_in_a_network(networked: Daemon) -> None:
     docker(networked, "run", "--rm", "busybox", "nslookup", "web", status=1)
 
 
+def test_several_networks_at_once(networked: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From API 1.44 on, by which compose makes containers too."""
+    for name in ("one", "two"):
+        docker(networked, "network", "create", name)
+        words = ("--network", name, "--name", f"in-{name}", "busybox", "sh", "-c", SERVE)
+        docker(networked, "run", "-d", *words)
+    both = ("run", "--rm", "--network", "one", "--network", "name=two,alias=both", "busybox", "sh", "-c")
+    script = f"({UNTIL.format('in-one')}); ({UNTIL.format('in-two')})"
+    assert docker(networked, *both, script) == "hello\nhello\n"
+    monkeypatch.setenv("DOCKER_API_VERSION", "1.43")
+    docker(networked, *both, script, status=125)
+
+
 def test_links(networked: Daemon) -> None:
     """On the default network they give names and variables, on others a name."""
     docker(networked, "run", "-d", "--name", "web", "--expose", "80", "busybox", "sh", "-c", SERVE)

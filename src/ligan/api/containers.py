@@ -23,6 +23,8 @@ async def _create(call: Call) -> StreamResponse:
         raise Invalid("Config cannot be empty in order to create a container")
     host_config = body.pop("HostConfig", None) or {}
     networking = body.pop("NetworkingConfig", None) or {}
+    if call.api < 44:
+        _check_endpoints(networking)
     request = CreateRequest(
         name=call.text("name"),
         config=body,
@@ -32,6 +34,13 @@ async def _create(call: Call) -> StreamResponse:
     )
     created = await call.engine.call(lambda engine: engine.create_container(request), call.command)
     return answers.document({"Id": created.id, "Warnings": list(created.warnings)}, 201)
+
+
+def _check_endpoints(networking: object) -> None:
+    """Raise Invalid for several networks: before API 1.44 a container is made with one."""
+    endpoints = networking.get("EndpointsConfig") if isinstance(networking, dict) else None
+    if isinstance(endpoints, dict) and len(endpoints) > 1:
+        raise Invalid(f"Container cannot be connected to network endpoints: {', '.join(endpoints)}")
 
 
 async def _list(call: Call) -> StreamResponse:

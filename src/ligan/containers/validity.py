@@ -145,8 +145,6 @@ def _check_pattern(text: str) -> None:
 
 
 def _check_endpoints(endpoints: Mapping[str, Document | None]) -> None:
-    if len(endpoints) > 1:
-        raise Invalid(f"Container cannot be connected to network endpoints: {', '.join(endpoints)}")
     for name, settings in endpoints.items():
         if settings is None:
             raise Invalid(f"no EndpointSettings for {name}")

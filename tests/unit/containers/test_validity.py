@@ -112,7 +112,6 @@ def test_refused(config: dict[str, Any], host: dict[str, Any], words: str) -> No
 @pytest.mark.parametrize(
     ("endpoints", "words"),
     [
-        ({"a": {}, "b": {}}, "Container cannot be connected to network endpoints: a, b"),
         ({"a": None}, "no EndpointSettings for a"),
         ({"a": {"IPAMConfig": {"IPv4Address": "1.2.3"}}}, "invalid IPv4 address: 1.2.3"),
         ({"a": {"IPAMConfig": {"IPv6Address": "1.2.3.4"}}}, "invalid IPv6 address: 1.2.3.4"),
