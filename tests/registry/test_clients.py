@@ -226,6 +226,9 @@ def test_docker_pushes_and_pulls(registry: Registry, base_images: str, docker: C
     docker("pull", "-q", f"{name}@{digest}")
     docker("rmi", f"{name}@{digest}")
     registry.pull("mounted", "1")
+    for repository, reference in (("team/busybox", digest), ("mounted", "1")):
+        assert "Ligan-Leased" not in registry.delete(repository, reference).headers
+    assert registry.catalog() == []
 
 
 @pytest.mark.skopeo

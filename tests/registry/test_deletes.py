@@ -144,6 +144,21 @@ def test_lease_keeps_a_blob_for_a_push_under_way(registry: Registry) -> None:
     assert bytes_on_disk(registry) == 0
 
 
+def test_look_of_docker_at_what_it_has_uploaded_is_no_push_of_its_own(registry: Registry) -> None:
+    digest, client = digest_of(LAYER), "docker/20.10.24"
+    location = registry.begin("app")
+    uploaded = registry.ask("PUT", f"{location}?digest={digest}", LAYER, User_Agent=client)
+    assert uploaded.status == 201
+    for _ in range(2):  # the second is of somebody else, who may push it
+        assert registry.ask("HEAD", f"app/blobs/{digest}", User_Agent=client).status == 200
+    for of, status in (("one", 200), ("two", 404)):
+        registry.push_blob("app", b"{}")
+        raw = image_manifest(b"{}", LAYER, annotations={"of": of})
+        assert registry.put("app", "v1", raw).status == 201
+        registry.delete("app", "v1")
+        assert registry.ask("GET", f"app/blobs/{digest}").status == status
+
+
 def test_upload_under_way_keeps_its_repository(registry: Registry) -> None:
     registry.push_image("app", "v1", LAYER)
     location = registry.begin("app")

@@ -250,7 +250,7 @@ class RegistryApi:
         """Whoever asks may be about to push a manifest that names the blob: it stays for a while."""
         digest = read_digest(text)
         blob = reading.find_blob(self._reader, self._storage, repository, digest)
-        await self._leases.take(repository, digest)
+        await self._leases.take(request, repository, digest)
         return await send_blob(request, blob, digest)
 
     async def _begin_upload(self, request: BaseRequest, repository: str, rest: str) -> StreamResponse:
@@ -264,6 +264,7 @@ class RegistryApi:
                 lambda index: mount_blob(index, self._storage, repository, digest, source, now)
             )
             if mounted:
+                self._leases.expect_look(request, repository, digest)
                 return created(repository, digest)
         wanted = read_digest(query["digest"]) if "digest" in query else None
         started = rfc3339nano(now // _SECOND)
@@ -316,6 +317,7 @@ class RegistryApi:
                 lambda index: commit_blob(index, self._storage, repository, name, stored, wanted, now)
             )
         self._receiver.forget(name)
+        self._leases.expect_look(request, repository, wanted)
         return created(repository, wanted)
 
     async def _cancel_upload(self, _request: BaseRequest, repository: str, name: str) -> StreamResponse:
