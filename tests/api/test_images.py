@@ -12,10 +12,12 @@ import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
 from ligan.engine.embedded import open_engine
+from ligan.images.host import host_platform
 from ligan.oci.gosize import bar
 from tests.support import archives
 from tests.support.archives import Item
@@ -381,6 +383,64 @@ def test_a_url_that_leads_nowhere_is_refused(web: str, shared: Daemon) -> None:
     answer = ask(shared, "POST", f"/images/create?fromSrc={web}/nothing")
     assert answer.status == 404
     assert answer.message.startswith(f"failed to GET {web}/nothing with status 404 File not found")
+
+
+ARM = quote('{"architecture":"arm64","os":"linux"}')
+AMD = quote('{"architecture":"amd64","os":"linux"}')
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1.49/images/app:1/json?platform="),
+        ("GET", "/v1.48/images/app:1/history?platform="),
+        ("GET", "/v1.48/images/app:1/get?platform="),
+        ("GET", "/v1.48/images/get?names=app&platform="),
+        ("POST", "/v1.46/images/app:1/push?platform="),
+        ("DELETE", "/v1.50/images/app:1?platforms="),
+    ],
+)
+def test_an_image_for_another_platform_is_not_the_one_that_is_meant(
+    method: str, path: str, stocked: Daemon
+) -> None:
+    answer = ask(stocked, method, path + ARM, headers={"X-Registry-Auth": "e30="})
+    assert answer.status == 404
+    assert answer.message.endswith(
+        "was found but does not match the specified platform: wanted linux/arm64, actual: linux/amd64"
+    )
+    assert "app:1" in names(stocked)
+
+
+def test_an_image_is_found_by_its_own_platform(stocked: Daemon) -> None:
+    for path in ("json?", "history?", "get?"):
+        assert ask(stocked, "GET", f"/v1.50/images/app:1/{path}platform={AMD}").status == 200
+        assert ask(stocked, "GET", f"/v1.47/images/app:1/{path}platform={ARM}").status == 200  # not known yet
+    assert ask(stocked, "DELETE", f"/v1.50/images/app:1?platforms={AMD}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (f"platform={AMD}&platform={ARM}", "multiple platforms are not supported"),
+        ("platform=linux/amd64", "invalid platform: "),
+        ("platform=[]", "invalid platform: not an object"),
+        ('platform={"os":"linux"}', "both OS and Architecture must be provided"),
+        ('platform={"os":1,"architecture":"x"}', "invalid platform: os is not a string"),
+    ],
+)
+def test_what_is_no_platform_is_refused(query: str, message: str, shared: Daemon) -> None:
+    answer = ask(shared, "GET", f"/v1.50/images/app:1/json?{query}")
+    assert answer.status == 400
+    assert message in answer.message
+
+
+def test_images_for_other_machines_are_not_chosen_by_a_load(daemon: Daemon) -> None:
+    other = quote('{"architecture":"s390x","os":"linux"}')
+    refused = load(daemon, ARCHIVE, f"?platform={other}")
+    assert (refused.status, names(daemon)) == (501, [])
+    here = host_platform()
+    mine = quote(f'{{"architecture":"{here.architecture}","os":"linux"}}')
+    assert load(daemon, ARCHIVE, f"?platform={mine}").status == 200
 
 
 def test_docker_hub_is_not_searched(shared: Daemon) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ligan.api import answers, registry, wire
+from ligan.api import answers, platforms, registry, wire
 from ligan.api.streams import ClientGone, RequestBody, ResponseBody, run
 from ligan.errors import Invalid, LiganError, NotFound, Unsupported
 from ligan.images.importing import ImportRequest, open_url
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from ligan.api.router import Call, Route
     from ligan.engine.role import Engine
+    from ligan.images.inspect import HistoryEntry
     from ligan.images.staging import LoadProgress
+    from ligan.insight.outcome import RemovalOutcome
 
 _log = logging.getLogger(__name__)
 
@@ -39,8 +41,14 @@ async def _list(call: Call) -> StreamResponse:
 
 
 async def _inspect(call: Call) -> StreamResponse:
+    platform = platforms.wanted(call, 49)
+
+    def inspect(engine: Engine) -> dict[str, Any]:
+        platforms.check(engine, call.name, platform)
+        return engine.inspect_image(call.name)
+
     try:
-        document = await call.engine.call(lambda engine: engine.inspect_image(call.name))
+        document = await call.engine.call(inspect)
     except (NotFound, Invalid) as error:
         # Docker says so up to engine 20.10 (golden g_inspect_format).
         kind = NotFound if isinstance(error, NotFound) else Invalid
@@ -49,7 +57,13 @@ async def _inspect(call: Call) -> StreamResponse:
 
 
 async def _history(call: Call) -> StreamResponse:
-    entries = await call.engine.call(lambda engine: engine.history(call.name))
+    platform = platforms.wanted(call, 48)
+
+    def history(engine: Engine) -> list[HistoryEntry]:
+        platforms.check(engine, call.name, platform)
+        return engine.history(call.name)
+
+    entries = await call.engine.call(history)
     return answers.document(wire.history_rows(entries))
 
 
@@ -72,9 +86,13 @@ def _target(call: Call) -> str:
 
 async def _delete(call: Call) -> StreamResponse:
     force, prune = call.on("force"), not call.on("noprune")
-    outcome = await call.engine.call(
-        lambda engine: engine.remove_images([call.name], force=force, prune_parents=prune), call.command
-    )
+    platform = platforms.wanted(call, 50, "platforms")
+
+    def remove(engine: Engine) -> RemovalOutcome:
+        platforms.check(engine, call.name, platform)
+        return engine.remove_images([call.name], force=force, prune_parents=prune)
+
+    outcome = await call.engine.call(remove, call.command)
     argument = outcome.arguments[0]
     if argument.error is not None:
         raise argument.error
@@ -90,6 +108,9 @@ async def _prune(call: Call) -> StreamResponse:
 
 async def _save(call: Call) -> StreamResponse:
     names = [call.name] if call.name else call.texts("names")
+    platform = platforms.wanted(call, 48)
+    if platform is not None:
+        await call.engine.call(lambda engine: platforms.check_saved(engine, names, platform))
     body = ResponseBody(call, answers.stream("application/x-tar"))
     try:
         await run(call, lambda engine: engine.save(names, body), body)  # type: ignore[arg-type]  # typeshed: no RawIOBase is a BinaryIO
@@ -102,6 +123,7 @@ async def _save(call: Call) -> StreamResponse:
 
 
 async def _load(call: Call) -> StreamResponse:
+    platforms.check_loadable(platforms.wanted(call, 48))
     source = RequestBody(call)
     answer = ResponseBody(call, answers.stream())
     report = _reporter(answer, quiet=call.on("quiet", default=True))

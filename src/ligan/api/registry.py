@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 
-from ligan.api import answers, wire
+from ligan.api import answers, platforms, wire
 from ligan.api.bodies import read_document
 from ligan.api.streams import ResponseBody, run
 from ligan.errors import Invalid, LiganError, Unauthorized
@@ -51,7 +51,13 @@ async def _push(call: Call) -> StreamResponse:
     reference = parse(call.name)
     if call.text("tag"):
         reference = _with_tag(call.name, call.text("tag"))
-    return await _stream(call, lambda engine, report: engine.push(reference.canonical, report, credentials))
+    platform = platforms.wanted(call, 46)
+
+    def push(engine: Engine, report: Callable[[Message], None]) -> None:
+        platforms.check(engine, reference.familiar, platform)
+        engine.push(reference.canonical, report, credentials)
+
+    return await _stream(call, push)
 
 
 async def _stream(call: Call, verb: Callable[[Engine, Callable[[Message], None]], object]) -> StreamResponse:
