@@ -29,9 +29,9 @@ def scenarios_at(point: str) -> list[str]:
     return [name for name in faults.SCENARIOS if faults.reference_run(name).reached.get(point)]
 
 
-OTHERS = ("tree.", "snapshot.", "start.", "finish.", "create.", "rm.", "step.", "build.", "registry.")
-"""Tried by tests/contract and tests/containers, which need root, by tests/unit/store/test_folders.py and by
-tests/registry/test_killed.py."""
+OTHERS = ("tree.", "snapshot.", "start.", "finish.", "create.", "rm.", "step.", "build.", "registry")
+"""Tried by tests/contract and tests/containers, which need root, by tests/unit/store/test_folders.py, and by
+test_killed.py and test_undo.py of tests/registry."""
 
 IMAGES = [point for point in POINTS if not point.startswith(OTHERS)]
 """The points of verbs on images."""
