@@ -217,7 +217,9 @@ def unchecked_registry(
     """
     command = [python, "-m", "ligan", "registry", "serve", "--root", root, "--listen", listen, *flags.split()]
     environment = {**os.environ, **AT_ONCE, **environment}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    )
     assert process.stderr is not None
     try:
         registry = Registry(root, _address(process.stderr, wait=wait), process)
