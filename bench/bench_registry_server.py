@@ -138,7 +138,7 @@ def _wrk(server: Server, path: str) -> dict[str, str]:
 def _told(command: list[str]) -> dict[str, str]:
     """Run a command beside the server, and return the numbers that it names.
 
-    In a session of its own, as both servers are: the kernel shares its cores among these (sched(7), autogroup).
+    In a session of its own, as both servers are: these share the cores alike (sched(7), autogroup).
     """
     done = subprocess.run(
         _beside(command), capture_output=True, text=True, check=True, start_new_session=True
