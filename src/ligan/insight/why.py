@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _SHORT_ID = 12
+_QUOTE = "'\\''"  # within quotes, to a shell
 
 
 class Holder(Value):
@@ -344,7 +345,8 @@ def _commands(
     containers on the layers, whose images may be gone.
     """
     images = [facts.images[image] for image in doomed]
-    commands = [f"ligan unpin '{pin}'" for pin in sorted({pin for image in images for pin in image.pins})]
+    pins = sorted({pin.replace("'", _QUOTE) for image in images for pin in image.pins})
+    commands = [f"ligan unpin '{pin}'" for pin in pins]
     containers = dict.fromkeys([*(item.id for image in images for item in image.containers), *others])
     if containers:
         commands.append(f"ligan rm -f {' '.join(container[:12] for container in containers)}")

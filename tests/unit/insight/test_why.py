@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,6 +43,12 @@ def test_every_kind_of_holder_of_an_image_is_named(stock: Stock) -> None:
         ("pin", "app:*", "", True),
         ("sharing", other.short, "<none>", False),
     ]
+
+
+def test_a_command_can_be_pasted_whatever_a_pin_is(stock: Stock) -> None:
+    stock.image("a", names=["app:1"])
+    stock.engine.pin("[!']pp*")
+    assert shlex.split(stock.engine.why("app:1").commands[0]) == ["ligan", "unpin", "[!']pp*"]
 
 
 def test_a_plan_says_what_holds_an_image_that_it_leaves(stock: Stock) -> None:
