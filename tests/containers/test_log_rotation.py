@@ -48,7 +48,8 @@ def test_a_follower_misses_nothing_when_files_change(home: Home) -> None:
     kept = numbers(home, container)
     assert 1 < kept[0] < LINES
     assert kept == list(range(kept[0], LINES + 1))
-    assert sorted(name for name in os.listdir(folder) if name.startswith("log")) == ["log", "log.1", "log.2"]
+    files = {name for name in os.listdir(folder) if name.startswith("log")}
+    assert files - {"log"} == {"log.1", "log.2"}  # conmon may have ended before it made the newest
 
 
 def test_without_a_daemon_a_log_that_is_full_is_begun_anew(home: Home) -> None:
