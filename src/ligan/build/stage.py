@@ -5,9 +5,6 @@ Source of words and history: BuildKit, frontend/dockerfile/dockerfile2llb/conver
 
 from __future__ import annotations
 
-import hashlib
-import json
-
 from ligan.build import cache
 from ligan.build.bases import Made
 from ligan.build.graph import expanded, pairs
@@ -18,7 +15,8 @@ from ligan.dockerfile.lint import undefined
 from ligan.dockerfile.words import Lexer, Noted, expand_document
 from ligan.errors import Invalid, LiganError
 from ligan.images import catalog
-from ligan.oci.digest import ChainID, DiffID
+from ligan.oci.compact_json import dumps
+from ligan.oci.digest import ChainID, DiffID, sha256
 from ligan.oci.identity import chain_id
 from ligan.store import failpoints
 
@@ -245,8 +243,8 @@ class Stage:
     def _digest(self, facts: Mapping[str, object], below: ChainID | None) -> str:
         """Return the digest of a step on what is below it."""
         epoch = self.build.request.epoch
-        whole = json.dumps([below, epoch, dict(facts)], sort_keys=True, ensure_ascii=True)
-        return hashlib.sha256(whole.encode()).hexdigest()
+        whole = dumps([below, epoch, dict(facts)])
+        return sha256(whole.encode("utf-8", "surrogatepass")).hex
 
     def _cached(self, digest: str, content: str | None, description: str) -> cache.Result | None:
         """Return the result of a step, from now on in use by this build."""

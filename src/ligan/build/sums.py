@@ -7,10 +7,11 @@ engine 20.10, pkg/tarsum, builder/dockerfile/copy.go and builder/remotecontext.
 
 from __future__ import annotations
 
-import hashlib
+import sys
 
 from ligan.build.trees import TYPES, ForbiddenPath
 from ligan.layers.tar import REGULAR, SYMLINK
+from ligan.oci.digest import new_sha256, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def tarsum(
         f"name{name}mode{mode}uid{uid}gid{gid}size{size}typeflag{kind}linkname{linkname}"
         f"uname{uname}gname{gname}devmajor{devmajor}devminor{devminor}"
     )
-    hasher = hashlib.sha256(text.encode("utf-8", "surrogateescape"))
+    hasher = new_sha256(size)
+    hasher.update(text.encode("utf-8", "surrogateescape"))
     for key in sorted(xattrs):
         hasher.update(key.encode("utf-8", "surrogateescape") + xattrs[key])
     return hasher
@@ -104,7 +106,7 @@ def sources_sum(sums: Sequence[str]) -> str:
 
 
 def _joined(prefix: str, sums: Iterable[str]) -> str:
-    return f"{prefix}:{hashlib.sha256(','.join(sums).encode('utf-8', 'surrogateescape')).hexdigest()}"
+    return f"{prefix}:{sha256(','.join(sums).encode('utf-8', 'surrogateescape')).hex}"
 
 
 def content_digest(tree: Tree, path: str, *, owners: bool) -> str:
@@ -117,7 +119,8 @@ def content_digest(tree: Tree, path: str, *, owners: bool) -> str:
     found = tree.find(path)
     assert found is not None
     stem = len(found.path) + 1 if found.path else 0
-    hasher = hashlib.sha256()
+    # A folder may hold anything.
+    hasher = new_sha256(found.size if found.kind == REGULAR else sys.maxsize)
     for entry in tree.walk(found.path):
         if entry.is_folder and entry.path == found.path:
             hasher.update(b"folder")

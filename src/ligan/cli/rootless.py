@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 
+from ligan.cli.settings import ROOTLESS_UID
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
-
-ROOTLESS_UID = "LIGAN_ROOTLESS_UID"
-"""Set for what a command in the namespace starts: the user's own ID, which cannot be seen from there."""
 
 _MAKING = (
     *(["run"], ["create"], ["container", "run"], ["container", "create"]),

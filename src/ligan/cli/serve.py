@@ -8,7 +8,6 @@ import os
 from ligan.cli.commands import Command
 from ligan.cli.flags import LIST, TEXT, Flag
 from ligan.cli.output import Failure
-from ligan.cli.rootless import ROOTLESS_UID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ def _serve(session: Session, options: Options) -> int:
 
 
 def _default_host(session: Session) -> str:
+    from ligan.cli.settings import ROOTLESS_UID
+
     uid = session.environ.get(ROOTLESS_UID) or str(os.getuid())
     if uid == "0":
         return "unix:///run/ligan.sock"

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 
 from ligan.cli.output import Failure
-from ligan.cli.rootless import ROOTLESS_UID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
     from ligan.store.store import Policy
 
     _Setting = tuple[str, Callable[[object], Any]]
+
+ROOTLESS_UID = "LIGAN_ROOTLESS_UID"
+"""Set for what a command in a store's user namespace starts: the user's own ID, not to be seen from there."""
 
 SYSTEM_ROOT = "/var/lib/ligan"
 SYSTEM_FILE = "/etc/ligan/config.toml"

@@ -13,9 +13,9 @@ import os
 
 from ligan.errors import Busy, Corrupt, Invalid, LiganError, NoSpace, Unavailable, Unsupported
 from ligan.store import reserve
+from ligan.store.sqlite import ReadTransaction as ReadTransaction  # everyone takes them from here
+from ligan.store.sqlite import WriteTransaction as WriteTransaction
 from ligan.store.sqlite import sqlite as sqlite3
-from ligan.store.transaction import ReadTransaction as ReadTransaction  # everyone takes them from here
-from ligan.store.transaction import WriteTransaction as WriteTransaction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

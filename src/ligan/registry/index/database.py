@@ -9,9 +9,9 @@ import os
 
 from ligan.errors import Corrupt, LiganError, NoSpace, Unavailable, Unsupported
 from ligan.store.reserve import release_if_full
+from ligan.store.sqlite import ReadTransaction as ReadTransaction  # everyone takes them from here
+from ligan.store.sqlite import WriteTransaction as WriteTransaction
 from ligan.store.sqlite import sqlite
-from ligan.store.transaction import ReadTransaction as ReadTransaction  # everyone takes them from here
-from ligan.store.transaction import WriteTransaction as WriteTransaction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
