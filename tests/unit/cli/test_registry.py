@@ -144,7 +144,7 @@ def typed(*answers: bytes, words: list[str], monkeypatch: pytest.MonkeyPatch) ->
         left = list(answers)
         while piece := os.read(controller, 1 << 16):
             shown += piece
-            if piece.endswith(b"end\r\n"):
+            if shown.endswith(b"end\r\n"):
                 return
             if left and shown.endswith(b": "):
                 os.write(controller, left.pop(0))
