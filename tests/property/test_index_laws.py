@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ligan.errors import Corrupt
-from ligan.layers.erofs import write_index
-from tests.support.erofs import parsed
+from tests.support.erofs import parsed, write_index
 from tests.support.tars import END, attributes, opened
 
 if TYPE_CHECKING:

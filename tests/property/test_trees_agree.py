@@ -71,7 +71,7 @@ def test_tar_and_folder_of_the_same_files_are_the_same_tree(
 
 
 def _facts(tree: Tree, path: str) -> Sequence[object]:
-    entry = tree.lfind(path)
+    entry = tree.entry(path)
     assert entry is not None
     content = b"".join(tree.read(entry)) if entry.kind == "0" else b""
     mode = entry.mode if path else 0  # a tar says nothing of the root that Docker would take

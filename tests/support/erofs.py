@@ -9,7 +9,10 @@ import stat
 import struct
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ligan.layers.erofs import Index
+from ligan.layers.scan import scan_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +21,13 @@ if TYPE_CHECKING:
     """Nodes by their paths; b"" is the root."""
 
 BLOCK = 512
+
+
+def write_index(tar: int, out: BinaryIO) -> int:
+    """Write the index of the layer tar in an open file to `out`; return its size in bytes."""
+    index = Index(os.fstat(tar).st_size)
+    scan_layer(tar, inodes=index)
+    return out.write(index.finish())
 
 
 @dataclass(frozen=True)

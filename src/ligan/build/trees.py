@@ -138,11 +138,7 @@ class Tree:
         """Return what a path leads to, all links followed; its own `path` has none. Raises as `resolve`."""
         return self.entry(self.resolve(path))
 
-    def lfind(self, path: str) -> Entry | None:
-        """Return the same as `find`, but for a link at the end, which is not followed."""
-        return self.entry(self.resolve(path, follow=False))
-
-    def resolve(self, path: str, *, follow: bool = True) -> str:
+    def resolve(self, path: str) -> str:
         """Return where a path leads to, as a clean path without links, whether or not anything is there.
 
         `..` is taken from the path before anything is looked up. Raises ForbiddenPath for a path that begins
@@ -163,7 +159,7 @@ class Tree:
                 continue
             here = f"{done}/{part}" if done else part
             node = self.entry(here)
-            if node is not None and node.kind == SYMLINK and (ahead or follow):
+            if node is not None and node.kind == SYMLINK:
                 links += 1
                 if links > _LINKS_MAX:
                     raise ForbiddenPath(path)

@@ -55,8 +55,6 @@ def end(store: Store, name: str) -> Ended:
 _ROTATE_MILLISECONDS = 1000
 """How often the daemon looks at the logs that have a limit."""
 
-CONDITIONS = ("not-running", "next-exit", "removed")
-
 
 def wait(store: Store, name: str, condition: str = "not-running") -> Ended:
     """Return when the container does not run, has ended once more, or is gone.

@@ -12,20 +12,17 @@ unpacking, for folders that only lie above an entry, an index takes the entry's.
 
 from __future__ import annotations
 
-import os
 import stat
 
 from ligan.errors import Unsupported
 from ligan.layers.erofs_image import BLOCK, BLOCKS_MAX, DEVICE, ROOT, Image
 from ligan.layers.erofs_image import Inode as Entry
-from ligan.layers.scan import Inodes, scan_layer
+from ligan.layers.scan import Inodes
 from ligan.layers.tar import BLOCK_DEVICE, CHARACTER_DEVICE, FIFO, REGULAR, SYMLINK
 from ligan.layers.tar_xattrs import CAPABILITY, POSIX_ACLS, xattrs_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
-
     from ligan.layers.scan import Folder, Inode
     from ligan.layers.tar import Member
 
@@ -37,19 +34,6 @@ _LATEST = (1 << 63) - 1
 
 class NotIndexable(Unsupported):
     """The layer holds what an index cannot: it has to be unpacked."""
-
-
-def write_index(tar_fd: int, out: BinaryIO) -> int:
-    """Write the index of the layer tar in an open file, at the position of `out`; return its size in bytes.
-
-    The same tar makes the same index. Raises NotIndexable with the reason, and
-    Corrupt in dockerd's words for what it would refuse; nothing is written then.
-    """
-    index = Index(os.fstat(tar_fd).st_size)
-    scan_layer(tar_fd, inodes=index)
-    image = index.finish()
-    out.write(image)
-    return len(image)
 
 
 class Index(Inodes):

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ligan.errors import Corrupt
-from ligan.layers.erofs import Index, NotIndexable, write_index
+from ligan.layers.erofs import Index, NotIndexable
 from ligan.layers.scan import scan_layer
 from tests.support.dockerd import SYSTEM_PATH
-from tests.support.erofs import differences, mounted, parsed, walked
+from tests.support.erofs import differences, mounted, parsed, walked, write_index
 from tests.support.tars import END, attributes, entry, extended, field, folder, link, opened, symlink
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,16 +9,12 @@ import pytest
 from ligan.errors import NoSpace
 from ligan.oci.digest import sha256
 from ligan.registry.deleting import carry_out, release_expired
-from ligan.registry.index.database import open_index
 from ligan.registry.keeping import Deletion, UndoPolicy, drop_due, held_by_undo, make_room, with_room
-from ligan.registry.pushing import LEASE_SECONDS, begin_upload, commit_blob
-from ligan.registry.recovery import open_registry
+from ligan.registry.pushing import LEASE_SECONDS
 from ligan.registry.undoing import entries
-from tests.support.ligan_registry import check_registry
+from tests.support.ligan_registry import push_blob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ligan.registry.index.database import Index
     from ligan.registry.keeping import Report
     from ligan.registry.storage.filesystem import FilesystemStorage
@@ -28,27 +23,6 @@ NOW = 1_700_000_000 * 10**9
 HOUR = 3600 * 10**9
 KEEPING = UndoPolicy(HOUR, 1.0)
 LAYER = b"a layer"
-
-
-@pytest.fixture
-def storage(tmp_path: os.PathLike[str]) -> Iterator[FilesystemStorage]:
-    root = os.path.join(tmp_path, "registry")
-    yield open_registry(root)
-    check_registry(root)
-
-
-@pytest.fixture
-def index(storage: FilesystemStorage) -> Iterator[Index]:
-    index = open_index(storage.index)
-    yield index
-    index.close()
-
-
-def push(index: Index, storage: FilesystemStorage, repository: str, data: bytes = LAYER) -> None:
-    upload = begin_upload(index, storage, repository, NOW, "2023-11-14T22:13:20Z")
-    with open(f"{storage.upload(repository, upload)}/data", "wb") as file:
-        file.write(data)
-    commit_blob(index, storage, repository, upload, sha256(data), sha256(data), NOW)
 
 
 def delete(
@@ -67,7 +41,7 @@ def delete(
 
 
 def test_entry_goes_when_its_time_is_over(index: Index, storage: FilesystemStorage) -> None:
-    push(index, storage, "app")
+    push_blob(index, storage, "app", LAYER, NOW)
     report = delete(index, storage, "app")
     assert (report.until, report.deleted.held, report.deleted.freed) == (NOW + HOUR, len(LAYER), 0)
     assert drop_due(index, storage, NOW + HOUR - 1) == 0
@@ -77,8 +51,8 @@ def test_entry_goes_when_its_time_is_over(index: Index, storage: FilesystemStora
 
 
 def test_lease_that_ends_leaves_to_undo_what_that_holds(index: Index, storage: FilesystemStorage) -> None:
-    push(index, storage, "app")
-    push(index, storage, "other")
+    push_blob(index, storage, "app", LAYER, NOW)
+    push_blob(index, storage, "other", LAYER, NOW)
     assert delete(index, storage, "app").deleted.leased == len(LAYER)
     assert release_expired(index, storage, NOW + LEASE_SECONDS * 10**9) == 0
     assert held_by_undo(index.read()) == len(LAYER)
@@ -88,9 +62,9 @@ def test_room_is_made_by_the_oldest_entries_until_bytes_are_free(
     index: Index, storage: FilesystemStorage
 ) -> None:
     for repository in ("one", "two"):
-        push(index, storage, repository)
+        push_blob(index, storage, repository, LAYER, NOW)
         delete(index, storage, repository)  # the second holds the same
-    push(index, storage, "three", b"another")
+    push_blob(index, storage, "three", b"another", NOW)
     delete(index, storage, "three", b"another")
     assert make_room(index, storage)
     assert [entry.tags + entry.manifests for entry in entries(index.read())] == [()]
@@ -101,7 +75,7 @@ def test_room_is_made_by_the_oldest_entries_until_bytes_are_free(
 
 def test_work_is_done_again_as_long_as_room_can_be_made(index: Index, storage: FilesystemStorage) -> None:
     for data in (b"1", b"22"):
-        push(index, storage, "app", data)
+        push_blob(index, storage, "app", data, NOW)
         delete(index, storage, "app", data)
     held = []
 
@@ -117,7 +91,7 @@ def test_work_is_done_again_as_long_as_room_can_be_made(index: Index, storage: F
 def test_budget_counts_what_all_entries_hold(index: Index, storage: FilesystemStorage) -> None:
     policy = UndoPolicy(HOUR, 1.0, budget=10)
     for data in (LAYER, b"another"):
-        push(index, storage, "app", data)
+        push_blob(index, storage, "app", data, NOW)
     assert delete(index, storage, "app", LAYER, policy).entry is not None
     report = delete(index, storage, "app", b"another", policy)
     assert (report.entry, report.deleted.freed) == (None, 7)

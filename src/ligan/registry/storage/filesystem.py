@@ -295,12 +295,6 @@ class FilesystemStorage:
             for name in _list(f"{folder}/{algorithm}")
         }
 
-    def layer_links(self, repository: str) -> list[str]:
-        folder = f"{self._v2}/repositories/{repository}/_layers"
-        return [
-            f"{algorithm}:{name}" for algorithm in _list(folder) for name in _list(f"{folder}/{algorithm}")
-        ]
-
     def uploads(self, repository: str) -> list[str]:
         return _list(f"{self._v2}/repositories/{repository}/_uploads")
 
