@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from _thread import allocate_lock
 
 from ligan.containers import rows
 from ligan.containers.attach import Attachment, open_attach_socket
@@ -30,12 +31,15 @@ class LateAttachment(Attachment):
     """The streams of a container that has not started: `connect` waits for its start, and so does reading.
 
     A start waits for it, so what starts the container must not come after `connect` in the same thread.
+    Who reads and who writes both connect, whoever comes first: there is one socket. Of two each would get all
+    output, and the end of one would be the end of stdin to conmon.
     """
 
     def __init__(self, folder: str, lock: Attaching, *, stdout: bool, stderr: bool) -> None:
         self._folder = folder
         self._lock = lock
         self._streams = {"stdout": stdout, "stderr": stderr}
+        self._one_at_a_time = allocate_lock()
         self._is_connected = False
         self._is_closed = False
 
@@ -54,15 +58,16 @@ class LateAttachment(Attachment):
 
     def try_connect(self) -> bool:
         """Return whether this is attached: now, or since before."""
-        if not self._is_connected and not self._is_closed:
-            try:
-                connection = open_attach_socket(self._folder)
-            except Conflict:
-                return False
-            super().__init__(connection, **self._streams)
-            self._is_connected = True
-            self._lock.close()
-        return True
+        with self._one_at_a_time:
+            if not self._is_connected and not self._is_closed:
+                try:
+                    connection = open_attach_socket(self._folder)
+                except Conflict:
+                    return False
+                super().__init__(connection, **self._streams)
+                self._is_connected = True
+                self._lock.close()
+            return self._is_connected
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         return super().__iter__() if self.connect() else iter(())
@@ -79,10 +84,11 @@ class LateAttachment(Attachment):
             super().close_stdin()
 
     def close(self) -> None:
-        self._is_closed = True
-        self._lock.close()
-        if self._is_connected:
-            super().close()
+        with self._one_at_a_time:
+            self._is_closed = True
+            self._lock.close()
+            if self._is_connected:
+                super().close()
 
 
 def attach(store: Store, name: str, *, stdout: bool = True, stderr: bool = True) -> Attachment:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ligan.containers import attaching
+from ligan.containers.attach import open_attach_socket
 from ligan.containers.attaching import LateAttachment
 from ligan.containers.locking import Attaching, await_attaching
 from ligan.store.layout import Layout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 NAME = "c" * 64
@@ -51,3 +56,62 @@ def test_start_waits_for_nobody_who_was_forgotten(layout: Layout) -> None:
     begin = time.monotonic()
     await_attaching(layout, NAME, 10.0)
     assert time.monotonic() - begin < 5
+
+
+@pytest.fixture
+def conmon(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """The socket that is attached to, by an address that is short wherever the tests run."""
+    monkeypatch.chdir(layout.container(NAME))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind("attach")
+        listening.listen()
+        listening.setblocking(False)
+        yield listening
+
+
+def test_who_reads_and_who_writes_have_one_socket(
+    layout: Layout, conmon: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two, each would be sent all output, and conmon would take the end of one for the end of stdin."""
+    late = _late(layout)
+    writer = threading.Thread(target=late.write, args=(b"typed",))
+    opened = threading.Semaphore(0)
+
+    def open_while_the_other_comes(folder: str) -> object:
+        connection = open_attach_socket(folder)
+        opened.release()
+        if threading.current_thread() is not writer:
+            writer.start()
+            opened.acquire()  # our own
+            opened.acquire(timeout=0.2)  # the other's, which may not come
+        return connection
+
+    monkeypatch.setattr(attaching, "open_attach_socket", open_while_the_other_comes)
+    assert late.connect()
+    writer.join()
+    with conmon.accept()[0] as client:
+        client.settimeout(5)
+        assert client.recv(100) == b"typed"
+        with pytest.raises(BlockingIOError):
+            conmon.accept()
+    late.close()
+
+
+def test_what_is_closed_while_it_connects_is_closed_in_the_end(
+    layout: Layout, conmon: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = _late(layout)
+    closer = threading.Thread(target=late.close)
+
+    def open_while_the_other_closes(folder: str) -> object:
+        connection = open_attach_socket(folder)
+        closer.start()
+        closer.join(timeout=0.2)
+        return connection
+
+    monkeypatch.setattr(attaching, "open_attach_socket", open_while_the_other_closes)
+    late.connect()
+    closer.join()
+    with conmon.accept()[0] as client:
+        client.settimeout(5)
+        assert client.recv(100) == b""
