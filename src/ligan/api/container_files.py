@@ -8,6 +8,7 @@ import json
 from ligan.api import answers
 from ligan.api.bodies import read_object
 from ligan.api.streams import RequestBody, ResponseBody, run
+from ligan.api.wire import change_rows
 from ligan.containers.committing import CommitRequest
 from ligan.errors import Invalid, LiganError
 
@@ -20,13 +21,11 @@ if TYPE_CHECKING:
     from ligan.api.router import Call, Route
 
 _STAT = "X-Docker-Container-Path-Stat"
-_KINDS = {"C": 0, "A": 1, "D": 2}
 
 
 async def _changes(call: Call) -> StreamResponse:
     changes = await call.engine.stream(lambda engine: engine.container_changes(call.name))
-    rows = [{"Path": path, "Kind": _KINDS[kind]} for path, kind in changes.items()]
-    return answers.document(rows or None)
+    return answers.document(change_rows(changes) or None)
 
 
 async def _export(call: Call) -> StreamResponse:

@@ -19,7 +19,7 @@ from ligan.remote.progress import Pushed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from ligan.build.cache import CacheRecord
@@ -54,6 +54,14 @@ class _HistoryRow(msgspec.Struct, rename="pascal"):
     id: str
     size: int
     tags: Sequence[str] | None
+
+
+class _ChangeRow(msgspec.Struct, rename="pascal"):
+    path: str
+    kind: int
+
+
+_KINDS = {"C": 0, "A": 1, "D": 2}
 
 
 def _plain(value: object) -> str:
@@ -157,6 +165,11 @@ def history_rows(entries: Sequence[HistoryEntry]) -> list[Any]:
         )
         for entry in entries
     ]
+
+
+def change_rows(changes: Mapping[str, str]) -> list[Any]:
+    """Return what a container changed, kinds by path."""
+    return [_ChangeRow(path, _KINDS[kind]) for path, kind in changes.items()]
 
 
 def removal_rows(rows: Sequence[Row]) -> list[dict[str, str]]:

@@ -237,17 +237,18 @@ class _Comparison:
         with os.scandir(folder) as entries:
             found = list(entries)
         new = [entry for entry in found if entry.name not in gone] if gone else found
-        # Files are many: they cost a call each, and no more.
+        # Files are many: they cost a call and a sum each, and no more.
         files = [entry.name for entry in new if entry.is_file(follow_symlinks=False)]
         files.sort()
-        kinds = dict.fromkeys([f"{path}/{name}" for name in files], ADDED)
+        below = f"{path}/"
+        kinds = dict.fromkeys([below + name for name in files], ADDED)
         if len(files) < len(new):
             self._others(folder, path, new, kinds)
         for name in [entry.name for entry in found if entry.name in gone] if gone else ():
             gone.remove(name)
-            self._compare(folder, f"{path}/{name}", name, shows, kinds)
+            self._compare(folder, below + name, name, shows, kinds)
         if not shows:
-            kinds.update((f"{path}/{name}", DELETED) for name in gone)
+            kinds.update((below + name, DELETED) for name in gone)
         return kinds
 
     def _others(self, folder: int, path: str, new: Iterable[os.DirEntry[str]], kinds: dict[str, str]) -> None:

@@ -22,6 +22,15 @@ def remove_tree(path: str) -> None:
     Folders that are not empty are moved up beside the first and emptied there, so that depth costs nothing.
     Several processes may do this at once.
     """
+    try:
+        os.rmdir(path)  # most are empty by now, and no places of mounts
+    except FileNotFoundError:
+        return
+    except OSError:
+        _remove_filled(path)
+
+
+def _remove_filled(path: str) -> None:
     from ligan.store.mounts import unmount_below
 
     unmount_below(path)

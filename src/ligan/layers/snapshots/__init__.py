@@ -229,11 +229,13 @@ class View:
     def __enter__(self) -> str:
         driver = self._snapshots.prepare(self._top)
         self._lease = self._snapshots._store.lease()
+        self._path = ""
         try:
-            return self._filled(self._lease, driver)
+            self._path = self._filled(self._lease, driver)
         except BaseException:
             self.__exit__(None, None, None)
             raise
+        return self._path
 
     def _filled(self, lease: Lease, driver: str) -> str:
         store = self._snapshots._store
@@ -242,14 +244,18 @@ class View:
             if self._with_places:
                 put_into(store, path)
             return path
-        path, nothing = lease.folder(), lease.folder()
+        path = lease.folder()
         with Lowers(store.layout, once_each(self._snapshots._chain(self._top))) as lowers:
             if self._with_places:
                 lowers = [placeholders(store, lowers), *lowers]
+            if len(lowers) == 1:
+                lowers = [*lowers, lease.folder()]  # of one folder alone overlay makes nothing
             if lowers:
-                mount_overlay([*lowers, nothing], path)  # of one folder alone overlay makes nothing
+                mount_overlay(lowers, path)
         return path
 
     def __exit__(self, *exception: Any) -> None:
+        if self._path:
+            unmount(self._path)  # the lease would have to look for what is mounted in it
         self._lease.__exit__(*exception)
         drop_unused_mounts(self._snapshots._store.database, self._snapshots._layout)
