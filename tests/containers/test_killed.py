@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ligan.containers.ending import reconcile
-from ligan.containers.processes import await_end
+from ligan.containers.processes import Process, await_end
 from ligan.store.failpoints import POINTS
 from tests.support.bundles import SECONDS, await_no_conmon
 from tests.support.homes import cgroups_of
@@ -107,9 +108,38 @@ def test_after_a_restart_of_the_machine(home: Home) -> None:
     check_clean(home, container)
 
 
-def await_end_of(pid: int) -> None:
-    from ligan.containers.processes import Process
+def test_end_waits_until_conmon_is_done_with_its_socket(home: Home) -> None:
+    """conmon unlinks it by its path after it wrote the status: the next run's would go, if it was there."""
+    container = home.start("sleep", "1000")
+    row = home.row(container)
+    os.kill(row.conmon_pid, signal.SIGKILL)
+    folder = home.store.layout.container(container)
+    with open(f"{folder}/exit/{container}", "w", encoding="ascii") as file:
+        file.write("7")
+    us = Process.of(os.getpid())
+    assert us is not None
+    with home.store.database.write() as tx:
+        tx.execute(
+            "UPDATE container SET conmon_pid = ?, conmon_started = ? WHERE key = ?",
+            (us.pid, us.started, row.key),
+        )
+    was_there: list[bool] = []
 
+    def end_slowly() -> None:
+        was_there.append(os.path.exists(f"{folder}/attach"))
+        if was_there[0]:
+            os.unlink(f"{folder}/attach")
+
+    conmon = threading.Timer(0.1, end_slowly)
+    os.kill(row.pid, signal.SIGKILL)
+    await_end_of(row.pid)
+    conmon.start()
+    assert home.row(container).exit_code == 7
+    conmon.join()
+    assert was_there == [True]
+
+
+def await_end_of(pid: int) -> None:
     process = Process.of(pid)
     if process is not None:
         assert await_end(process, 20)

@@ -22,7 +22,7 @@ from ligan.store.db import Explained
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from ligan.containers.rows import Ended
@@ -36,7 +36,7 @@ UNKNOWN_STATUS = 255
 """Docker's exit status of a run whose end nobody saw, such as one that a power cut ended."""
 
 _STATUS_SECONDS = 10.0
-"""How long conmon has to write the exit status once the container's process is gone."""
+"""How long conmon has to write the exit status once the container's process is gone, and for what follows."""
 
 
 def process_of(container: Container) -> Process:
@@ -183,20 +183,21 @@ def has_network(container: Container) -> bool:
 def _exit_status(layout: Layout, container: Container, now: int) -> tuple[int, int]:
     """Return the exit status and when the run ended, as conmon wrote them down, or UNKNOWN_STATUS and now.
 
-    Waits for a conmon that lives.
+    Waits for a conmon that lives. On return it will not take the name of its socket away any more, which may
+    be the next run's by then.
     """
     conmon = Process(container.conmon_pid, container.conmon_started, container.boot_id)
-    return await_status(_status_path(layout, container.id), conmon) or (UNKNOWN_STATUS, now)
+    found = await_status(_status_path(layout, container.id), conmon)
+    socket = f"{layout.container(container.id)}/attach"
+    for _ in _looks(conmon):
+        if not os.path.lexists(socket):
+            break
+    return found or (UNKNOWN_STATUS, now)
 
 
 def await_status(path: str, conmon: Process) -> tuple[int, int] | None:
-    """Return the exit status in conmon's file and its time, or None where there will be none.
-
-    A conmon that does not come to writing it is not waited for for ever.
-    """
-    pause, deadline = 0.0005, time.monotonic() + _STATUS_SECONDS
-    while True:
-        lives = is_alive(conmon) and time.monotonic() < deadline
+    """Return the exit status in conmon's file and its time, or None where there will be none."""
+    for _ in _looks(conmon):
         try:
             with open(path, encoding="ascii") as file:
                 text = file.read().strip()
@@ -204,10 +205,20 @@ def await_status(path: str, conmon: Process) -> tuple[int, int] | None:
                     return int(text), os.fstat(file.fileno()).st_mtime_ns
         except FileNotFoundError:
             pass
-        if not lives:
-            return None
+    return None
+
+
+def _looks(conmon: Process) -> Iterator[None]:
+    """Yield when it is time to look for what conmon does at its end, the last time when it has ended.
+
+    A conmon that does not come to it is not waited for for ever.
+    """
+    pause, deadline = 0.0005, time.monotonic() + _STATUS_SECONDS
+    while is_alive(conmon) and time.monotonic() < deadline:
+        yield
         time.sleep(pause)
         pause = min(2 * pause, 0.02)
+    yield
 
 
 def _ran_out_of_memory(container: Container) -> bool:
