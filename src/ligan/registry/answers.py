@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from urllib.parse import quote
 
 from aiohttp.web import Response
@@ -52,22 +53,23 @@ STATUSES: dict[type[LiganError], int] = {
 }
 """The status of each kind of error, and of those that have their own."""
 
-_JSON = {"Content-Type": "application/json; charset=utf-8"}
+_JSON = API_VERSION | {"Content-Type": "application/json; charset=utf-8"}
 
 
-def status_of(error: LiganError) -> int:
-    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+@cache
+def _status_of(kind: type[LiganError]) -> int:
+    return next(STATUSES[each] for each in kind.__mro__ if each in STATUSES)
 
 
 def answer_to(error: LiganError) -> Response:
     """Return what the distribution specification has clients told of an error."""
-    return fault(status_of(error), getattr(error, "code", "UNKNOWN"), error.message)
+    return fault(_status_of(type(error)), getattr(error, "code", "UNKNOWN"), error.message)
 
 
 def fault(status: int, code: str, message: str) -> Response:
     """Return a refusal. Written out: clients that push ask for much that is not there."""
     content = f'{{"errors":[{{"code":"{code}","message":{json.dumps(message)},"detail":null}}]}}'
-    return Response(status=status, body=content.encode(), headers=_JSON | API_VERSION)
+    return Response(status=status, body=content.encode(), headers=_JSON)
 
 
 def document(content: object, status: int = 200, **headers: str) -> Response:
@@ -76,7 +78,7 @@ def document(content: object, status: int = 200, **headers: str) -> Response:
     return Response(
         status=status,
         body=json.dumps(content, separators=(",", ":")).encode(),
-        headers=_JSON | API_VERSION | named,
+        headers=_JSON | named,
     )
 
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 from aiohttp.web import Response
 
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     Handler = Callable[[BaseRequest, str, str], Awaitable[StreamResponse]]
 
 _SECOND = 10**9
+_is_name = lru_cache(maxsize=256)(is_path)  # to take a name apart is 6 of the 100 microseconds of a request
 
 _log = logging.getLogger("ligan.registry")
 
@@ -157,7 +159,7 @@ class RegistryApi:
             response = fault(405, "UNSUPPORTED", f"{request.method} is not possible here")
             response.headers["Allow"] = ", ".join(handlers)
             return response
-        if not is_path(repository):
+        if not _is_name(repository):
             raise NameInvalid(f"invalid repository name: {repository:.255}")
         verification = self._verification
         if verification is not None and not verification.has_verified(repository):
