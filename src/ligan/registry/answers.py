@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from urllib.parse import quote
 
 from aiohttp.web import Response
@@ -51,14 +50,16 @@ STATUSES: dict[type[LiganError], int] = {
     ManifestTooLarge: 413,
     WrongOffset: 416,
 }
-"""The status of each kind of error, and of those that have their own."""
+"""The status of each kind of error, and of those that have their own. The others join as they occur."""
 
 _JSON = API_VERSION | {"Content-Type": "application/json; charset=utf-8"}
 
 
-@cache
 def _status_of(kind: type[LiganError]) -> int:
-    return next(STATUSES[each] for each in kind.__mro__ if each in STATUSES)
+    status = STATUSES.get(kind)
+    if status is None:
+        status = STATUSES[kind] = next(STATUSES[each] for each in kind.__mro__ if each in STATUSES)
+    return status
 
 
 def answer_to(error: LiganError) -> Response:
