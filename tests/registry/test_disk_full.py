@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.ligan_registry import digest_of, ligan_registry, serving_registry
+from tests.support.ligan_registry import digest_of, image_manifest, ligan_registry, serving_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,3 +68,14 @@ def test_full_disk_refuses_pushes_and_is_emptied_by_deletes(small: Registry) -> 
     small.pull("app", "v1")
     os.unlink(f"{small.root}/filler")
     small.push_image("app", "v0", data[0])
+
+
+def test_full_disk_refuses_a_manifest(small: Registry) -> None:
+    small.push_blob("app", b"{}")
+    with open(f"{small.root}/filler", "wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(bytes(4096))
+    raw = image_manifest(b"{}", annotations={"long": "x" * (3 * MIB)})
+    assert small.put("app", "v1", raw).status == 507
+    os.unlink(f"{small.root}/filler")
+    assert small.put("app", "v1", raw).status == 201

@@ -59,3 +59,22 @@ def test_kill_while_a_manifest_comes_by_another_algorithm(registry_root: str) ->
         if registry.ask("HEAD", f"app/manifests/{digest_of(raw, 'sha512')}").status == 200:
             registry.pull("app", digest_of(raw, "sha512"))
         assert registry.put("app", digest_of(raw, "sha512"), raw).status == 201
+
+
+@pytest.mark.parametrize("point", ["registry.linked", "registry.rows", "registry.committed"])
+def test_upload_whose_commit_was_cut_short_is_no_way_to_change_the_blob(
+    point: str, registry_root: str
+) -> None:
+    with serving_registry(registry_root, LIGAN_FAILPOINTS=f"{point}=kill") as registry:
+        location = registry.begin("app")
+        with pytest.raises((OSError, http.client.HTTPException)):
+            registry.ask("PUT", f"{location}?digest={digest_of(LAYER)}", LAYER)
+        assert registry.process.wait(20) == -9
+    with serving_registry(registry_root) as registry:
+        registry.push_image("else", "v1", LAYER)
+        assert registry.ask("PATCH", location, b"more").status == 202
+        registry.pull("else", "v1")
+        answer = registry.ask("PUT", f"{location}?digest={digest_of(LAYER + b'more')}")
+        assert answer.status == 201
+        assert registry.ask("GET", f"app/blobs/{digest_of(LAYER + b'more')}").body == LAYER + b"more"
+        registry.pull("else", "v1")

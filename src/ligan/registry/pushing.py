@@ -17,6 +17,7 @@ from ligan.registry.faults import (
     SizeInvalid,
     UploadUnknown,
 )
+from ligan.registry.index.database import explain
 from ligan.registry.reading import file_digest, find_blob
 from ligan.store import failpoints
 
@@ -140,7 +141,11 @@ def put_manifest(
     if wanted is not None and hash_of(pushed.raw, wanted) != wanted:
         raise DigestInvalid(f"provided digest did not match uploaded content: expected {wanted}")
     name = str(uuid.uuid4())
-    storage.announce(name, (repository, tag, wanted or stored), pushed.raw)
+    try:
+        storage.announce(name, (repository, tag, wanted or stored), pushed.raw)
+    except OSError as error:
+        storage.forget_incoming(name)
+        raise explain(error, storage.incoming(name)) from error
     try:
         with index.write() as tx:
             sweep(tx, storage)

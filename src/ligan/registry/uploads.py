@@ -57,17 +57,31 @@ class Upload:
 
     def append(self, pieces: Sequence[bytes], make_room: Callable[[], bool]) -> None:
         """Raises NoSpace where the disk is full, and stays so: then the upload is empty."""
+        if os.fstat(self._file).st_nlink > 1:
+            self._leave_blob(make_room)
         for piece in pieces:
-            rest = memoryview(piece)
-            while rest:
-                rest = rest[self._write(rest, make_room) :]
+            self._write(piece, make_room)
             self._hash.update(piece)
             self._hashed += len(piece)
 
-    def _write(self, data: memoryview, make_room: Callable[[], bool]) -> int:
-        while True:
+    def _leave_blob(self, make_room: Callable[[], bool]) -> None:
+        """Go on in a copy: a commit that was cut short has made the upload's file that of a blob too."""
+        blob, copy = self._file, f"{self._path}.copy"
+        self._file = os.open(copy, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            copied = 0
+            while piece := os.pread(blob, _PIECE, copied):
+                self._write(piece, make_room)
+                copied += len(piece)
+            os.rename(copy, self._path)
+        finally:
+            os.close(blob)
+
+    def _write(self, data: bytes, make_room: Callable[[], bool]) -> None:
+        rest = memoryview(data)
+        while rest:
             try:
-                return os.write(self._file, data)
+                rest = rest[os.write(self._file, rest) :]
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
