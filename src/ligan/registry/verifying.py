@@ -10,11 +10,13 @@ Until all is done no blob is unlinked (`deleting.sweep`): a repository not yet l
 
 from __future__ import annotations
 
+import time
+
 from ligan.registry.adopting import Taken, add_blob, find_blob_row, forget_blob, take_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from ligan.registry.index.database import Index, ReadTransaction, WriteTransaction
     from ligan.registry.storage.filesystem import FilesystemStorage
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     Report = Callable[[int, int, int], None]
     """Is told how many repositories of how many are done, and how many manifests they have."""
 
-_BATCH = 16
-"""Shards or repositories that one transaction compares: other writers wait for some tens of milliseconds."""
+_TURN = 0.05
+"""Seconds after which a transaction takes up no other shard or repository: other writers wait."""
 
 # Rows that come in by the million refer to those that came a moment before: looking each up takes a third.
 _FOR_MANY_ROWS = ("cache_size=-65536", "foreign_keys=OFF")
@@ -76,14 +78,24 @@ def _adopt(tx: WriteTransaction, storage: FilesystemStorage, report: Report) -> 
     return taken
 
 
+def _for_a_turn(names: Sequence[str], compare: Callable[[str], None]) -> Sequence[str]:
+    """Compare one after the other, until the turn is over. Returns those that are left."""
+    end = time.monotonic() + _TURN
+    for number, name in enumerate(names, 1):
+        compare(name)
+        if time.monotonic() > end:
+            return names[number:]
+    return ()
+
+
 class Verification:
     """One comparison of the whole. All of it runs in the thread that writes to the index."""
 
     def __init__(self, index: Index, storage: FilesystemStorage) -> None:
         """From now on no blob is unlinked, by any process."""
         self._storage = storage
-        self._shards = [f"{number:02x}" for number in range(256)]
-        self._names: list[str] | None = None
+        self._shards: Sequence[str] = [f"{number:02x}" for number in range(256)]
+        self._names: Sequence[str] | None = None
         self._done: set[str] = set()
         self.taken = Taken()
         with index.write() as tx:
@@ -94,33 +106,43 @@ class Verification:
 
     def verify(self, index: Index, repository: str) -> None:
         """On return the index says what the disk does of this repository."""
+        taken: dict[str, Taken] = {}
         with index.write() as tx:
-            self._verify(tx, repository)
+            self._verify(tx, repository, taken)
+        self._remember(taken)
 
     def go_on(self, index: Index) -> bool:
         """Compare some more. Returns whether that was all, and blobs may be unlinked again."""
+        if self._shards:
+            with index.write() as tx:
+                shards = _for_a_turn(self._shards, lambda shard: self._verify_shard(tx, shard))
+            self._shards = shards
+            return False
+        taken: dict[str, Taken] = {}
         with index.write() as tx:
-            if self._shards:
-                for shard in self._shards[:_BATCH]:
-                    self._verify_shard(tx, shard)
-                del self._shards[:_BATCH]
-                return False
-            if self._names is None:
-                known = set(tx.column("SELECT name FROM repository"))
-                self._names = sorted(known.union(self._storage.repositories()), reverse=True)
-            for name in self._names[-_BATCH:]:
-                self._verify(tx, name)
-            del self._names[-_BATCH:]
-            if not self._names:
+            names = self._all_names(tx) if self._names is None else self._names
+            names = _for_a_turn(names, lambda name: self._verify(tx, name, taken))
+            if not names:
                 tx.execute("DELETE FROM verifying")
-            return not self._names
+        self._names = names
+        self._remember(taken)
+        return not names
 
-    def _verify(self, tx: WriteTransaction, repository: str) -> None:
+    def _all_names(self, tx: WriteTransaction) -> Sequence[str]:
+        return sorted({*tx.column("SELECT name FROM repository"), *self._storage.repositories()})
+
+    def _remember(self, taken: Mapping[str, Taken]) -> None:
+        """Count what was committed; what was rolled back will have to be looked at again."""
+        for name, each in taken.items():
+            self.taken = self.taken.plus(each)
+            self._done.add(name)
+
+    def _verify(self, tx: WriteTransaction, repository: str, taken: dict[str, Taken]) -> None:
         if repository not in self._done:
             storage = self._storage
-            taken = take_in(tx, storage, repository, lambda digest: find_blob_row(tx, storage, digest))
-            self.taken = self.taken.plus(taken)
-            self._done.add(repository)
+            taken[repository] = take_in(
+                tx, storage, repository, lambda digest: find_blob_row(tx, storage, digest)
+            )
 
     def _verify_shard(self, tx: WriteTransaction, shard: str) -> None:
         known = set(
