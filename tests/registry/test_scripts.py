@@ -101,6 +101,18 @@ def test_unknown_tag_of_a_repository_with_one_tag(folder: RegistryFolder) -> Non
     assert folder.state() == before
 
 
+@pytest.mark.parametrize("words", [("-i", "app:"), ("-i", "app:v1", "-u"), ("-i", ":v1")])
+def test_image_that_says_something_else_than_a_flag_or_nothing(
+    words: tuple[str, ...], folder: RegistryFolder
+) -> None:
+    """A variable that was empty must not cost a repository."""
+    folder.image("app", "v1", layers=(LAYER,))
+    folder.image("app", layers=(b"untagged",))
+    before = folder.state()
+    assert "CRITICAL" in refused(folder.root, *words)
+    assert folder.state() == before
+
+
 def test_nested_repositories(folder: RegistryFolder) -> None:
     """The script of old deletes a/b/c with a/b."""
     for name in ("a", "a/b", "a/b/c"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ligan.cli.registry_scripts import Cleaner, data_folder, log, run
+from ligan.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,11 @@ def main(words: Sequence[str] | None = None) -> int:
     def work() -> None:
         if options.force:
             log.info("--force is not needed: images are deleted without it too")
-        name, _, tag = options.image.partition(":")
+        name, colon, tag = options.image.partition(":")
+        if not name or (colon and not tag):
+            raise Invalid(f"-i {options.image!r} names no image: give REPOSITORY or REPOSITORY:TAG")
+        if tag and options.untagged:
+            raise Invalid(f"--untagged is about a repository, and -i {options.image!r} names a tag")
         with Cleaner(data_folder(), dry=options.dry_run) as cleaner:
             if options.untagged:
                 cleaner.delete_untagged(name)
