@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-from typing import TYPE_CHECKING
 
 import pytest
 
+from ligan.registry.adopting import Taken
 from tests.support.ligan_registry import (
     OCI_INDEX,
     OCI_MANIFEST,
@@ -21,9 +22,6 @@ from tests.support.ligan_registry import (
     unchecked_registry,
 )
 from tests.support.registry_folders import RegistryFolder, collect_garbage, registry_2, take_over
-
-if TYPE_CHECKING:
-    from ligan.registry.adopting import Taken
 
 LAYER = b"a layer" * 1000
 
@@ -268,7 +266,7 @@ def test_what_nothing_uses_is_told_and_freed(folder: RegistryFolder) -> None:
     unused = len(b"nobody's") + len(b"without a link")
     assert f"Unused blobs    2         {unused}B" in ligan_registry(folder.root, "df").stdout
     told = ligan_registry(folder.root, "adopt")
-    assert f"{unused}B in 2 blobs that nothing uses: ligan registry prune" in told.stderr
+    assert f"{unused}B in 2 blobs that nothing uses: ligan registry prune --root {folder.root}" in told.stderr
     before = folder.state()
     assert f"would free {unused}B" in ligan_registry(folder.root, "prune", "--dry-run").stderr
     assert folder.state() == before
@@ -288,8 +286,34 @@ def test_folder_that_another_registry_serves_is_refused(folder: RegistryFolder) 
             pass
         refused = ligan_registry(folder.root, "adopt")
         assert (refused.returncode, "Stop it first" in refused.stderr) == (1, True)
+        listed = ligan_registry(folder.root, "ls")
+        assert (listed.returncode, "no registry has been served" in listed.stderr) == (1, True)
         there.pull("app", "v1")
     take_over(folder.root)
+
+
+@pytest.mark.docker_registry
+def test_tags_that_went_with_their_manifest_are_told_and_have_no_past(folder: RegistryFolder) -> None:
+    with serving_registry(folder.root) as registry:
+        registry.push_image("app", "moved", b"first")
+        registry.push_image("app", "first", b"first")
+        digest = registry.push_image("app", "moved", b"second")
+    with registry_2(folder.root) as there:
+        assert there.delete("app", digest).status == 202
+    assert take_over(folder.root) == Taken(gone=1, moved=1)
+    sound = ligan_registry(folder.root, "fsck")
+    assert (sound.returncode, sound.stdout) == (0, "")
+
+
+@pytest.mark.docker_registry
+def test_plans_know_what_another_registry_has_changed(folder: RegistryFolder) -> None:
+    with serving_registry(folder.root) as registry:
+        registry.push_image("app", "v1", LAYER)
+    with registry_2(folder.root) as there:
+        there.push_image("new", "v1", LAYER)
+    for words in (("plan", "rm", "app"), ("rm", "--dry-run", "app")):
+        told = ligan_registry(folder.root, *words).stdout
+        assert re.search(rf"{digest_of(LAYER)[7:19]} .* stays +new\n", told), told
 
 
 def test_folders_that_cannot_be_repositories_are_left_alone(folder: RegistryFolder) -> None:

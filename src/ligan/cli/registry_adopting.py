@@ -5,7 +5,7 @@ from __future__ import annotations
 from ligan.cli.commands import Command
 from ligan.cli.flags import Flag
 from ligan.cli.output import note, write
-from ligan.cli.registry_folder import ROOT, Folder, root_of, undo_policy
+from ligan.cli.registry_folder import ROOT, Folder, again, root_of, undo_policy
 from ligan.cli.units import SECOND, human_size
 
 TYPE_CHECKING = False
@@ -48,7 +48,8 @@ def _adopt(session: Session, options: Options) -> int:
             "without it registry:2's garbage collector takes their images away"
         )
     if unused.number:
-        note(f"{human_size(unused.bytes)} in {unused.number} blobs that nothing uses: ligan registry prune")
+        prune = again("prune", storage.root)
+        note(f"{human_size(unused.bytes)} in {unused.number} blobs that nothing uses: {prune}")
     return 0
 
 
@@ -76,14 +77,15 @@ ADOPT = Command(
 
 def _prune(session: Session, options: Options) -> int:
     from ligan.registry.deleting import carry_out
-    from ligan.registry.keeping import Deletion
+    from ligan.registry.keeping import Deletion, drop, due_entries
     from ligan.registry.untagged import remove_unheld, remove_unnamed, remove_untagged
 
     dry = options.on("dry-run")
     policy = undo_policy(session, now=True)
     with Folder(options) as folder:
-        folder.prepare_to_write(session)
+        folder.settle(session)
         with folder.index.rehearse() if dry else folder.index.write() as tx:
+            drop(tx, folder.storage, due_entries(tx, session.now()))
             deletion = Deletion(tx, folder.storage, policy, session.command, session.now())
             for key, name in tx.all("SELECT key, name FROM repository ORDER BY name"):
                 removal = deletion.of(name)

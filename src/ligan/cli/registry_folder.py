@@ -51,19 +51,28 @@ class Folder:
             os.close(self._lock)
         self.index.close()
 
-    def prepare_to_write(self, session: Session) -> int:
-        """Do what a server does at its start, unless one runs, and drop what is due. Returns bytes freed."""
-        from ligan.registry.keeping import drop_due
+    def settle(self, session: Session) -> None:
+        """On return the index says what the disk does: as a server's start does it, unless one runs."""
         from ligan.registry.recovery import settle
 
         self._lock = settle(self.index, self.storage, session.now(), lambda *_progress: None)
+
+    def prepare_to_write(self, session: Session) -> int:
+        """Do as `settle`, and drop the undo entries that are due. Returns bytes freed."""
+        from ligan.registry.keeping import drop_due
+
+        self.settle(session)
         return drop_due(self.index, self.storage, session.now())
 
     def again(self, command: str) -> str:
-        """Return a command for this folder, as one would type it."""
-        from ligan.cli.session import quoted
+        return again(command, self.storage.root)
 
-        return f"ligan registry {command} --root {quoted(self.storage.root)}"
+
+def again(command: str, root: str) -> str:
+    """Return a command for a registry's folder, as one would type it."""
+    from ligan.cli.session import quoted
+
+    return f"ligan registry {command} --root {quoted(root)}"
 
 
 def undo_policy(session: Session, *, window: str = "", now: bool = False) -> UndoPolicy:

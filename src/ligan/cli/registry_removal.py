@@ -59,7 +59,7 @@ def _remove_each(deletion: Deletion, arguments: Sequence[str]) -> list[LiganErro
 
 
 def _remove_one(deletion: Deletion, argument: str) -> None:
-    from ligan.oci.digest import Digest
+    from ligan.registry.asking import read_digest
     from ligan.registry.faults import ManifestUnknown
 
     name, at, digest = argument.partition("@")
@@ -71,7 +71,7 @@ def _remove_one(deletion: Deletion, argument: str) -> None:
     elif not at:
         deletion.of(repository).remove_everything()
     else:
-        removal, wanted = deletion.of(repository), Digest.parse(digest)
+        removal, wanted = deletion.of(repository), read_digest(digest)
         try:
             removal.remove_digest(wanted)
         except ManifestUnknown as unknown:
@@ -141,6 +141,7 @@ def _show_plan(session: Session, options: Options, arguments: Sequence[str]) -> 
 
     policy = undo_policy(session, now=options.on("now"))
     with Folder(options) as folder:
+        folder.settle(session)
         plan, refused = plan_deletion(
             folder.index, folder.storage, policy, session.now(), lambda each: _remove_each(each, arguments)
         )
@@ -234,6 +235,7 @@ def _undo(session: Session, options: Options) -> int:
     with Folder(options) as folder:
         index, storage = folder.index, folder.storage
         if dry:
+            folder.settle(session)
             tx = index.read()
             restored = plan_restore(tx, storage, keys[0] if keys else newest(tx), force=force)
         else:
@@ -297,7 +299,7 @@ UNDO = Command(
 
 
 def _reclaim(session: Session, options: Options) -> int:
-    from ligan.registry.keeping import reclaim
+    from ligan.registry.keeping import due_entries, reclaim
     from ligan.registry.planning import plan_reclaim
     from ligan.registry.undoing import entries
 
@@ -309,7 +311,8 @@ def _reclaim(session: Session, options: Options) -> int:
         if everything:
             keys = [entry.key for entry in entries(index.read())]
         if options.on("dry-run"):
-            due = index.read().column("SELECT key FROM deletion WHERE until <= ?", (session.now(),))
+            folder.settle(session)
+            due = due_entries(index.read(), session.now())
             freed = plan_reclaim(index, storage, [*dict.fromkeys([*due, *keys])])
             write(f"Freed at once:  {freed} bytes ({human_size(freed)})\n")
             return 0

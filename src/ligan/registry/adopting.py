@@ -97,6 +97,7 @@ class _Taking:
         self._find = find
         self._links = set() if is_new else self._digests("link")
         self._manifests = {} if is_new else self._known_manifests()
+        self._tags: dict[str, int] = {} if is_new else self._known_tags()
         self._found: FoundRepository = storage.scan_repository(name, self._links)
 
     def take(self) -> Taken:
@@ -134,6 +135,9 @@ class _Taking:
                 (self._key,),
             )
         )
+
+    def _known_tags(self) -> dict[str, int]:
+        return dict(self._tx.all("SELECT name, manifest FROM tag WHERE repository = ?", (self._key,)))
 
     def _take_aliases(self) -> None:
         rows = [(alias, key) for alias, digest in self._found.aliases.items() if (key := self._find(digest))]
@@ -268,16 +272,15 @@ class _Taking:
 
     def _take_tags(self) -> int:
         """Write the tags that point to a manifest. Returns how many are new, moved or gone."""
-        known = dict(self._tx.all("SELECT name, manifest FROM tag WHERE repository = ?", (self._key,)))
         tags = {
             name: (key, moved)
             for name, (digest, moved) in sorted(self._found.tags.items())
             if (key := self._manifests.get(digest)) is not None
         }
-        gone = [(self._key, name) for name in known.keys() - tags.keys()]
+        gone = [(self._key, name) for name in self._tags.keys() - tags.keys()]
         for table in ("tag", "tag_history"):
             self._tx.execute_many(f"DELETE FROM {table} WHERE repository = ? AND name = ?", gone)
-        changed = {name: row for name, row in tags.items() if known.get(name) != row[0]}
+        changed = {name: row for name, row in tags.items() if self._tags.get(name) != row[0]}
         self._tx.execute_many(
             "INSERT OR REPLACE INTO tag (repository, name, manifest, moved) VALUES (?, ?, ?, ?)",
             [(self._key, name, manifest, moved) for name, (manifest, moved) in changed.items()],

@@ -160,6 +160,11 @@ def drop(tx: WriteTransaction, storage: Storage, entries: Iterable[int]) -> int:
     return freed
 
 
+def due_entries(tx: ReadTransaction, now: int) -> list[int]:
+    """Return the undo entries whose time is over."""
+    return tx.column("SELECT key FROM deletion WHERE until <= ?", (now,))
+
+
 def drop_due(index: Index, storage: Storage, now: int) -> int:
     """Free what undo has kept whose time is over. Returns bytes.
 
@@ -167,11 +172,10 @@ def drop_due(index: Index, storage: Storage, now: int) -> int:
     cost, and what pushes have found on their way and trashed, which none of them waits for.
     """
     reserve.keep(index.reserve)
-    due = "SELECT key FROM deletion WHERE until <= ?"
     freed = 0
-    if index.read().value(due, (now,)) is not None:
+    if due_entries(index.read(), now):
         with index.write() as tx:
-            freed = drop(tx, storage, tx.column(due, (now,)))
+            freed = drop(tx, storage, due_entries(tx, now))
     carry_out(index, storage)
     return freed
 

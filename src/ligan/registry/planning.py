@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ligan.registry.deleting import LEASED, SHARED
-from ligan.registry.keeping import Deletion, drop
+from ligan.registry.keeping import Deletion, drop, due_entries
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -28,8 +28,12 @@ class Plan(Value):
 def plan_deletion(
     index: Index, storage: Storage, policy: UndoPolicy, now: int, remove: Callable[[Deletion], T]
 ) -> tuple[Plan, T]:
-    """Return what `remove` would do, and what it returns. Nothing changes; writers wait meanwhile."""
+    """Return what `remove` would do, and what it returns. Nothing changes; writers wait meanwhile.
+
+    As a command that deletes, it lets undo entries go first whose time is over.
+    """
     with index.rehearse() as tx:
+        drop(tx, storage, due_entries(tx, now))
         deletion = Deletion(tx, storage, policy, "", now)
         result = remove(deletion)
         report = deletion.finish()

@@ -38,7 +38,8 @@ _SLACK = 10 * _MILLISECOND
 
 
 def open_registry(root: str) -> FilesystemStorage:
-    """On return the folder has an index of this schema. Raises Unavailable."""
+    """On return the folder has an index of this schema. Raises Unavailable, or Busy for another registry."""
+    refuse_rivals(root)
     storage = FilesystemStorage(root)
     try:
         storage.create()
@@ -56,7 +57,8 @@ def lock_registry(storage: FilesystemStorage) -> int:
     except BlockingIOError:
         os.close(lock)
         raise Busy(
-            f"a registry already serves {storage.root}", "Stop it, or name another folder with --root."
+            f"a registry already serves {storage.root}, or a command writes to it",
+            "Stop it or wait for it, or name another folder with --root.",
         ) from None
     return lock
 
@@ -64,7 +66,8 @@ def lock_registry(storage: FilesystemStorage) -> int:
 def settle(index: Index, storage: FilesystemStorage, now: int, report: Report) -> int:
     """On return the index says what the disk does, and commands may delete by it, beside a server or not.
 
-    Returns the descriptor of the registry's lock; a negative number where a server has that.
+    Returns the descriptor of the registry's lock; a negative number where a server has that. Raises Busy for
+    another registry.
     """
     while True:
         try:
@@ -75,6 +78,7 @@ def settle(index: Index, storage: FilesystemStorage, now: int, report: Report) -
             time.sleep(_LOOK_SECONDS)  # the server has begun to make sure of it
             continue
         try:
+            refuse_rivals(storage.root)
             recover(index, storage, now, report)
         except BaseException:
             os.close(lock)
@@ -83,7 +87,7 @@ def settle(index: Index, storage: FilesystemStorage, now: int, report: Report) -
 
 
 def recover(index: Index, storage: FilesystemStorage, now: int, report: Report) -> Taken:
-    """On return disk and index agree, and nothing waits to be unlinked. Raises Busy for another registry.
+    """On return disk and index agree, and nothing waits to be unlinked.
 
     Whoever calls it holds the registry's lock. `now` is in nanoseconds since 1970.
     """
@@ -95,8 +99,7 @@ def recover(index: Index, storage: FilesystemStorage, now: int, report: Report) 
 
 
 def begin(index: Index, storage: FilesystemStorage, now: int, report: Report) -> Verification:
-    """On return requests can be served, while what is returned goes on. Raises Busy for another registry."""
-    refuse_rivals(storage.root)
+    """On return requests can be served, while what is returned goes on."""
     verification = Verification(index, storage)
     if is_unknown(index.read()):
         verification.taken = adopt(index, storage, report)
