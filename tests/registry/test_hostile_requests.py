@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import random
 import socket
 import threading
@@ -69,6 +70,27 @@ def test_upload_that_breaks_off_can_go_on(shared: Registry) -> None:
             break
         assert (answer.status, time.monotonic() < deadline) == (416, True)
     assert shared.ask("GET", f"broken/blobs/{digest_of(data)}").body == data
+
+
+def test_upload_in_one_request_that_breaks_off_leaves_nothing(registry: Registry) -> None:
+    """Nobody was told where it could go on."""
+    repositories = f"{registry.root}/docker/registry/v2/repositories"
+    head = f"POST /v2/broken/blobs/uploads/?digest={digest_of(b'x')} HTTP/1.1\r\nHost: x\r\n"
+    host, _, port = registry.address.rpartition(":")
+    deadline = time.monotonic() + 10
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(f"{head}Content-Length: 1000\r\n\r\nx".encode())
+        while not os.listdir(repositories):
+            assert time.monotonic() < deadline
+    while os.listdir(repositories):
+        assert time.monotonic() < deadline
+
+
+def test_upload_in_one_request_that_is_refused_leaves_nothing(registry: Registry) -> None:
+    path = f"refused/blobs/uploads/?digest={digest_of(b'x')}"
+    assert registry.ask("POST", path, b"x", Content_Range="5-5").status == 416
+    assert registry.ask("POST", path, b"y").status == 400
+    assert not os.listdir(f"{registry.root}/docker/registry/v2/repositories")
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])

@@ -72,7 +72,7 @@ def test_log_tells_pushes_and_deletes(registry: Registry) -> None:
     freed = registry.delete("app", "v1").headers["Ligan-Freed"]
     log = registry.stop()
     assert f"pushed app:v1@{digest}\n" in log
-    assert f"DELETE /v2/app/manifests/v1: {freed} bytes freed\n" in log
+    assert f"DELETE /v2/app/manifests/v1: {freed} bytes freed, 0 leased, 0 kept for undo\n" in log
     assert "WARNING" not in log
     assert log.endswith("ligan.registry: stopped\n")
 

@@ -423,3 +423,21 @@ def test_malformed_manifests_are_refused(shared: Registry, raw: bytes) -> None:
 def test_other_methods_are_refused(shared: Registry, method: str) -> None:
     assert shared.ask(method, "/v2/_catalog").status in (400, 405)
     assert shared.ask(method, "app/tags/list").status in (400, 405)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v2/", "GET, HEAD"),
+        ("DELETE", "_catalog", "GET, HEAD"),
+        ("POST", "app/tags/list", "GET, HEAD"),
+        ("POST", "app/blobs/uploads/x", "GET, HEAD, PATCH, PUT, DELETE"),
+        ("GET", "app/blobs/uploads/", "POST"),
+        ("PUT", "app/blobs/uploads/", "POST"),
+    ],
+)
+def test_refusal_of_a_method_names_those_that_are_possible(
+    shared: Registry, method: str, path: str, allowed: str
+) -> None:
+    answer = shared.ask(method, path)
+    assert (answer.status, answer.headers["Allow"], answer.code) == (405, allowed, "UNSUPPORTED")

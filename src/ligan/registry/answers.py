@@ -26,6 +26,8 @@ from ligan.registry.faults import ManifestTooLarge, WrongOffset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aiohttp.web import BaseRequest
 
     from ligan.registry.keeping import Report
@@ -71,6 +73,13 @@ def fault(status: int, code: str, message: str) -> Response:
     """Return a refusal. Written out: clients that push ask for much that is not there."""
     content = f'{{"errors":[{{"code":"{code}","message":{json.dumps(message)},"detail":null}}]}}'
     return Response(status=status, body=content.encode(), headers=_JSON)
+
+
+def not_possible(method: str, possible: Iterable[str]) -> Response:
+    """Return a refusal of a method; RFC 9110, section 15.5.6, has it name those that are possible."""
+    response = fault(405, "UNSUPPORTED", f"{method} is not possible here")
+    response.headers["Allow"] = ", ".join(possible)
+    return response
 
 
 def document(content: object, status: int = 200, **headers: str) -> Response:

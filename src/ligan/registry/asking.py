@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
 
 _ALL = 1 << 60
+_KINDS = ("manifests", "blobs", "tags", "referrers")
 
 
 def split_path(path: str) -> tuple[str, str, str]:
@@ -20,12 +21,12 @@ def split_path(path: str) -> tuple[str, str, str]:
     if not path.startswith("/v2/"):
         return "", "", ""
     if name.endswith("/blobs/uploads"):
-        return "uploads", name.removesuffix("/blobs/uploads"), last
+        return "upload" if last else "uploads", name.removesuffix("/blobs/uploads"), last
     name, _, kind = name.rpartition("/")
-    if kind == "tags" and last != "list":
-        return "", "", ""
     if kind == "blobs" and last == "uploads":
         return "uploads", name, ""
+    if kind not in _KINDS or (kind == "tags" and last != "list"):
+        return "", "", ""
     return kind, name, last
 
 

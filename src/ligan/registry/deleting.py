@@ -372,14 +372,20 @@ def _expired(tx: ReadTransaction, now: int) -> list[str]:
 
 def carry_out(index: Index, storage: Storage) -> None:
     """On return the bytes of all that deletes have taken away are off the disk."""
+    take_away(index, storage)
+    storage.empty_trash()
+
+
+def take_away(index: Index, storage: Storage) -> bool:
+    """On return what deletes have taken away is in the trash. Returns whether blobs wait, as in `sweep`."""
     if index.read().value("SELECT 1 FROM outbox") is None:
-        storage.empty_trash()  # another process has begun to carry it out
-        return
+        return False  # another process has begun to carry it out
     with index.write() as tx:
         sweep(tx, storage)
+        waits = tx.value("SELECT 1 FROM outbox") is not None
         failpoints.hit("registry.renamed")
     failpoints.hit("registry.swept")
-    storage.empty_trash()
+    return waits
 
 
 def sweep(tx: WriteTransaction, storage: Storage) -> None:

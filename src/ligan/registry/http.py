@@ -28,13 +28,14 @@ from ligan.registry.answers import (
     fault,
     is_had,
     listing,
+    not_possible,
     referrers,
     upload_location,
     upload_range,
     what_became,
 )
 from ligan.registry.asking import read_digest, read_document, read_page, split_path
-from ligan.registry.deleting import carry_out, release_expired
+from ligan.registry.deleting import release_expired, take_away
 from ligan.registry.documents import read_pushed
 from ligan.registry.faults import DigestInvalid, ManifestUnknown, NameInvalid, TagInvalid, WrongOffset
 from ligan.registry.index.database import open_index
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     Handler = Callable[[BaseRequest, str, str], Awaitable[StreamResponse]]
 
 _SECOND = 10**9
+_READING = ("GET", "HEAD")
 _is_name = lru_cache(maxsize=256)(is_path)  # to take a name apart is 6 of the 100 microseconds of a request
 
 _log = logging.getLogger("ligan.registry")
@@ -90,8 +92,8 @@ class RegistryApi:
                 "DELETE": self._delete_manifest,
             },
             "blobs": {"GET": self._get_blob, "HEAD": self._head_blob, "DELETE": self._delete_blob},
-            "uploads": {
-                "POST": self._begin_upload,
+            "uploads": {"POST": self._begin_upload},
+            "upload": {
                 "GET": self._get_upload,
                 "HEAD": self._get_upload,
                 "PATCH": self._append_upload,
@@ -115,7 +117,7 @@ class RegistryApi:
         while not await self._write(verification.go_on):
             pass
         self._verification = None
-        await self._write(lambda index: carry_out(index, self._storage))
+        await self._carry_out()
         return verification.taken
 
     async def release_expired(self) -> int:
@@ -126,7 +128,7 @@ class RegistryApi:
             freed = release_expired(index, self._storage, now) + drop_due(index, self._storage, now)
             return freed + drop_stale(index, self._storage, now)
 
-        return await self._write(work)
+        return await asyncio.to_thread(self._beside, work)
 
     async def __call__(self, request: BaseRequest) -> StreamResponse:
         """Answer a request. Raises nothing but what tells that the client is gone."""
@@ -156,9 +158,7 @@ class RegistryApi:
             return fault(404, "UNSUPPORTED", "there is nothing here")
         handler = handlers.get(request.method)
         if handler is None:
-            response = fault(405, "UNSUPPORTED", f"{request.method} is not possible here")
-            response.headers["Allow"] = ", ".join(handlers)
-            return response
+            return not_possible(request.method, handlers)
         if not _is_name(repository):
             raise NameInvalid(f"invalid repository name: {repository:.255}")
         verification = self._verification
@@ -173,13 +173,26 @@ class RegistryApi:
             self._writer, lambda: with_room(index, self._storage, lambda: work(index))
         )
 
-    def _make_room(self) -> bool:
-        """Drop an undo entry from a full disk, in whatever thread. Returns whether that has freed bytes."""
+    async def _carry_out(self) -> bool:
+        """On return what deletes have taken away is off the disk. Returns whether blobs wait instead.
+
+        Others may have deleted much more at the same time: nobody who writes waits for all that.
+        """
+        waits = await self._write(lambda index: take_away(index, self._storage))
+        await asyncio.to_thread(self._storage.empty_trash)
+        return waits
+
+    def _beside(self, work: Callable[[Index], T]) -> T:
+        """Do what may take long in whatever thread, beside what the others write."""
         index = open_index(self._storage.index)
         try:
-            return make_room(index, self._storage)
+            return work(index)
         finally:
             index.close()
+
+    def _make_room(self) -> bool:
+        """Drop an undo entry from a full disk. Returns whether that has freed bytes."""
+        return self._beside(lambda index: make_room(index, self._storage))
 
     async def _get_manifest(self, request: BaseRequest, repository: str, reference: str) -> StreamResponse:
         if ":" in reference:
@@ -239,9 +252,15 @@ class RegistryApi:
                 return deletion.finish()
 
         report = await self._write(work)
-        _log.info("%s: %d bytes freed", command, report.deleted.freed)
-        await self._write(lambda index: carry_out(index, self._storage))
-        return empty(202, what_became(report, waits=self._verification is not None))
+        deleted = report.deleted
+        _log.info(
+            "%s: %d bytes freed, %d leased, %d kept for undo",
+            command,
+            deleted.freed,
+            deleted.leased,
+            deleted.held,
+        )
+        return empty(202, what_became(report, waits=await self._carry_out()))
 
     async def _get_blob(self, request: BaseRequest, repository: str, text: str) -> StreamResponse:
         digest = read_digest(text)
@@ -255,9 +274,7 @@ class RegistryApi:
         await self._leases.take(request, repository, digest)
         return await send_blob(request, blob, digest)
 
-    async def _begin_upload(self, request: BaseRequest, repository: str, rest: str) -> StreamResponse:
-        if rest:
-            return fault(405, "UNSUPPORTED", "POST is not possible here")
+    async def _begin_upload(self, request: BaseRequest, repository: str, _rest: str) -> StreamResponse:
         query = request.query
         now = time.time_ns()
         if "mount" in query:
@@ -273,7 +290,12 @@ class RegistryApi:
         name = await self._write(lambda index: begin_upload(index, self._storage, repository, now, started))
         if wanted is None:
             return accepted(repository, name, 0)
-        return await self._complete(request, repository, name, wanted)
+        try:
+            return await self._complete(request, repository, name, wanted)
+        except (LiganError, ConnectionError) as error:
+            if not isinstance(error, DigestInvalid):  # then it has gone already
+                await self._cancel(repository, name)  # nobody was told its name
+            raise
 
     async def _get_upload(self, _request: BaseRequest, repository: str, name: str) -> StreamResponse:
         upload = find_upload(self._reader, self._storage, repository, name)
@@ -329,6 +351,7 @@ class RegistryApi:
     async def _cancel(self, repository: str, name: str) -> None:
         await self._write(lambda index: cancel_upload(index, self._storage, repository, name, time.time_ns()))
         self._receiver.forget(name)
+        await self._carry_out()
 
     def _list_catalog(self, request: BaseRequest) -> Response:
         count, last = read_page(request)
@@ -346,6 +369,6 @@ class RegistryApi:
 
 
 def _only_reading(request: BaseRequest) -> Response | None:
-    if request.method in ("GET", "HEAD"):
+    if request.method in _READING:
         return None
-    return fault(405, "UNSUPPORTED", f"{request.method} is not possible here")
+    return not_possible(request.method, _READING)

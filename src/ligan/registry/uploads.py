@@ -9,7 +9,8 @@ import os
 from ligan.errors import NoSpace, NotFound
 from ligan.oci.digest import Digest
 from ligan.registry.deleting import Removal, carry_out
-from ligan.registry.faults import DigestInvalid, UploadUnknown
+from ligan.registry.faults import DigestInvalid, UploadInvalid, UploadUnknown
+from ligan.registry.index.database import explain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,12 +96,20 @@ class Upload:
             self._file = -1
 
     def finish(self, wanted: Digest) -> Digest:
-        """On return the bytes are durable. Returns their SHA-256 digest; raises DigestInvalid."""
+        """On return the bytes are durable. Returns their SHA-256 digest.
+
+        Raises DigestInvalid, or UploadInvalid where the file has other bytes than were hashed.
+        """
+        if os.fstat(self._file).st_size != self._hashed:
+            raise UploadInvalid("somebody else has written to this upload")
         stored = Digest(f"sha256:{self._hash.hexdigest()}")
         found = stored if wanted.algorithm == "sha256" else hash_file(self._path, wanted)
         if found != wanted:
             raise DigestInvalid(f"provided digest did not match uploaded content: it is {found}")
-        os.fsync(self._file)
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            raise explain(error, self._path) from error
         return stored
 
 
@@ -126,7 +135,7 @@ def find_upload(tx: ReadTransaction, storage: Storage, repository: str, name: st
 
 
 def cancel_upload(index: Index, storage: Storage, repository: str, name: str, now: int) -> None:
-    """On return nothing is left of the upload. Raises UploadUnknown."""
+    """On return nothing is left of the upload; its repository may be `carry_out`'s. Raises UploadUnknown."""
     with index.write() as tx:
         find_upload(tx, storage, repository, name)
         tx.execute("DELETE FROM upload WHERE id = ?", (name,))
@@ -135,8 +144,7 @@ def cancel_upload(index: Index, storage: Storage, repository: str, name: str, no
         try:
             Removal(tx, storage, repository, now).finish()
         except NotFound:
-            return  # another delete was first
-    carry_out(index, storage)
+            pass  # another delete was first
 
 
 def drop_stale(index: Index, storage: Storage, now: int) -> int:
@@ -153,4 +161,5 @@ def drop_stale(index: Index, storage: Storage, now: int) -> int:
         if data.st_mtime_ns <= now - _STALE:
             cancel_upload(index, storage, repository, name, now)
             freed += data.st_size
+    carry_out(index, storage)
     return freed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from typing import TYPE_CHECKING
 
 from aiohttp.test_utils import make_mocked_request
@@ -12,11 +13,16 @@ from ligan.registry.http import RegistryApi
 from ligan.registry.index.database import open_index
 from ligan.registry.keeping import UndoPolicy
 from ligan.registry.recovery import begin, lock_registry, open_registry
+from ligan.registry.verifying import Verification
 from tests.support.ligan_registry import check_registry, digest_of
 from tests.support.registry_folders import NOW, RegistryFolder, take_over
 
 if TYPE_CHECKING:
+    import pytest
     from aiohttp.web import StreamResponse
+
+    from ligan.registry.index.database import Index
+    from ligan.registry.storage.filesystem import FilesystemStorage
 
 LAYER = b"a layer" * 1000
 
@@ -63,3 +69,34 @@ def test_delete_is_answered_and_its_bytes_wait(tmp_path: str) -> None:
     finally:
         os.close(lock)
     check_registry(root)
+
+
+def test_nobody_waits_for_the_trash_but_who_deletes(
+    storage: FilesystemStorage, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may have thrown away a repository of thousands of images."""
+    verification = Verification(index, storage)
+    empty, begun, may_end = storage.empty_trash, threading.Event(), threading.Event()
+
+    def slowly() -> None:
+        begun.set()
+        assert may_end.wait(20)
+        empty()
+
+    async def work() -> None:
+        api = RegistryApi(storage, UndoPolicy(0), verification)
+        try:
+            await api.verify()
+            location = (await ask(api, "POST", "app/blobs/uploads/")).headers["Location"].removeprefix("/v2/")
+            monkeypatch.setattr(storage, "empty_trash", slowly)
+            delete = asyncio.create_task(ask(api, "DELETE", location))
+            assert await asyncio.to_thread(begun.wait, 20)
+            assert (await ask(api, "POST", "other/blobs/uploads/")).status == 202
+            assert not delete.done()
+            may_end.set()
+            assert (await delete).status == 204
+        finally:
+            may_end.set()
+            api.close()
+
+    asyncio.run(work())
