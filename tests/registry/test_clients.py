@@ -209,7 +209,9 @@ def docker(dockerd: str) -> Callable[..., str]:
 
 @pytest.mark.root
 @pytest.mark.dockerd
-def test_docker_pushes_and_pulls(registry: Registry, base_images: str, docker: Callable[..., str]) -> None:
+def test_docker_pushes_and_pulls(
+    registry: Registry, base_images: str, docker: Callable[..., str], tmp_path: str
+) -> None:
     name = f"{registry.address}/team/busybox"
     docker("load", "-q", "-i", base_images)
     identity = docker("images", "-q", "--no-trunc", "busybox:glibc")
@@ -226,7 +228,10 @@ def test_docker_pushes_and_pulls(registry: Registry, base_images: str, docker: C
     docker("pull", "-q", f"{name}@{digest}")
     docker("rmi", f"{name}@{digest}")
     registry.pull("mounted", "1")
-    for repository, reference in (("team/busybox", digest), ("mounted", "1")):
+    index, insecure = f"{registry.address}/index:1", ("--config", f"{tmp_path}", "manifest")
+    docker(*insecure, "create", "--insecure", index, f"{registry.address}/mounted:1")
+    docker(*insecure, "push", "--insecure", index)
+    for repository, reference in (("team/busybox", digest), ("mounted", "1"), ("index", "1")):
         assert "Ligan-Leased" not in registry.delete(repository, reference).headers
     assert registry.catalog() == []
 

@@ -14,7 +14,7 @@ import pytest
 from ligan.cli import flags
 from ligan.cli.registry_server import SERVE
 from ligan.registry.serving import is_loopback
-from tests.support.ligan_registry import digest_of, serving_registry
+from tests.support.ligan_registry import digest_of, ligan_registry, serving_registry
 
 if TYPE_CHECKING:
     from tests.support.ligan_registry import Registry
@@ -65,6 +65,13 @@ def test_stop_waits_no_longer_than_it_should(registry_root: str, stalled: str) -
             start = time.monotonic()
             registry.stop()
             assert time.monotonic() - start < 5
+
+
+def test_address_that_is_taken_is_told_of(registry: Registry, tmp_path: str) -> None:
+    refused = ligan_registry(f"{tmp_path}/other", "serve", "--listen", registry.address)
+    said = f"cannot listen on {registry.address}: address already in use\n"
+    assert (refused.returncode, refused.stderr) == (1, said)
+    assert ligan_registry(registry.root, "undo", "x").stderr.endswith("see ligan registry undo --list\n")
 
 
 def test_log_tells_pushes_and_deletes(registry: Registry) -> None:

@@ -231,7 +231,8 @@ def _undo(session: Session, options: Options) -> int:
 
     if options.on("list"):
         return _list_entries(session, options)
-    keys, force, dry = entry_numbers(options.arguments), options.on("force"), options.on("dry-run")
+    keys = entry_numbers(options.arguments, "ligan registry")
+    force, dry = options.on("force"), options.on("dry-run")
     with Folder(options) as folder:
         index, storage = folder.index, folder.storage
         if dry:
@@ -303,7 +304,7 @@ def _reclaim(session: Session, options: Options) -> int:
     from ligan.registry.planning import plan_reclaim
     from ligan.registry.undoing import entries
 
-    keys, everything = entry_numbers(options.arguments), options.on("all")
+    keys, everything = entry_numbers(options.arguments, "ligan registry"), options.on("all")
     if keys and everything:
         raise Failure("name entries or give --all, not both")
     with Folder(options) as folder:

@@ -72,10 +72,10 @@ def _entry_row(entry: UndoEntry, now: int) -> dict[str, str]:
     }
 
 
-def entry_numbers(words: list[str]) -> list[int]:
+def entry_numbers(words: list[str], program: str = "ligan") -> list[int]:
     for word in words:
         if not (word.isascii() and word.isdigit() and len(word) < 19):
-            raise Failure(f'"{word}" is not the number of an undo entry: see ligan undo --list')
+            raise Failure(f'"{word}" is not the number of an undo entry: see {program} undo --list')
     return [int(word) for word in words]
 
 

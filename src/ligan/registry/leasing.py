@@ -84,4 +84,5 @@ class Leases:
 
 
 def _is_docker(request: BaseRequest) -> bool:
-    return request.headers.get("User-Agent", "").startswith("docker/")
+    """Return whether dockerd asks, or Docker's command line, which pushes indexes itself."""
+    return request.headers.get("User-Agent", "").startswith(("docker/", "Docker-Client/"))

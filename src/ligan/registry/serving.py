@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import logging
 import os
@@ -136,7 +137,9 @@ async def _serve(
         try:
             listening = await loop.create_server(server, host, port)
         except OSError as error:
-            raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+            number = error.errno or 0  # uvloop's own words name the address once more
+            reason = os.strerror(number) if number in errno.errorcode else error.strerror or error
+            raise Unavailable(f"cannot listen on {host}:{port}: {str(reason).lower()}") from error
         _log.info("listening on %s", ", ".join(_address(each) for each in listening.sockets))
         if not all(is_loopback(each.getsockname()[0]) for each in listening.sockets):
             _log.warning(
