@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import pytest
 from tests.support.dockers import containing
 from tests.support.homes import Home
 from tests.support.serving import Daemon, serving
+from tests.support.waiting import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,16 +43,11 @@ def isolated(stocked_root: str, store_root: str, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture
-def networked(
-    stocked_root: str, store_root: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Daemon]:
+def networked(stocked_root: str, store_root: str) -> Iterator[Daemon]:
     """A daemon whose containers are on a bridge. At the end nothing of them may be left on this host.
 
     One test at a time, of all workers: two stores that begin together would take the same free subnet.
     """
     shutil.copytree(stocked_root, store_root)
-    lock = tmp_path_factory.getbasetemp().parent / "ligan-networks.lock"
-    with open(lock, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with containing(store_root) as daemon:
-            yield daemon
+    with alone(__file__), containing(store_root) as daemon:
+        yield daemon

@@ -23,6 +23,7 @@ from tests.support import registry
 from tests.support.asking import ask
 from tests.support.dockers import containing
 from tests.support.homes import Home
+from tests.support.waiting import SECONDS, receive_until, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,13 +37,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*<socket:pytest.PytestUnraisableExceptionWarning"),
 ]
 
-SECONDS = 20
 BEGUN = rb'{"stream":"begun\n"}'
 
 
 @pytest.fixture
 def client(isolated: Daemon) -> Iterator[Any]:
-    with closing(docker.DockerClient(base_url=isolated.host, timeout=30)) as client:
+    with closing(docker.DockerClient(base_url=isolated.host, timeout=SECONDS)) as client:
         yield client
     gc.collect()  # while such a warning is still expected
 
@@ -159,9 +159,9 @@ def test_a_name_moves_and_comes_back_out_of_the_cache(isolated: Daemon, client: 
 
 
 def test_events_are_dockers(isolated: Daemon) -> None:
-    started = int(time.time())
+    started = time.time()
     build(isolated, "FROM busybox\nENV A=1\nRUN true\n", t="ev:1")
-    told = ask(isolated, "GET", f"/v1.41/events?since={started}&until={int(time.time()) + 1}").body
+    told = ask(isolated, "GET", f"/v1.41/events?since={started:.9f}&until={time.time():.9f}").body
     actions = [json.loads(line)["Action"] for line in told.splitlines()]
     assert actions == ["create", "destroy", "create", "attach", "start", "die", "destroy", "tag"]
 
@@ -171,14 +171,9 @@ def test_a_client_that_leaves_ends_its_build(isolated: Daemon, client: Any) -> N
     with isolated.connect() as connection:
         head = f"POST /v1.41/build HTTP/1.1\r\nHost: d\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)
-        heard = b""
-        while BEGUN not in heard:
-            heard += connection.recv(4096)
+        receive_until(connection, BEGUN)
         assert len(client.containers.list()) == 1
-    deadline = time.monotonic() + SECONDS
-    while client.containers.list(all=True, sparse=True):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: not client.containers.list(all=True, sparse=True))
     # The step before stays, as an image without a name.
     assert len(client.images.list(filters={"dangling": True})) == 1
 
@@ -188,9 +183,7 @@ def test_a_daemon_that_is_killed_leaves_a_sound_store(isolated: Daemon, store_ro
     with isolated.connect() as connection:
         head = f"POST /v1.41/build HTTP/1.1\r\nHost: d\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)
-        heard = b""
-        while BEGUN not in heard:
-            heard += connection.recv(4096)
+        receive_until(connection, BEGUN)
         isolated.kill()
     home = Home(store_root)
     try:
@@ -275,7 +268,6 @@ def test_a_request_that_breaks_off_is_no_build(isolated: Daemon, client: Any) ->
         head = f"POST /v1.41/build HTTP/1.1\r\nHost: d\r\nContent-Length: {len(body) + 5}\r\n\r\n"
         connection.sendall(head.encode() + body[:1024])
         connection.shutdown(socket.SHUT_WR)
-        connection.settimeout(SECONDS)
         while connection.recv(4096):
             pass
     assert client.images.list(filters={"dangling": True}) == []

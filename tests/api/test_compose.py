@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.dockers import docker
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from tests.support.serving import Daemon
@@ -53,16 +53,13 @@ def test_project_of_three_services(networked: Daemon, tmp_path: os.PathLike[str]
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     compose("up", "-d")
     assert compose("ps").count(" Up ") == 3
-    deadline = time.monotonic() + 30
-    while "shared" not in compose("logs", "--no-color", "client"):
-        assert time.monotonic() < deadline
+    until(lambda: "shared" in compose("logs", "--no-color", "client"))
     assert compose("exec", "-T", "client", "wget", "-qO-", "http://web/") == "shared\n"
     compose("stop", "-t", "0")
     compose("start")

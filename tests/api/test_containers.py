@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bundles import SECONDS
 from tests.support.dockers import docker
 from tests.support.serving import serving
 from tests.support.terminals import terminal
+from tests.support.waiting import SECONDS, receive_until, until
 
 if TYPE_CHECKING:
     from tests.support.serving import Daemon
@@ -25,19 +25,23 @@ pytestmark = [pytest.mark.root, pytest.mark.docker_cli]
 
 PROMPT = "# "
 DETACH = "\x10\x11"
+END = b"\r\n\r\n"
+"""Of a head."""
+
 WAIT = b"POST /v1.41/containers/it/wait?condition=%b HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n"
 
 
 def _set_size(shell: Terminal, height: int, width: int) -> None:
     """Change the size, and wait until the shell has seen it: the client tells of it some time later."""
     shell.resize(height, width)
-    for _ in range(100):
+
+    def has_seen_it() -> bool:
         shell.type("stty size\n")
         shell.await_text("stty size")
         shell.await_text(PROMPT)
-        if f"{height} {width}" in shell.shown.decode():
-            return
-    raise AssertionError(shell.shown)
+        return f"{height} {width}" in shell.shown.decode()
+
+    until(has_seen_it, lambda: shell.shown)
 
 
 def test_shell_under_a_terminal(isolated: Daemon) -> None:
@@ -106,9 +110,7 @@ def test_logs_of_limited_size_are_rotated(isolated: Daemon, store_root: str) -> 
     with subprocess.Popen(
         ["docker", "-H", isolated.host, "logs", "-f", "log"], stdout=subprocess.PIPE, text=True
     ) as follower:
-        deadline = time.monotonic() + SECONDS
-        while not os.path.exists(f"{store_root}/containers/{container}/log.1"):
-            assert time.monotonic() < deadline
+        until(lambda: os.path.exists(f"{store_root}/containers/{container}/log.1"))
         docker(isolated, "exec", "log", "touch", "/go")
         followed = follower.communicate(timeout=SECONDS)[0]
     assert followed.splitlines() == [*[f"line {number}" for number in range(1, 31)], "the last"]
@@ -117,8 +119,10 @@ def test_logs_of_limited_size_are_rotated(isolated: Daemon, store_root: str) -> 
 
 
 def test_logs(isolated: Daemon) -> None:
-    script = "echo one; echo two >&2; sleep 0.5; echo three"
+    script = "echo one; echo two >&2; until [ -e /go ]; do usleep 10000; done; echo three"
     docker(isolated, "run", "-d", "--name", "log", "busybox", "sh", "-c", script)
+    until(lambda: docker(isolated, "logs", "log") == "one\n")  # what is read at once has one time
+    docker(isolated, "exec", "log", "touch", "/go")
     assert docker(isolated, "logs", "-f", "log") == "one\nthree\n"
     assert docker(isolated, "logs", "--tail", "1", "log") == "three\n"
     stamped = docker(isolated, "logs", "-t", "log").splitlines()
@@ -132,15 +136,15 @@ def test_waiting(isolated: Daemon) -> None:
     docker(isolated, "create", "--name", "it", "busybox", "sh", "-c", "sleep 0.3; exit 5")
     with isolated.connect() as waiting:
         waiting.sendall(WAIT % b"next-exit")
-        assert waiting.recv(4096).startswith(b"HTTP/1.1 200 OK")  # at once, though nothing runs yet
+        assert receive_until(waiting, END).startswith(b"HTTP/1.1 200 OK")  # though nothing runs yet
         docker(isolated, "start", "it")
-        assert b'"StatusCode":5' in waiting.recv(4096)
+        receive_until(waiting, b'"StatusCode":5')
     assert docker(isolated, "wait", "it") == "5\n"
     with isolated.connect() as waiting:
         waiting.sendall(WAIT % b"removed")
-        assert waiting.recv(4096).startswith(b"HTTP/1.1 200 OK")
+        assert receive_until(waiting, END).startswith(b"HTTP/1.1 200 OK")
         docker(isolated, "rm", "it")
-        assert b'"StatusCode":5' in waiting.recv(4096)
+        receive_until(waiting, b'"StatusCode":5')
 
 
 def test_files_in_and_out(isolated: Daemon, tmp_path: os.PathLike[str]) -> None:
@@ -204,12 +208,12 @@ def test_containers_outlive_a_daemon_that_is_killed(isolated: Daemon, store_root
         assert docker(daemon, "wait", "brief") == "7\n"
         docker(daemon, "stop", "long")
         assert docker(daemon, "wait", "long") == "8\n"
-        deadline = time.monotonic() + 20
-        while "gone" in (names := docker(daemon, "ps", "-a", "--format", "{{.Names}}").split()):
-            assert time.monotonic() < deadline
-        assert sorted(names) == ["again", "brief", "long"]
-        while docker(daemon, "inspect", "-f", "{{.RestartCount}}", "again") == "0\n":
-            assert time.monotonic() < deadline
+        until(lambda: names(daemon) == ["again", "brief", "long"], lambda: names(daemon))
+        until(lambda: docker(daemon, "inspect", "-f", "{{.RestartCount}}", "again") != "0\n")
+
+
+def names(daemon: Daemon) -> list[str]:
+    return sorted(docker(daemon, "ps", "-a", "--format", "{{.Names}}").split())
 
 
 def test_events_of_a_run(isolated: Daemon) -> None:

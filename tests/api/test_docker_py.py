@@ -13,6 +13,7 @@ import pytest
 from docker.errors import APIError, ImageLoadError, ImageNotFound, NotFound, NullResource
 
 from tests.support import archives
+from tests.support.waiting import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,10 +225,10 @@ def test_events_tell_what_was_done_and_are_found_again(stocked: DockerClient) ->
     try:
         image.tag("followed", "1")
         stocked.images.remove("followed:1")
-        assert enough.wait(20), f"only these events came: {seen}"
+        assert enough.wait(SECONDS), f"only these events came: {seen}"
     finally:
         stream.close()
-        follower.join(20)
+        follower.join(SECONDS)
     assert seen == [("tag", image.id, "followed:1"), ("untag", image.id, image.id)]
     now = stocked.info()["SystemTime"]
     past = list(stocked.events(decode=True, since=0, until=now, filters={"type": "image"}))

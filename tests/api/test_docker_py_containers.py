@@ -13,6 +13,8 @@ import docker
 import docker.errors
 import pytest
 
+from tests.support.waiting import SECONDS, receive_until, until
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,7 +31,7 @@ pytestmark = [
 
 @pytest.fixture
 def client(isolated: Daemon) -> Iterator[Any]:
-    with closing(docker.DockerClient(base_url=isolated.host, timeout=30)) as client:
+    with closing(docker.DockerClient(base_url=isolated.host, timeout=SECONDS)) as client:
         yield client
 
 
@@ -57,16 +59,14 @@ def test_exec(sleeper: Any) -> None:
     assert sleeper.exec_run("pwd", workdir="/etc", user="nobody", tty=True).output == b"/etc\r\n"
     assert sleeper.exec_run("nosuch").exit_code == 126
     sleeper.exec_run("touch /made", detach=True)
-    deadline = time.monotonic() + 20
-    while sleeper.exec_run("test -e /made").exit_code:
-        assert time.monotonic() < deadline
+    until(lambda: sleeper.exec_run("test -e /made").exit_code == 0)
 
 
 def test_exec_by_a_socket_whose_half_is_closed(sleeper: Any) -> None:
     stream = sleeper.exec_run("cat", socket=True, stdin=True).output
     with stream._sock as connection:
         connection.sendall(b"abc\n")
-        assert connection.recv(100) == b"\x01\0\0\0\0\0\0\x04abc\n"
+        assert receive_until(connection, b"abc\n") == b"\x01\0\0\0\0\0\0\x04abc\n"
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(100) == b""
     stream.close()
@@ -78,7 +78,7 @@ def test_attach(client: Any) -> None:
     with stream._sock as connection, closing(container.attach(stream=True)) as output:
         container.start()
         connection.sendall(b"typed\n")
-        assert connection.recv(100) == b"\x01\0\0\0\0\0\0\x06typed\n"
+        assert receive_until(connection, b"typed\n") == b"\x01\0\0\0\0\0\0\x06typed\n"
         assert next(output) == b"typed\n"
         container.kill()
         assert list(output) == []
@@ -110,7 +110,7 @@ def test_life_of_a_container(client: Any, sleeper: Any) -> None:
     sleeper.update(mem_limit="60m", memswap_limit="60m")
     sleeper.reload()
     assert (sleeper.name, sleeper.attrs["HostConfig"]["Memory"]) == ("renamed", 60 << 20)
-    assert sleeper.top()["Processes"][0][-1] == "sleep 1000"
+    until(lambda: sleeper.top()["Processes"][0][-1] == "sleep 1000")  # the runtime has just become that
     assert sleeper.stats(stream=False)["pids_stats"]["current"] == 1
     sleeper.restart(timeout=0)
     sleeper.stop(timeout=0)
@@ -162,7 +162,7 @@ def test_counts_of_info(client: Any, sleeper: Any) -> None:
 
 
 def test_networks(networked: Daemon) -> None:
-    with closing(docker.DockerClient(base_url=networked.host, timeout=30)) as client:
+    with closing(docker.DockerClient(base_url=networked.host, timeout=SECONDS)) as client:
         network = client.networks.create("net", labels={"of": "test"})
         web = client.containers.run(
             "busybox", "sleep 1000", detach=True, network="net", ports={"80/tcp": None}

@@ -20,6 +20,7 @@ from ligan.images import events
 from ligan.images.event_filters import matches
 from ligan.images.events import Event
 from tests.support.stores import START, Stock, opened
+from tests.support.waiting import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -116,7 +117,7 @@ def test_attributes_are_written_as_go_writes_them() -> None:
 class Listener:
     """A client of `GET /events`."""
 
-    def __init__(self, daemon: Daemon, query: str = "", timeout: float = 20.0) -> None:
+    def __init__(self, daemon: Daemon, query: str = "", timeout: float = SECONDS) -> None:
         self.connection = http.client.HTTPConnection("localhost")
         self.connection.sock = daemon.connect(timeout)
         self.connection.request("GET", f"/events?{query}")
@@ -157,15 +158,15 @@ def _numbers(told: Sequence[Mapping[str, Any]]) -> list[int]:
 def test_a_change_of_another_process_is_told_at_once(daemon: Daemon, store_root: str) -> None:
     with opened(store_root) as stock:
         stock.image("one", names=["app:0"])
-    waits = []
     with Listener(daemon) as listener:
-        for number in range(1, 6):
+        for number in range(1, 100):
             _ligan(store_root, "tag", "app:0", f"app:{number}")
             event = listener.next()
-            waits.append(time.time_ns() - event["timeNano"])
+            wait = time.time_ns() - event["timeNano"]
             assert (event["Action"], event["Actor"]["Attributes"]) == ("tag", {"name": f"app:{number}"})
-    # The commit and the end of the other process are part of it; the machine may be busy for one of five.
-    assert min(waits) < 0.2 * 10**9
+            if wait < 0.2 * 10**9:  # the commit and the end of the other process are part of it
+                return
+    raise AssertionError("the machine cannot have been busy each time")
 
 
 def test_a_change_of_the_daemon_is_told(daemon: Daemon, store_root: str) -> None:
@@ -222,9 +223,15 @@ def test_since_and_until_tell_the_past_and_end(daemon: Daemon, store_root: str) 
 
 def test_until_ends_a_stream_that_is_live(daemon: Daemon, store_root: str) -> None:
     _write(store_root, 2)
-    with Listener(daemon, f"since=0&until={time.time() + 0.3:.9f}") as listener:
-        _write(store_root, 1, first=2, at=time.time_ns())
-        assert _numbers(listener.rest()) == [0, 1, 2]
+    for number, seconds in enumerate((0.3, 3, 30), 2):
+        end = time.time() + seconds
+        with Listener(daemon, f"since=0&until={end:.9f}") as listener:
+            _write(store_root, 1, first=number, at=time.time_ns())
+            is_in_time = time.time() < end - seconds / 2
+            told = _numbers(listener.rest())
+        if is_in_time:
+            break
+    assert told == list(range(number + 1))
 
 
 def test_since_is_followed_by_what_comes(daemon: Daemon, store_root: str) -> None:
@@ -264,7 +271,7 @@ def test_a_listener_that_missed_events_is_cut_off(daemon: Daemon, store_root: st
             tx.execute("DELETE FROM event WHERE key < ?", (MANY,))
         with pytest.raises(http.client.IncompleteRead):
             slow.rest()
-    assert "a listener was too slow" in daemon.log()
+    daemon.await_log("a listener was too slow")
 
 
 def test_the_newest_events_are_kept(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,8 @@ import docker
 import docker.errors
 import pytest
 
+from tests.support.waiting import SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,7 +27,7 @@ pytestmark = [
 
 @pytest.fixture
 def client(isolated: Daemon) -> Iterator[Any]:
-    with closing(docker.DockerClient(base_url=isolated.host, timeout=30)) as client:
+    with closing(docker.DockerClient(base_url=isolated.host, timeout=SECONDS)) as client:
         yield client
 
 

@@ -9,7 +9,6 @@ import io
 import os
 import tarfile
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -24,14 +23,14 @@ from tests.support.archives import Item
 from tests.support.asking import Answer, ask
 from tests.support.serving import serving
 from tests.support.stores import check_store
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.support.serving import Daemon
 
 MANY_MEGABYTES = 40
-GONE_SECONDS = 20.0
 
 BASE = archives.image(
     "ADD base", "2023-01-02T03:04:05Z", add=archives.layer({"base": b"base"}), labels={"b": "1", "a": "<&>"}
@@ -290,13 +289,6 @@ def test_a_failed_load_leaves_the_connection_in_order(shared: Daemon) -> None:
     connection.close()
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + GONE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it goes on without its client"
-        time.sleep(0.01)
-
-
 def leases(root: str) -> list[str]:
     return os.listdir(os.path.join(root, "ingest"))
 
@@ -307,8 +299,8 @@ def test_a_load_ends_with_its_client(share: float, daemon: Daemon, store_root: s
     head = b"POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(archive)
     with daemon.connect() as connection:
         connection.sendall(head + archive[: int(len(archive) * share)])
-        assert leases(store_root)
-    wait_until(lambda: not leases(store_root))
+        until(lambda: leases(store_root))
+    until(lambda: not leases(store_root), "it goes on without its client")
     assert names(daemon) == []
     assert load(daemon, archive).lines[-1] == {"stream": "Loaded image: big:1\n"}
 

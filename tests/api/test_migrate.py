@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ import pytest
 
 from ligan.store.layout import Layout
 from ligan.store.store import Store
-from tests.support.dockerd import SERVERS
+from tests.support import registry as real_registry
 from tests.support.stores import KEEP
 
 if TYPE_CHECKING:
@@ -65,14 +64,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if shutil.which("docker-registry") is None:
         pytest.skip("needs docker-registry (Debian package docker-registry)")
     folder = str(tmp_path_factory.mktemp("registry"))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    started = run(os.path.join(SERVERS, "docker-registry.sh"), folder, str(port))
-    assert started.returncode == 0, started.stderr
-    try:
-        yield started.stdout.strip().removeprefix("REGISTRY=")
-    finally:
-        subprocess.run([os.path.join(SERVERS, "stop.sh"), folder], check=True)
+    with real_registry.running(folder) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

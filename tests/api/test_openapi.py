@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,6 +30,7 @@ from ligan.api import (
 from ligan.engine.embedded import open_engine
 from tests.support.serving import serving
 from tests.support.stores import check_store
+from tests.support.waiting import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,19 +42,15 @@ MODULES = (system, images, registry, containers, container_streams, container_fi
 STREAMS = ("/events", "/images/load", "/images/create", "/build")
 """Their answers are many documents, of which schemas know nothing."""
 
-SECONDS = 20
-"""After so long an answer counts as hanging."""
-
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory, base_images: str) -> Iterator[str]:
     """The URL of a daemon with the base images."""
     root = str(tmp_path_factory.mktemp("openapi") / "root")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     _load(root, base_images)
-    with serving(root, "--host", f"tcp://127.0.0.1:{port}"):
-        yield f"http://127.0.0.1:{port}/v1.51"
+    with serving(root, "--host", "tcp://127.0.0.1:0") as daemon:
+        address = daemon.await_log(r"listening on .*tcp://(127\.0\.0\.1:\d+)")[1]
+        yield f"http://{address}/v1.51"
     check_store(root)
 
 
@@ -77,8 +73,6 @@ def test_it_names_what_the_router_serves_and_nothing_else() -> None:
 @API.parametrize()
 @settings(
     max_examples=6,
-    deadline=None,
-    derandomize=True,
     database=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -7,13 +7,11 @@ import contextlib
 import http.client
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,9 +26,10 @@ from ligan.store.store import Policy
 from tests.support import archives
 from tests.support.serving import serving
 from tests.support.stores import opened
+from tests.support.waiting import SECONDS, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.support.serving import Daemon
 
@@ -40,21 +39,13 @@ ARCHIVE = archives.docker_archive(
 )
 
 
-def _until(ready: Callable[[], object], what: str) -> None:
-    """Return when `ready` says so; another process works on it."""
-    deadline = time.monotonic() + 20
-    while not ready():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
-
-
 def _begin_load(daemon: Daemon, root: str) -> socket.socket:
     """Send half an archive; returns the connection when the daemon has begun to load it."""
     connection = daemon.connect()
     half = len(ARCHIVE) // 2
     head = f"POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: {len(ARCHIVE)}\r\n\r\n"
     connection.sendall(head.encode() + ARCHIVE[:half])
-    _until(lambda: os.listdir(f"{root}/ingest"), "the load does not begin")
+    until(lambda: os.listdir(f"{root}/ingest"), "the load does not begin")
     return connection
 
 
@@ -70,9 +61,9 @@ def _images(root: str) -> list[str]:
 
 
 def test_a_second_daemon_is_told_who_serves(daemon: Daemon, store_root: str) -> None:
-    _until(lambda: "listening on" in daemon.log(), "the daemon does not listen")
+    daemon.await_log("listening on")
     command = [sys.executable, "-m", "ligan", "--root", store_root, "serve", "-H", f"{daemon.host}.2"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 1
     assert done.stderr.startswith(
         f"a daemon already serves {store_root}: process {daemon.process.pid}, on {daemon.host}\n"
@@ -94,19 +85,19 @@ def test_a_stop_lets_a_load_finish(store_root: str) -> None:
         _begin_load(daemon, store_root) as connection,
     ):
         daemon.process.terminate()
-        _until(lambda: not os.path.exists(daemon.path), "the daemon goes on listening")
+        until(lambda: not os.path.exists(daemon.path), "the daemon goes on listening")
         connection.sendall(ARCHIVE[len(ARCHIVE) // 2 :])
         answer = _answer(connection)
         assert answer.status == 200
         assert b"Loaded image: app:1" in answer.read()
-        assert daemon.process.wait(20) == 0
+        assert daemon.process.wait(SECONDS) == 0
     assert _images(store_root) == ["app:1"]
 
 
 def test_a_stop_breaks_off_a_load_that_does_not_finish(store_root: str) -> None:
     with serving(store_root, "--stop-timeout", "0.2s") as daemon, _begin_load(daemon, store_root):
         daemon.process.terminate()
-        assert daemon.process.wait(20) == 0
+        assert daemon.process.wait(SECONDS) == 0
         assert "breaking off 1 requests" in daemon.log()
     assert os.listdir(f"{store_root}/ingest") == []
     assert os.listdir(f"{store_root}/blobs/sha256") == []
@@ -122,17 +113,15 @@ def test_a_stop_ends_event_streams_in_order(store_root: str) -> None:
         daemon.process.terminate()
         assert answer.read() == b""  # and no IncompleteRead
         client.close()
-        assert daemon.process.wait(20) == 0
+        assert daemon.process.wait(SECONDS) == 0
 
 
 def test_a_stop_does_not_wait_for_idle_clients(store_root: str) -> None:
-    with serving(store_root, "--stop-timeout", "30s") as daemon, daemon.connect() as idle:
+    with serving(store_root, "--stop-timeout", "1h") as daemon, daemon.connect() as idle:
         idle.sendall(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n")
         assert idle.recv(1 << 16)
-        started = time.monotonic()
         daemon.process.terminate()
-        assert daemon.process.wait(20) == 0
-        assert time.monotonic() - started < 10
+        assert daemon.process.wait(SECONDS) == 0
 
 
 @contextlib.contextmanager
@@ -143,8 +132,7 @@ def _run(root: str, *flags: str, environ: dict[str, str] | None = None) -> Itera
         command, stderr=subprocess.PIPE, text=True, env=os.environ | (environ or {})
     ) as process:
         try:
-            assert process.stderr
-            assert "listening on" in process.stderr.readline()
+            _line_with(process, "listening on")
             yield process
         finally:
             process.kill()
@@ -160,11 +148,11 @@ def test_a_second_signal_stops_at_once(store_root: str) -> None:
             connection.connect(path)
             connection.sendall(b"POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n")
             connection.sendall(ARCHIVE[:2000])
-            _until(lambda: os.listdir(f"{store_root}/ingest"), "the load does not begin")
+            until(lambda: os.listdir(f"{store_root}/ingest"), "the load does not begin")
             process.send_signal(signal.SIGINT)
-            _until(lambda: not os.path.exists(path), "the daemon goes on listening")
+            until(lambda: not os.path.exists(path), "the daemon goes on listening")
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 128 + signal.SIGINT
+            assert process.wait(SECONDS) == 128 + signal.SIGINT
     assert os.listdir(f"{store_root}/ingest")
     with serving(store_root):  # what was left is taken away at the next start
         assert os.listdir(f"{store_root}/ingest") == []
@@ -204,17 +192,17 @@ def test_settings_are_read_again(store_root: str) -> None:
         tune("1 info")
         command = [sys.executable, "-c", TUNED, store_root, f"unix://{path}", settings]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-            assert process.stderr
-            assert "listening on" in process.stderr.readline()
+            _line_with(process, "listening on")
             assert window() == 1
             tune("2 warn")
             process.send_signal(signal.SIGHUP)
-            _until(lambda: window() == 2, "the settings are not read")
+            until(lambda: window() == 2, "the settings are not read")
             tune("3 loud")
             process.send_signal(signal.SIGHUP)
             assert "unable to parse logging level: loud" in _line_with(process, "settings stay")
             assert window() == 2
             process.terminate()
+            assert process.stderr
             rest = process.stderr.read()
         assert process.returncode == 0
         assert "level=info" not in rest
@@ -228,12 +216,12 @@ def _line_with(process: subprocess.Popen[str], text: str) -> str:
 def test_systemd_is_told_of_start_and_stop(store_root: str) -> None:
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(f"{folder}/notify")
-        manager.settimeout(20)
+        manager.settimeout(SECONDS)
         with _run(store_root, environ={"NOTIFY_SOCKET": f"{folder}/notify"}) as process:
             assert manager.recv(100) == b"READY=1"
             process.terminate()
             assert manager.recv(100) == b"STOPPING=1"
-            assert process.wait(20) == 0
+            assert process.wait(SECONDS) == 0
 
 
 def test_the_log_has_a_line_a_request_and_no_credentials(store_root: str) -> None:
@@ -257,7 +245,7 @@ def test_a_hostile_path_does_not_forge_a_line_of_the_log(daemon: Daemon) -> None
 
 
 def _metrics(port: int) -> dict[str, float]:
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
     client.request("GET", "/metrics")
     answer = client.getresponse()
     assert answer.getheader("Content-Type", "").startswith("text/plain; version=")
@@ -272,10 +260,7 @@ def test_metrics_tell_requests_store_and_listeners(store_root: str) -> None:
         stock.image("one", names=["app:1"])
         blob_bytes = stock.book_bytes()
     with serving(store_root, "--metrics", "127.0.0.1:0") as daemon:
-        _until(lambda: "listening on" in daemon.log(), "the daemon does not listen")
-        found = re.search(r"tcp://127\.0\.0\.1:(\d+)", daemon.log())
-        assert found
-        port = int(found[1])
+        port = int(daemon.await_log(r"tcp://127\.0\.0\.1:(\d+)")[1])
         daemon.ask(b"GET /v1.41/images/app:1/json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         daemon.ask(b"GET /v1.41/images/app:2/json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         with daemon.connect() as listener:
@@ -292,8 +277,8 @@ def test_metrics_tell_requests_store_and_listeners(store_root: str) -> None:
         assert told["ligan_event_listeners"] == 1
         assert told["ligan_streams_running"] == 1
         assert told["process_resident_memory_bytes"] > 1 << 20
-        _until(lambda: _metrics(port)["ligan_event_listeners"] == 0, "a listener that left is still counted")
-        assert _metrics(port)["ligan_streams_running"] == 0
+        for count in ("ligan_event_listeners", "ligan_streams_running"):
+            until(lambda count=count: _metrics(port)[count] == 0, count)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -330,7 +315,7 @@ def test_due_undo_entries_are_dropped_by_the_daemon(store_root: str) -> None:
             timer.cancel()
             await asyncio.to_thread(bridge.close)
 
-    asyncio.run(asyncio.wait_for(scenario(), 20))
+    asyncio.run(asyncio.wait_for(scenario(), SECONDS))
     with opened(store_root) as stock:
         assert (stock.book_bytes(), stock.engine.undo_entries()) == (0, [])
 

@@ -10,10 +10,8 @@ import json
 import os
 import subprocess
 import sys
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
-from urllib.request import urlopen
 
 import docker
 import pytest
@@ -22,7 +20,8 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from tests.support import reaper
-from tests.support.bundles import SECONDS
+from tests.support.dockers import fetched
+from tests.support.waiting import SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +42,7 @@ SERVER = ["sh", "-c", "echo served > /index.html; echo ready; exec httpd -f -p 8
 
 @pytest.fixture
 def client(networked: Daemon) -> Iterator[Any]:
-    with closing(docker.DockerClient(base_url=networked.host, timeout=30)) as client:
+    with closing(docker.DockerClient(base_url=networked.host, timeout=SECONDS)) as client:
         yield client
 
 
@@ -55,8 +54,7 @@ def test_container_with_a_port_logs_and_exec(networked: Daemon, monkeypatch: pyt
     asked.with_copy_into_container(b"copied", "/copied")
     with asked.waiting_for(LogMessageWaitStrategy("ready").with_poll_interval(0.05)) as container:
         address = f"{container.get_container_host_ip()}:{container.get_exposed_port(80)}"
-        with urlopen(f"http://{address}/", timeout=SECONDS) as answer:
-            assert answer.read() == b"served\n"
+        assert fetched(f"http://{address}/") == b"served\n"
         assert container.exec("sh -c 'cat /copied; echo $A; exit 3'") == (3, b"copiedb\n")
         assert container.get_logs() == (b"ready\n", b"")
 
@@ -90,13 +88,11 @@ def test_reaper_removes_what_a_client_that_died_has_left(networked: Daemon, clie
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=SECONDS,
     )
     assert died.returncode == -9, died.stderr
     assert len(died.stdout.strip()) == 64
-    deadline = time.monotonic() + SECONDS
     # The reaper, too, is gone in the end: it was started to be removed when it has done its work.
-    while len(client.api.containers(all=True)) > 1:
-        assert time.monotonic() < deadline, client.api.containers(all=True)
+    until(lambda: len(client.api.containers(all=True)) == 1, lambda: client.api.containers(all=True))
     assert bystander.id == client.api.containers()[0]["Id"]
     assert {network.name for network in client.networks.list()} == {"bridge", "host", "none"}

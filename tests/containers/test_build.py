@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tarfile
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +25,7 @@ from ligan.store.store import Store
 from tests.support.homes import PARENT, cgroups_of
 from tests.support.mounts import below as mounts_below
 from tests.support.stores import KEEP
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,7 +163,7 @@ def test_a_step_that_fails_keeps_what_was_made_before(builds: Builds) -> None:
 def test_stages_side_by_side_and_only_those_that_are_needed(builds: Builds) -> None:
     # Each stage waits for what the other one writes: one after the other they would not come to an end.
     share = "--mount=type=cache,target=/share"
-    wait = "for i in $(seq 200); do test -e /share/{} && exit 0; sleep 0.05; done; exit 1"
+    wait = "for i in $(seq 1200); do test -e /share/{} && exit 0; sleep 0.05; done; exit 1"
     image = builds.build(
         "FROM busybox AS one\n"
         f"RUN {share} touch /one /share/one; {wait.format('two')}\n"
@@ -181,9 +181,10 @@ def test_stages_side_by_side_and_only_those_that_are_needed(builds: Builds) -> N
 
 
 def test_what_fails_in_one_stage_ends_the_others(builds: Builds) -> None:
+    share = "--mount=type=cache,target=/share"
     text = (
-        "FROM busybox AS a\nRUN sleep 1000\n"
-        "FROM busybox AS b\nRUN sleep 0.2; exit 7\n"
+        f"FROM busybox AS a\nRUN {share} touch /share/a; sleep 1000\n"
+        f"FROM busybox AS b\nRUN {share} until test -e /share/a; do sleep 0.05; done; exit 7\n"
         "FROM a\nCOPY --from=b / /\n"
     )
     with pytest.raises(BuildFailed, match="exit code: 7"):
@@ -468,11 +469,9 @@ def test_an_interrupted_build_leaves_nothing(other: str, builds: Builds) -> None
         assert process.stderr is not None
         if other:  # the two stages take turns on the screen: both run once both have a container that runs
             marks = builds.home.store.layout.all_running
-            while len([name for name in _names(marks) if os.path.getsize(f"{marks}/{name}")]) < 2:
-                time.sleep(0.02)
+            until(lambda: sum(os.path.getsize(f"{marks}/{name}") > 0 for name in _names(marks)) == 2)
         else:
-            while not process.stderr.readline().endswith(b" speaks\n"):
-                pass
+            assert any(line.endswith(b" speaks\n") for line in process.stderr)
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()
     assert process.returncode == 130

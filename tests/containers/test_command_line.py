@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import termios
 import time
 from typing import TYPE_CHECKING
 
@@ -14,10 +13,10 @@ import pytest
 
 from tests.support.homes import PARENT
 from tests.support.terminals import terminal
+from tests.support.waiting import SECONDS
 
 if TYPE_CHECKING:
     from tests.support.homes import Home
-    from tests.support.terminals import Terminal
 
 pytestmark = pytest.mark.root
 
@@ -117,14 +116,14 @@ def test_signals_are_passed_on(home: Home) -> None:
     with running.stdout as shown:
         assert shown.readline() == b"ready\n"
         running.send_signal(signal.SIGTERM)
-        assert running.wait(30) == 5
+        assert running.wait(SECONDS) == 5
 
 
 def test_nobody_reads_the_output(home: Home) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     command = words(home, *RUN, "--name", "piped", "busybox", "seq", "10000")
-    subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=30)
+    subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=SECONDS)
     os.close(writing)
     assert home.await_state("piped", "exited").exit_code == 0
 
@@ -141,20 +140,15 @@ def _shell(home: Home, *flags: str) -> tuple[str, ...]:
     return tuple(words(home, *RUN, "-it", *flags, "busybox", "sh"))
 
 
-def _settings(program: Terminal) -> object:
-    return termios.tcgetattr(program._file)
-
-
 def test_terminal_is_the_containers_and_then_as_before(home: Home) -> None:
     with terminal(*_shell(home, "--rm")) as program:
-        before = _settings(program)
         program.await_text("# ")
-        assert _settings(program) != before
+        assert program.settings() != program.settings_at_first
         program.type("echo $((40 + 2)); tty\r")
         program.await_text("42\r\n/dev/")
         program.type("exit 3\r")
         assert program.end() == 3
-        assert _settings(program) == before
+        assert program.settings() == program.settings_at_first
 
 
 def test_size_of_the_terminal_is_followed(home: Home) -> None:
@@ -162,7 +156,7 @@ def test_size_of_the_terminal_is_followed(home: Home) -> None:
         program.await_text("# ")
         for height, width in ((41, 132), (17, 60)):
             program.resize(height, width)
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + SECONDS
             while True:
                 program.type("stty size; echo do''ne\r")
                 program.await_text("done\r\n")
@@ -214,10 +208,9 @@ def test_stdin_that_is_no_terminal_is_refused(home: Home) -> None:
 
 def test_terminal_is_as_before_where_nothing_could_run(home: Home) -> None:
     with terminal(*words(home, *RUN, "-it", "busybox", "nosuch")) as program:
-        before = _settings(program)
         program.await_text("executable file not found")
-        assert _settings(program) == before
         assert program.end() == 127
+        assert program.settings() == program.settings_at_first
 
 
 def test_start_attached_gives_status_and_output(home: Home) -> None:

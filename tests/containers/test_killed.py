@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ligan.containers.ending import reconcile
-from ligan.containers.processes import Process, await_end
+from ligan.containers.processes import Process, await_end, send
 from ligan.store.failpoints import POINTS
-from tests.support.bundles import SECONDS, await_no_conmon
+from tests.support.bundles import await_no_conmon
 from tests.support.homes import cgroups_of
 from tests.support.mounts import below as mounts_below
+from tests.support.waiting import SECONDS, until
 
 if TYPE_CHECKING:
     from tests.support.homes import Home
@@ -31,7 +32,7 @@ BEFORE_ROW = ("start.marked", "start.mounted", "start.connected", "start.created
 def check_clean(home: Home, container: str) -> None:
     """Assert that nothing of the system serves a container that does not run."""
     folder = home.store.layout.container(container)
-    assert await_no_conmon(folder)
+    await_no_conmon(folder)
     assert not cgroups_of(container)
     assert not os.path.ismount(home.store.layout.merged(container))
     assert mounts_below(home.store.layout.mounts) == []
@@ -98,12 +99,13 @@ def test_after_a_restart_of_the_machine(home: Home) -> None:
     """Rows of another boot are of processes that are gone, whoever has their numbers now."""
     container = home.start("sleep", "1000")
     row = home.row(container)
+    conmon = Process(row.conmon_pid, row.conmon_started, row.boot_id)
     with home.store.database.write() as tx:
         tx.execute("UPDATE container SET boot_id = 'another', pid = ? WHERE key = ?", (os.getpid(), row.key))
     assert home.engine.list_containers({}) == []
     found = home.row(container)
     assert (found.state, found.exit_code) == ("exited", 255)
-    os.kill(row.conmon_pid, signal.SIGKILL)  # a real restart would have ended it
+    send(conmon, signal.SIGKILL)  # a real restart would have ended it
     await_end_of(row.pid)
     check_clean(home, container)
 
@@ -142,17 +144,19 @@ def test_end_waits_until_conmon_is_done_with_its_socket(home: Home) -> None:
 def await_end_of(pid: int) -> None:
     process = Process.of(pid)
     if process is not None:
-        assert await_end(process, 20)
+        assert await_end(process, SECONDS)
 
 
 def test_waiting_for_a_restart_survives_the_one_who_waits(home: Home) -> None:
     container = home.start("sh", "-c", "exit 1", RestartPolicy={"Name": "on-failure", "MaximumRetryCount": 3})
     home.await_state(container, "restarting")
     _kill_cleanup(container)
-    deadline = time.monotonic() + SECONDS
-    while home.row(container).state != "exited" and time.monotonic() < deadline:
+
+    def is_over() -> bool:
         reconcile(home.store)
-        time.sleep(0.01)
+        return home.row(container).state == "exited"
+
+    until(is_over)
     assert home.row(container).restarts == 3
 
 
@@ -164,4 +168,5 @@ def _kill_cleanup(container: str) -> None:
         except (FileNotFoundError, ProcessLookupError):
             continue
         if b"cleanup" in words and container.encode() in words and b"-m" in words[:4]:
-            os.kill(int(pid), signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has done its work meanwhile
+                os.kill(int(pid), signal.SIGKILL)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ligan.containers import supervising
 from ligan.containers.rows import NoSuchContainer
 from ligan.errors import Conflict, LiganError, NotFound
 from tests.support.homes import cgroups_of
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
+    from ligan.store.store import Store
     from tests.support.homes import Home
 
 pytestmark = pytest.mark.root
@@ -50,10 +55,18 @@ def test_end_that_nobody_watches_is_written_down_by_conmon(home: Home) -> None:
     assert home.events(container) == ["create", "start", "die"]
 
 
-def test_removed_at_its_end_though_nobody_watches(home: Home) -> None:
-    container = home.start("sleep", "0.2", AutoRemove=True)
+def test_removed_at_its_end_though_nobody_watches(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    container = home.start("sleep", "1000", AutoRemove=True)
+    process, await_change = home.row(container).pid, supervising._await_change
+
+    def end_now_that_it_waits(store: Store, container_id: str) -> None:
+        monkeypatch.undo()
+        os.kill(process, signal.SIGKILL)
+        await_change(store, container_id)
+
+    monkeypatch.setattr(supervising, "_await_change", end_now_that_it_waits)
     ended = home.engine.wait_container(container, "removed")
-    assert (ended.removed, ended.exit_code) == (True, 0)
+    assert (ended.removed, ended.exit_code) == (True, 137)
 
 
 def test_detached_container_is_left_as_it_was(home: Home) -> None:
@@ -181,8 +194,7 @@ def test_restart_policy_on_failure(home: Home) -> None:
 
 def test_restart_policy_always_until_stopped(home: Home) -> None:
     container = home.start("sleep", "0.01", RestartPolicy={"Name": "always"})
-    while home.row(container).exits < 2:
-        time.sleep(0.01)
+    until(lambda: home.row(container).exits >= 2)
     home.engine.stop_container(container)
     exits = home.row(container).exits
     time.sleep(0.3)  # longer than the next wait would have been
@@ -217,7 +229,5 @@ def test_network_namespace_of_another_container(home: Home) -> None:
 
 def test_shared_memory_of_another_container(home: Home) -> None:
     home.start("sh", "-c", "echo shared >/dev/shm/file; exec sleep 1000", name="giver", IpcMode="shareable")
-    out = b""
-    while not out:
-        out = home.run("sh", "-c", "cat /dev/shm/file || true", IpcMode="container:giver")[1]
-    assert out == b"shared\n"
+    reading = ("sh", "-c", "cat /dev/shm/file || true")
+    assert until(lambda: home.run(*reading, IpcMode="container:giver")[1]) == b"shared\n"

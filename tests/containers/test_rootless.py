@@ -10,13 +10,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 import ligan
+from tests.support.bundles import await_no_conmon, processes_of
 from tests.support.stores import check_store
+from tests.support.waiting import SECONDS, alone, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,10 +36,9 @@ AS_USER = 'mount --bind "$0" /dev/net/tun && exec setpriv --reuid "$1" --regid "
 class User:
     """A user with a home, and the command line as that user."""
 
-    def __init__(self, home: str, line: str) -> None:
+    def __init__(self, home: str) -> None:
         self.uid, self.gid = pwd.getpwnam(NAME)[2:4]
         self.home = home
-        self.line = line
         self.root = f"{home}/.local/share/ligan"
         self._tun = f"{home}/tun"
         os.mknod(self._tun, 0o020666, os.makedev(10, 200))
@@ -64,19 +64,6 @@ class User:
         assert finished.returncode == status, finished.stderr
         return finished.stderr if status else finished.stdout
 
-    def processes(self) -> list[str]:
-        """Return the command lines of all that lives for this store."""
-        found = []
-        for pid in filter(str.isdecimal, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{pid}/cmdline", "rb") as file:
-                    line = file.read().replace(b"\0", b" ").decode()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if self.root in line:
-                found.append(line)
-        return found
-
 
 def _interpreter(uid: int) -> str:
     """Return a Python that the user can run: that of the tests may be in root's home."""
@@ -91,32 +78,28 @@ def _interpreter(uid: int) -> str:
 def user(base_images: str) -> Iterator[User]:
     if missing := [program for program in PROGRAMS if shutil.which(program) is None]:
         pytest.skip(f"needs {' and '.join(missing)}")
-    home = tempfile.mkdtemp(prefix="ligan-rootless-")
-    line = f"{NAME}:{_free_id()}:65536\n"
-    try:
-        one = User(home, line)
-        shutil.copyfile(base_images, f"{home}/base.tar")
-        os.chown(home, one.uid, one.gid)
-        for table in TABLES:
-            _add(table, line)
-        yield one
-        for name in one.run("ps", "-aq").split():
-            one.run("rm", "-f", name)
-        _await_silence(one)
-        check_store(one.root)
-    finally:
-        for table in TABLES:
-            _take_away(table, line)
-        shutil.rmtree(home)
-    with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
-        assert home not in mounts.read()
-
-
-def _await_silence(user: User) -> None:
-    deadline = time.monotonic() + 10
-    while left := user.processes():
-        assert time.monotonic() < deadline, left
-        time.sleep(0.01)
+    with alone(TABLES[0]):  # one test at a time has this user
+        home = tempfile.mkdtemp(prefix="ligan-rootless-")
+        try:
+            one = User(home)
+            shutil.copyfile(base_images, f"{home}/base.tar")
+            os.chown(home, one.uid, one.gid)
+            for table in TABLES:
+                _take_away(table)  # what a run that was broken off has left
+            line = f"{NAME}:{_free_id()}:65536\n"
+            for table in TABLES:
+                _add(table, line)
+            yield one
+            for name in one.run("ps", "-aq").split():
+                one.run("rm", "-f", name)
+            await_no_conmon(one.root)
+            check_store(one.root)
+        finally:
+            for table in TABLES:
+                _take_away(table)
+            shutil.rmtree(home)
+        with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+            assert home not in mounts.read()
 
 
 def _free_id() -> int:
@@ -135,11 +118,12 @@ def _add(table: str, line: str) -> None:
         file.write(line)
 
 
-def _take_away(table: str, line: str) -> None:
+def _take_away(table: str) -> None:
+    """Take the user's ranges out of a table."""
     with open(table, encoding="utf-8") as file:
-        text = file.read()
+        lines = [line for line in file if not line.startswith(f"{NAME}:")]
     with open(table, "w", encoding="utf-8") as file:
-        file.write(text.replace(line, ""))
+        file.writelines(lines)
 
 
 def test_images_need_no_namespace(user: User) -> None:
@@ -160,7 +144,7 @@ def test_a_container_lives_from_command_to_command(user: User) -> None:
     assert "one" in user.run("ps")
     assert "tail -f /dev/null" in user.run("top", "one")
     assert {"A /file", "C /etc"} <= set(user.run("diff", "one").splitlines())
-    keeper = [line for line in user.processes() if line.startswith("/usr/bin/flock --exclusive")]
+    keeper = [line for line in processes_of(user.root) if line.startswith("/usr/bin/flock --exclusive")]
     assert len(keeper) == 1
     user.run("stop", "-t", "0", "one")
     user.run("commit", "one", "changed")
@@ -213,20 +197,20 @@ def test_a_port_is_published_without_root(user: User) -> None:
     user.run("run", "-d", "--name", "web", "-p", "127.0.0.1::80", "alpine:latest", "sh", "-c", program)
     address, _, port = user.run("port", "web", "80").strip().rpartition(":")
     assert address == "127.0.0.1"
-    deadline = time.monotonic() + 10
-    answer = b""
-    while not answer and time.monotonic() < deadline:  # until nc listens
+
+    def ask() -> bytes:
         try:
-            with socket.create_connection((address, int(port)), 5) as client:
-                answer = client.recv(100)
-        except ConnectionError:
-            time.sleep(0.01)
-    assert answer == b"hello\n"
+            with socket.create_connection((address, int(port)), SECONDS) as client:
+                return client.recv(100)
+        except ConnectionError:  # nc does not listen yet
+            return b""
+
+    assert until(ask) == b"hello\n"
 
 
 def test_a_missing_range_of_ids_is_named(user: User) -> None:
     user.run("load", "-i", f"{user.home}/base.tar")
-    _take_away(TABLES[1], user.line)
+    _take_away(TABLES[1])
     said = user.run("run", "--rm", "alpine:latest", "true", status=125)
     assert f"{NAME} has no range of IDs in /etc/subgid" in said
     assert "usermod --add-subgids" in said

@@ -18,7 +18,8 @@ from ligan.containers.processes import Process, await_end, is_alive, open_pidfd,
 from ligan.containers.stats import measure
 from ligan.containers.top import top
 from ligan.errors import Conflict
-from tests.support.bundles import CGROUP, SECONDS, Bundle, await_number
+from tests.support.bundles import CGROUP, Bundle, await_number
+from tests.support.waiting import SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,7 +94,8 @@ def test_a_slow_reader_misses_nothing(bundle: Bundle) -> None:
 
 
 def test_a_terminal_has_one_stream_and_a_size(bundle: Bundle) -> None:
-    process = bundle.launch("sh", "-c", "read x; stty size; echo $TERM; tty >&2", tty=True, stdin=True)
+    script = "read x; until stty size | grep '33 111'; do :; done; echo $TERM; tty >&2"
+    process = bundle.launch("sh", "-c", script, tty=True, stdin=True)
     attachment = bundle.attach()
     bundle.start()
     attach.resize(bundle.folder, 33, 111)
@@ -245,27 +247,19 @@ def measured(bundle: Bundle, process: Process, previous: dict[str, Any] | None =
 def test_stats_and_top_know_the_processes(bundle: Bundle) -> None:
     process = bundle.launch("sh", "-c", "sleep 1000 & sleep 1000; true")
     bundle.start()
-    pids = await_processes(bundle, 3)
+    until(lambda: commands(bundle).count("sleep 1000") == 2, lambda: commands(bundle))
     first = measured(bundle, process)
     second = measured(bundle, process, first)
     assert first["pids_stats"] == {"current": 3}
     assert second["precpu_stats"] == first["cpu_stats"]
     assert second["networks"] == {}
-    shown = top(pids, "-o pid,args")
+    assert commands(bundle) == ["sh -c sleep 1000 & sleep 1000; true", "sleep 1000", "sleep 1000"]
+
+
+def commands(bundle: Bundle) -> list[str]:
+    shown = top(cgroups.processes(f"{CGROUP}/{bundle.id}"), "-o pid,args")
     assert shown["Titles"] == ["PID", "COMMAND"]
-    assert sorted(row[1] for row in shown["Processes"]) == [
-        "sh -c sleep 1000 & sleep 1000; true",
-        "sleep 1000",
-        "sleep 1000",
-    ]
-
-
-def await_processes(bundle: Bundle, count: int) -> list[int]:
-    deadline = time.monotonic() + SECONDS
-    while len(pids := cgroups.processes(f"{CGROUP}/{bundle.id}")) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-    return pids
+    return sorted(row[1] for row in shown["Processes"])
 
 
 class Exec:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from ligan.store.layout import Layout
 from ligan.store.store import Store
 from tests.support.bundles import processes_of
 from tests.support.stores import KEEP
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +42,10 @@ def supervised(home: Home) -> Iterator[Supervisor]:
 
 def test_end_is_written_down_without_another_process(home: Home) -> None:
     with supervised(home):
-        container = home.start("sh", "-c", "sleep 0.2; exit 6")
+        container = home.start("sleep", "1000")
         assert is_watched(home.store.layout, container)
-        assert home.await_state(container, "exited").exit_code == 6
+        os.kill(home.row(container).pid, signal.SIGKILL)
+        assert home.await_state(container, "exited").exit_code == 137
         # conmon and what it started to wait have the words of a cleanup too, and end without one.
         assert not [line for line in processes_of(container) if line.startswith(sys.executable)]
 
@@ -58,10 +61,7 @@ def test_restart_by_hand_stays_watched(home: Home) -> None:
     with supervised(home):
         container = home.start("sleep", "1000")
         home.engine.restart_container(container, 0)
-        deadline = time.monotonic() + 5
-        while not is_watched(home.store.layout, container) and time.monotonic() < deadline:
-            time.sleep(0.005)
-        assert is_watched(home.store.layout, container)
+        until(lambda: is_watched(home.store.layout, container))
         home.engine.kill_container(container)
 
 
@@ -71,10 +71,7 @@ def test_containers_run_on_when_it_stops_and_are_watched_again(home: Home) -> No
     assert home.row(container).state == "running"
     assert not is_watched(home.store.layout, container)
     with supervised(home):
-        deadline = time.monotonic() + 5
-        while not is_watched(home.store.layout, container) and time.monotonic() < deadline:
-            time.sleep(0.005)
-        assert is_watched(home.store.layout, container)
+        until(lambda: is_watched(home.store.layout, container))
 
 
 def test_starts_what_its_policy_wants_when_it_begins(home: Home) -> None:

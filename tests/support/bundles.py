@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import tarfile
-import time
 from typing import Any
 
 from ligan.containers import cgroups, runtime
@@ -15,8 +14,8 @@ from ligan.containers.host import Host, devices
 from ligan.containers.processes import Process, await_end
 from ligan.containers.spec import Container, runtime_spec
 from ligan.containers.users import User
+from tests.support.waiting import SECONDS, until
 
-SECONDS = 20.0
 CGROUP = f"/ligan-test-{os.getpid()}"
 """Of this process alone: all of the machine shares the names."""
 
@@ -103,30 +102,24 @@ class Bundle:
 
     def delete(self) -> None:
         runtime.delete(self.folder, self.id)
-        assert await_no_conmon(self.folder)
+        await_no_conmon(self.folder)
 
 
 def await_number(path: str) -> int:
     """Return the number that appears in a file."""
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
+
+    def text() -> str:
         try:
             with open(path, encoding="ascii") as file:
-                if text := file.read():
-                    return int(text)
+                return file.read()
         except FileNotFoundError:
-            pass
-        time.sleep(0.001)
-    raise AssertionError(f"{path} did not appear")
+            return ""
+
+    return int(until(text, f"{path} does not appear"))
 
 
-def await_no_conmon(folder: str) -> bool:
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        if not processes_of(folder):
-            return True
-        time.sleep(0.001)
-    return False
+def await_no_conmon(folder: str) -> None:
+    until(lambda: not processes_of(folder), lambda: processes_of(folder))
 
 
 def processes_of(text: str) -> list[str]:

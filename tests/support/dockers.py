@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
+import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ligan.containers import networks
-from tests.support.bundles import SECONDS
 from tests.support.homes import Home
 from tests.support.serving import serving
+from tests.support.waiting import SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,10 +33,7 @@ def containing(root: str, *flags: str) -> Iterator[Daemon]:
         home = Home(root)
         owned = _marks(home)
         home.close()
-    deadline = time.monotonic() + SECONDS
-    while (left := _traces(owned)) and time.monotonic() < deadline:
-        time.sleep(0.02)  # a device goes a moment after its namespace
-    assert left == [], left
+    until(lambda: not _traces(owned), lambda: _traces(owned))  # a device goes a moment after its namespace
 
 
 def _marks(home: Home) -> list[str]:
@@ -66,3 +63,18 @@ def docker(daemon: Daemon, *words: str, stdin: str = "", status: int = 0) -> str
     )
     assert done.returncode == status, done.stderr
     return done.stdout
+
+
+def fetched(url: str) -> bytes:
+    """Return what a server in a container has there, once it listens."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def ask() -> bytes | None:
+        try:
+            with opener.open(url, timeout=SECONDS) as answer:
+                content: bytes = answer.read()
+                return content
+        except OSError:
+            return None
+
+    return until(ask, f"{url} does not answer")

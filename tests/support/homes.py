@@ -9,19 +9,19 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
+from ligan.containers import rows
 from ligan.containers.creating import CreateRequest
 from ligan.containers.ending import current
 from ligan.engine.embedded import EmbeddedEngine
 from ligan.store import failpoints
 from ligan.store.layout import Layout
 from ligan.store.store import Store
-from tests.support.bundles import SECONDS
 from tests.support.faults import REPOSITORY
 from tests.support.leaks import left_by
 from tests.support.stores import KEEP
+from tests.support.waiting import SECONDS, until
 
 if TYPE_CHECKING:
     from ligan.containers.rows import Container
@@ -105,16 +105,13 @@ class Home:
 
     def await_state(self, name: str, state: str) -> Container:
         """Return the row once its state is this, whoever sees to that: nothing is reconciled."""
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
-            with self.store.database.read() as tx:
-                from ligan.containers import rows
 
-                found = rows.resolve(tx, name)
-            if found.state == state:
-                return found
-            time.sleep(0.005)
-        raise AssertionError(f"{name} is {found.state}, not {state}")
+        def found() -> Container | None:
+            with self.store.database.read() as tx:
+                row = rows.resolve(tx, name)
+            return row if row.state == state else None
+
+        return until(found, lambda: f"{name} is {self.row(name).state}, not {state}")
 
     def close(self) -> None:
         """Remove every container, and assert that nothing is left of them."""
@@ -125,13 +122,14 @@ class Home:
 
     def leaks(self) -> list[str]:
         """Return what of this root is mounted or runs, and what its containers left in folders."""
+        left = left_by(self.root)  # first of all, as what still runs takes its own files away
         files = [
             f"{folder}/{name}"
             for folder in ("containers", "running", "volumes", "mounts", "netns")
             if os.path.isdir(f"{self.root}/{folder}")
             for name in os.listdir(f"{self.root}/{folder}")
         ]
-        return left_by(self.root) + files
+        return left + files
 
 
 def cgroups_of(container: str) -> list[str]:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from contextlib import closing
 
 from ligan.containers import cgroups
 from tests.support import mounts
-from tests.support.bundles import SECONDS, processes_of
+from tests.support.bundles import await_no_conmon
 
 PARENTS = ("/ligan", "/ligan-test")
 """The cgroups that containers are in: Ligan's own, and that of the tests."""
 
 
 def left_by(root: str) -> list[str]:
-    """Return the mounts, processes and cgroups of a store. A process has some time to end."""
-    deadline = time.monotonic() + SECONDS
-    while (running := processes_of(root)) and time.monotonic() < deadline:
-        time.sleep(0.005)  # conmon ends after its container
-    return mounts.below(root) + running + _cgroups_of(root)
+    """Return the mounts and cgroups of a store, once its processes have ended."""
+    await_no_conmon(root)  # which ends after its container
+    return mounts.below(root) + _cgroups_of(root)
 
 
 def _cgroups_of(root: str) -> list[str]:

@@ -20,6 +20,7 @@ from ligan.registry.index.database import open_index
 from ligan.registry.pushing import begin_upload, commit_blob
 from ligan.registry.storage.filesystem import FilesystemStorage
 from ligan.values import Value
+from tests.support.waiting import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 ACCEPT = f"{OCI_MANIFEST}, {OCI_INDEX}, application/vnd.docker.distribution.manifest.v2+json"
-STOP_SECONDS = 30
 AT_ONCE = {"LIGAN_UNDO_WINDOW": "0"}
 """Deletes free the disk at once, unless a test wants them undone."""
 
@@ -61,7 +61,7 @@ class Client:
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         """Ask one thing; underscores in the names of headers are dashes. Raises OSError."""
-        connection = http.client.HTTPConnection(self.address, timeout=20)
+        connection = http.client.HTTPConnection(self.address, timeout=SECONDS)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path if path.startswith("/") else f"/v2/{path}", body, named)
@@ -146,7 +146,7 @@ class Registry(Client):
     def send(self, *pieces: bytes) -> bytes:
         """Send bytes on a connection of their own, and close its half; returns what is answered."""
         host, _, port = self.address.rpartition(":")
-        with socket.create_connection((host, int(port)), timeout=20) as connection:
+        with socket.create_connection((host, int(port)), timeout=SECONDS) as connection:
             answer = b""
             try:
                 for piece in pieces:
@@ -170,7 +170,7 @@ class Registry(Client):
         self._end()
 
     def _end(self) -> str:
-        self.process.wait(STOP_SECONDS)
+        self.process.wait(SECONDS)
         self._reader.join()
         return "".join(self._log)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.support.dockerd import SERVERS
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +40,7 @@ def running(folder: str, settings: str = "", certificate: str = "") -> Iterator[
 
     `settings` are YAML, beyond those of every registry. By TLS with `certificate`, a file with its key.
     """
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [os.path.join(SERVERS, "docker-registry.sh"), folder, str(port), settings]
     by_tls = {f"REGISTRY_HTTP_TLS_{part}": certificate for part in ("CERTIFICATE", "KEY")}
     environment = {**os.environ, **(by_tls if certificate else {})}

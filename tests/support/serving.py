@@ -10,16 +10,16 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from tests.support.waiting import SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-START_SECONDS = 30
-STOP_SECONDS = 30
 SILENCE_SECONDS = 0.2
+"""How long a client listens on that has its whole answer, where the connection stays."""
 
 
 class Daemon:
@@ -32,7 +32,7 @@ class Daemon:
         self.is_killed = False
         self._log = log
 
-    def connect(self, timeout: float = 20.0) -> socket.socket:
+    def connect(self, timeout: float = SECONDS) -> socket.socket:
         """Return a new connection, on which nothing waits for longer than the timeout (in seconds)."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -43,12 +43,14 @@ class Daemon:
             raise
         return connection
 
-    def ask(self, request: bytes, *, whole: bool = True, patience: float = 20.0) -> bytes:
-        """Return what is answered to these bytes before the daemon hangs up, or is silent for a while.
+    def ask(self, request: bytes, *, whole: bool = True, patience: float = SECONDS) -> bytes:
+        """Return what is answered to these bytes before the daemon hangs up.
 
-        Of a request that is not `whole` the client goes without waiting. Raises
-        TimeoutError where nothing comes for so many seconds.
+        Where neither these bytes ask for that, nor the daemon does it by itself, what
+        comes before it is silent with nothing of an answer owed. Of a request that is not `whole` the
+        client goes without waiting. Raises TimeoutError where nothing comes for so many seconds.
         """
+        is_last = b"connection: close" in request.lower()
         with self.connect(patience) as connection:
             answer = b""
             try:
@@ -57,7 +59,7 @@ class Daemon:
                     connection.shutdown(socket.SHUT_WR)
                 while chunk := connection.recv(1 << 16):
                     answer += chunk
-                    connection.settimeout(SILENCE_SECONDS)
+                    connection.settimeout(SECONDS if is_last or is_cut(answer) else SILENCE_SECONDS)
             except (BrokenPipeError, ConnectionResetError):
                 pass  # it had enough, and hung up with some of our bytes unread
             except TimeoutError:
@@ -81,6 +83,17 @@ class Daemon:
     def log(self) -> str:
         with open(self._log, encoding="utf-8") as file:
             return file.read()
+
+    def await_log(self, pattern: str) -> re.Match[str]:
+        """Return the first match in the log, once there is one."""
+        return until(lambda: re.search(pattern, self.log()), self.log)
+
+
+def is_cut(answer: bytes) -> bool:
+    """Whether more of an answer has to come: of its head, or of a body whose length that tells."""
+    head, blank, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    return not blank or (length is not None and len(body) < int(length[1]))
 
 
 NO_PROXY_THERE = "http://127.0.0.1:1"
@@ -122,22 +135,22 @@ def serving(root: str, *flags: str, python: str = sys.executable) -> Iterator[Da
 
 
 def _await_answer(daemon: Daemon) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while daemon.process.poll() is None and time.monotonic() < deadline:
+    def is_there() -> bool:
+        assert daemon.process.poll() is None, f"the daemon does not start: {daemon.log()}"
         try:
             daemon.connect().close()
         except (FileNotFoundError, ConnectionRefusedError):
-            time.sleep(0.02)
-        else:
-            return
-    raise AssertionError(f"the daemon does not answer: {daemon.log()}")
+            return False
+        return True
+
+    until(is_there, lambda: f"the daemon does not answer: {daemon.log()}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> int:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:
-        return process.wait(STOP_SECONDS)
+        return process.wait(SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import pty
 import select
 import signal
 import struct
@@ -13,10 +12,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tests.support.waiting import SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-SECONDS = 30.0
 
 
 class Terminal:
@@ -25,9 +24,16 @@ class Terminal:
     def __init__(self, words: tuple[str, ...]) -> None:
         self.shown = b""
         self._seen = 0
-        self._pid, self._file = pty.fork()
+        self._file, terminal = os.openpty()
+        self.settings_at_first = self.settings()
+        self._pid = os.fork()
         if self._pid == 0:
+            os.login_tty(terminal)
             os.execvp(words[0], words)
+        os.close(terminal)
+
+    def settings(self) -> object:
+        return termios.tcgetattr(self._file)
 
     def type(self, text: str) -> None:
         os.write(self._file, text.encode())
