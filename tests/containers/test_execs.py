@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ligan.containers import runtime
 from ligan.containers.execs import ExecRequest
 from ligan.containers.failures import StartFailed
 from ligan.errors import Conflict, Invalid, NotFound
-from tests.support.bundles import SECONDS
+from tests.support.bundles import await_no_conmon
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from tests.support.homes import Home
@@ -98,12 +99,28 @@ def test_detached_command_ends_by_itself(home: Home) -> None:
     container = home.start("sleep", "1000")
     exec_id = home.engine.create_exec(container, ExecRequest(("sh", "-c", "exit 9")))
     home.engine.start_exec(exec_id, detach=True)
-    deadline = time.monotonic() + SECONDS
-    while "exec_die" not in home.events(container) and time.monotonic() < deadline:
-        time.sleep(0.005)
+    until(lambda: "exec_die" in home.events(container))
     assert home.engine.inspect_exec(exec_id)["ExitCode"] == 9
     with pytest.raises(Conflict, match=f"^Error: Exec command {exec_id} has already run$"):
         home.engine.start_exec(exec_id)
+    assert home.events(container)[2:] == ["exec_create: sh -c exit 9", "exec_start: sh -c exit 9", "exec_die"]
+
+
+def test_detached_command_that_ends_before_it_is_written_down(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its conmon calls at its end finds nothing to end yet."""
+    container = home.start("sleep", "1000")
+    exec_id = home.engine.create_exec(container, ExecRequest(("sh", "-c", "exit 9")))
+    execute = runtime.execute
+
+    def slowly(*arguments: Any, **named: Any) -> runtime.Executed:
+        launched = execute(*arguments, **named)
+        await_no_conmon(exec_id)
+        return launched
+
+    monkeypatch.setattr(runtime, "execute", slowly)
+    home.engine.start_exec(exec_id, detach=True)
     assert home.events(container)[2:] == ["exec_create: sh -c exit 9", "exec_start: sh -c exit 9", "exec_die"]
 
 
@@ -132,23 +149,25 @@ def test_refused(home: Home) -> None:
 
 
 def await_health(home: Home, container: str, status: str) -> dict[str, object]:
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
+    def found() -> dict[str, object] | None:
         health = home.row(container).health
-        if health is not None and health["Status"] == status:
-            return health
-        time.sleep(0.01)
-    raise AssertionError(health)
+        return health if health is not None and health["Status"] == status else None
+
+    return until(found, lambda: home.row(container).health)
 
 
 def check(test: list[str], **more: int) -> dict[str, object]:
     return {"Healthcheck": {"Test": test, "Interval": SECOND // 20, "Timeout": 10 * SECOND, **more}}
 
 
+def test_health_before_the_first_check(home: Home) -> None:
+    container = home.start("sleep", "1000", config=check(["CMD", "true"], Interval=1000 * SECOND))
+    assert home.row(container).health == {"Status": "starting", "FailingStreak": 0, "Log": []}
+
+
 def test_healthcheck(home: Home) -> None:
     script = "test -e /well && echo fine"
     container = home.start("sleep", "1000", config=check(["CMD-SHELL", script], Retries=2))
-    assert home.row(container).health == {"Status": "starting", "FailingStreak": 0, "Log": []}
     await_health(home, container, "unhealthy")
     run(home, container, "touch", "/well")
     health = await_health(home, container, "healthy")

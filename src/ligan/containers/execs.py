@@ -175,6 +175,7 @@ def start(store: Store, exec_id: str, *, detach: bool = False, tty: bool | None 
         )
         _record(tx, store, container, f"exec_start: {_shown(instance.request)}", exec_id)
     if detach:
+        ended(store, exec_id)  # if it ended before the row said that it runs: who was to write that has gone
         return None
     return attach.Attachment(
         attach.adopt(launched.attached), stdout=instance.request.stdout, stderr=instance.request.stderr
