@@ -5,10 +5,12 @@ from __future__ import annotations
 import lzma
 import os
 import shutil
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ligan.containers import netavark
 from tests.support import dockerd as real_dockerd
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
 HERE = os.path.dirname(__file__)
 STRICT = os.environ.get("LIGAN_TEST_STRICT") == "1"
 """In CI a skip is a failure: there, everything that a test needs is installed."""
+
+
+# Neither how busy the machine is nor chance decides what laws find: each run tries the same examples.
+settings.register_profile(
+    "same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("same")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Shells have what runs in the background ignore it, and so all that this starts: tests interrupt some.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _missing(need: str) -> str | None:

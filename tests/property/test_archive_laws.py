@@ -11,7 +11,7 @@ from contextlib import suppress
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ligan.errors import LiganError
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  # a folder of its own in it
-RARELY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-DAMAGED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+RARELY = settings(max_examples=40)
+DAMAGED = settings(max_examples=150)
 
 NAMES = ["a:1", "a:2", "b:1", "q.io/c/d:1", "localhost:5000/e:x"]
 

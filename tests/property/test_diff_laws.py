@@ -94,7 +94,7 @@ def _carry_out(root: str, kind: str, path: str, other: str, number: int) -> None
 
 
 @pytest.mark.root
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(operations, operations)
 def test_layer_and_base_make_the_tree(base: Sequence[Operation], script: Sequence[Operation]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -186,7 +186,7 @@ def indexed(tar: bytes) -> Iterator[tuple[object, ...]]:
         yield path, *facts, len(node.content), node.content[:60]
 
 
-@settings(max_examples=200, deadline=None)  # on a busy machine one may take long
+@settings(max_examples=200)
 @given(st.lists(entries, max_size=25, unique_by=lambda made: "../" * made.ups + made.path))
 def test_index_is_what_a_naive_unpacking_makes(layer: list[Entry]) -> None:
     tar, model = b"", Unpacked()

@@ -19,7 +19,7 @@ _CLAUSES = st.tuples(
 _COPIES = st.tuples(st.sampled_from("ugoa"), st.sampled_from("+-="), st.sampled_from("ugo")).map("".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     clauses=st.lists(_CLAUSES | _COPIES, min_size=1, max_size=3),
     mode=st.integers(0, 0o7777),

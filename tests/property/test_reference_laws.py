@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ligan.oci.reference import InvalidReference, familiar, parse, parse_tag_target, repository_of
 
-law = settings(deadline=None, derandomize=True, max_examples=500)
+law = settings(max_examples=500)
 
 alnum = st.text("abz019", min_size=1, max_size=4)
 separators = st.sampled_from([".", "_", "__", "-", "---"])

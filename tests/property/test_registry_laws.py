@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ligan.registry.keeping import Report
     from ligan.registry.storage.filesystem import FilesystemStorage
 
-law = settings(deadline=None, derandomize=True, max_examples=20)
+law = settings(max_examples=20)
 
 HOUR = 3600 * 10**9
 REPOSITORIES = ("a", "b", "a/b")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ligan.insight.plan import Plan
     from tests.support.stores import Stock
 
-law = settings(deadline=None, derandomize=True, max_examples=100)
+law = settings(max_examples=100)
 
 POLICIES = st.sampled_from(
     [

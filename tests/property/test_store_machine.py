@@ -323,4 +323,4 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStore = StoreMachine.TestCase
-TestStore.settings = settings(deadline=None, derandomize=True, max_examples=80, stateful_step_count=30)
+TestStore.settings = settings(max_examples=80, stateful_step_count=30)

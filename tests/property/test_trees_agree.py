@@ -31,7 +31,7 @@ NODES = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(st.lists(NAMES, min_size=1, max_size=3).map(tuple), NODES, max_size=8))
 def test_tar_and_folder_of_the_same_files_are_the_same_tree(
     tmp_path_factory: pytest.TempPathFactory, nodes: dict[tuple[str, ...], dict[str, Any]]
