@@ -237,6 +237,17 @@ def test_last_tags_by_name(folder: RegistryFolder) -> None:
     assert len(tags(folder, "else")) == 5
 
 
+def test_dry_run_tells_what_goes_with_the_last_of_several_tags(folder: RegistryFolder) -> None:
+    folder.image("app", "v1", "v2", "v3", layers=(LAYER,))
+    folder.image("app", "v4", layers=(b"newer",))
+    words = ("-i", "app", "-l", "1")
+    told = _messages(script("clean_old_versions", folder.root, *words, "--dry-run").stderr)
+    done = _messages(script("clean_old_versions", folder.root, *words).stderr)
+    assert [line.replace("DRY_RUN: would have deleted", "Deleting") for line in told] == done
+    assert any(f"/blobs/sha256/{digest_of(LAYER)[7:9]}/" in line for line in done)
+    assert tags(folder, "app") == ["v4"]
+
+
 def _dated(folder: RegistryFolder, tag: str, created: str) -> None:
     config = json.dumps({"created": created, "tag": tag}).encode()
     folder.layer("app", config)

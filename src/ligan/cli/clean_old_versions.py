@@ -29,10 +29,10 @@ def main(words: Sequence[str] | None = None) -> int:
     def work() -> None:
         with Cleaner(data_folder(), dry=options.dry_run) as cleaner:
             for key, name in cleaner.tx.all("SELECT key, name FROM repository ORDER BY name"):
-                if options.image.search(name):
-                    for tag in _doomed(cleaner, key, options):
-                        log.debug("%s:%s is to go", name, tag)
-                        cleaner.delete_tag(name, tag)
+                doomed = _doomed(cleaner, key, options) if options.image.search(name) else []
+                if doomed:
+                    log.debug("%s: these are to go: %s", name, ", ".join(doomed))
+                    cleaner.delete_tags(name, doomed)
 
     return run(work, verbose=options.verbose)
 

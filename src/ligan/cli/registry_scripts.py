@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from contextlib import suppress
 
 from ligan.errors import Invalid, LiganError, NotFound
 from ligan.registry.deleting import Removal, carry_out
@@ -19,7 +20,7 @@ from ligan.registry.untagged import remove_unnamed, remove_untagged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from ligan.registry.index.database import ReadTransaction, WriteTransaction
@@ -116,6 +117,17 @@ class Cleaner:
                 f"No repository '{name}' tag '{tag}' found in repositories directory "
                 f"{self._folder}/repositories"
             )
+
+    def delete_tags(self, name: str, tags: Sequence[str]) -> None:
+        """Delete tags as `delete_tag`, at once. What a client of the registry has deleted meanwhile is gone."""
+
+        def work(removal: Removal, _tx: WriteTransaction, _key: int) -> None:
+            for tag in tags:
+                with suppress(NotFound):
+                    removal.remove_tag(tag)
+
+        with suppress(NotFound):
+            self._delete(name, work)
 
     def delete_untagged(self, name: str) -> None:
         """Delete the images that no tag leads to, and what no image names. Raises NotFound."""

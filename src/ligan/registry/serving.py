@@ -137,8 +137,8 @@ async def _serve(
         try:
             listening = await loop.create_server(server, host, port)
         except OSError as error:
-            number = error.errno or 0  # uvloop's own words name the address once more
-            reason = os.strerror(number) if number in errno.errorcode else error.strerror or error
+            code = error.errno or 0  # uvloop's own words name the address once more
+            reason = os.strerror(code) if code in errno.errorcode else error.strerror or error
             raise Unavailable(f"cannot listen on {host}:{port}: {str(reason).lower()}") from error
         _log.info("listening on %s", ", ".join(_address(each) for each in listening.sockets))
         if not all(is_loopback(each.getsockname()[0]) for each in listening.sockets):
