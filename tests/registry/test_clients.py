@@ -14,6 +14,7 @@ import pytest
 
 from tests.support import registry as real_registry
 from tests.support.ligan_registry import Client, digest_of, serving_registry
+from tests.support.waiting import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,8 +121,9 @@ def podman() -> Iterator[Callable[..., str]]:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    yield run
-    run("system", "reset", "--force")
+    with alone(__file__):  # all stores of one machine have the same locks, which the first who comes makes
+        yield run
+        run("system", "reset", "--force")
     shutil.rmtree(folder)
 
 

@@ -16,6 +16,7 @@ from tests.support.ligan_registry import (
     ligan_registry,
     serving_registry,
 )
+from tests.support.waiting import SECONDS
 
 if TYPE_CHECKING:
     from tests.support.ligan_registry import Registry
@@ -172,7 +173,7 @@ def test_upload_under_way_keeps_its_repository(registry: Registry) -> None:
 def test_pull_under_way_ends(registry: Registry) -> None:
     layer = os.urandom(1 << 20) * 16
     registry.push_image("app", "v1", layer)
-    connection = http.client.HTTPConnection(registry.address, timeout=20)
+    connection = http.client.HTTPConnection(registry.address, timeout=SECONDS)
     connection.request("GET", f"/v2/app/blobs/{digest_of(layer)}")
     response = connection.getresponse()
     first = response.read(1000)

@@ -8,6 +8,7 @@ import pytest
 
 from ligan.store.failpoints import POINTS
 from tests.support.ligan_registry import Registry, digest_of, image_manifest, serving_registry
+from tests.support.waiting import SECONDS
 
 _POINTS = [point for point in POINTS if point.startswith("registry.")]
 
@@ -33,7 +34,7 @@ def test_kill_at(point: str, nth: int, registry_root: str) -> None:
     with serving_registry(registry_root, LIGAN_FAILPOINTS=f"{point}=kill@{nth}") as registry:
         with pytest.raises((OSError, http.client.HTTPException)):
             work(registry, tags)
-        assert registry.process.wait(20) == -9
+        assert registry.process.wait(SECONDS) == -9
     with serving_registry(registry_root) as registry:
         for name, digest in tags.items():
             repository, _, tag = name.partition(":")
@@ -54,7 +55,7 @@ def test_kill_while_a_manifest_comes_by_another_algorithm(registry_root: str) ->
         raw = image_manifest(b"{}")
         with pytest.raises((OSError, http.client.HTTPException)):
             registry.put("app", digest_of(raw, "sha512"), raw)
-        assert registry.process.wait(20) == -9
+        assert registry.process.wait(SECONDS) == -9
     with serving_registry(registry_root) as registry:
         if registry.ask("HEAD", f"app/manifests/{digest_of(raw, 'sha512')}").status == 200:
             registry.pull("app", digest_of(raw, "sha512"))
@@ -69,7 +70,7 @@ def test_upload_whose_commit_was_cut_short_is_no_way_to_change_the_blob(
         location = registry.begin("app")
         with pytest.raises((OSError, http.client.HTTPException)):
             registry.ask("PUT", f"{location}?digest={digest_of(LAYER)}", LAYER)
-        assert registry.process.wait(20) == -9
+        assert registry.process.wait(SECONDS) == -9
     with serving_registry(registry_root) as registry:
         registry.push_image("else", "v1", LAYER)
         assert registry.ask("PATCH", location, b"more").status == 202

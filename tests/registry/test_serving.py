@@ -15,6 +15,7 @@ from ligan.cli import flags
 from ligan.cli.registry_server import SERVE
 from ligan.registry.serving import is_loopback
 from tests.support.ligan_registry import digest_of, ligan_registry, serving_registry
+from tests.support.waiting import SECONDS, until
 
 if TYPE_CHECKING:
     from tests.support.ligan_registry import Registry
@@ -31,19 +32,18 @@ def test_the_unit_starts_what_there_is() -> None:
 def test_stop_lets_an_upload_end(registry: Registry) -> None:
     data = os.urandom(4 << 20)
     location = registry.begin("app")
-    idle = http.client.HTTPConnection(registry.address, timeout=20)
+    idle = http.client.HTTPConnection(registry.address, timeout=SECONDS)
     idle.request("GET", "/v2/")
     idle.getresponse().read()
-    upload = http.client.HTTPConnection(registry.address, timeout=20)
+    upload = http.client.HTTPConnection(registry.address, timeout=SECONDS)
     upload.putrequest("PUT", f"{location}?digest={digest_of(data)}")
     upload.putheader("Content-Length", str(len(data)))
     upload.endheaders(data[: 3 << 20])
-    while registry.ask("GET", location).headers["Range"] == "0-0":
-        pass
+    until(lambda: registry.ask("GET", location).headers["Range"] != "0-0")
     registry.process.send_signal(signal.SIGTERM)
     upload.send(data[3 << 20 :])
     assert upload.getresponse().status == 201
-    assert registry.process.wait(5) == 0
+    assert registry.process.wait(SECONDS) == 0
     for connection in (idle, upload):
         connection.close()
 
@@ -59,12 +59,12 @@ def test_stop_waits_no_longer_than_it_should(registry_root: str, stalled: str) -
             head = f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
             head += "Expect: 100-continue\r\n\r\n"
         host, _, port = registry.address.rpartition(":")
-        with socket.create_connection((host, int(port)), timeout=20) as connection:
+        with socket.create_connection((host, int(port)), timeout=SECONDS) as connection:
             connection.sendall(head.encode())
             assert connection.recv(9) == b"HTTP/1.1 "
             start = time.monotonic()
             registry.stop()
-            assert time.monotonic() - start < 5
+            assert time.monotonic() - start < 9  # 10 seconds are what it waits without being told
 
 
 def test_address_that_is_taken_is_told_of(registry: Registry, tmp_path: str) -> None:

@@ -20,6 +20,7 @@ from tests.support.ligan_registry import (
     unchecked_registry,
 )
 from tests.support.registry_folders import NOW, RegistryFolder, collect_garbage, registry_2, take_over
+from tests.support.waiting import SECONDS
 
 if TYPE_CHECKING:
     from tests.support.ligan_registry import Client
@@ -131,7 +132,7 @@ def test_push_that_a_kill_cut_short_is_done_again_by_registry_2(registry_root: s
                 registry.put("app", "v1", raw)
             except (OSError, AssertionError):
                 pass
-            registry.process.wait(20)
+            registry.process.wait(SECONDS)
         with registry_2(root) as there:
             there.push_blob("app", b"{}")
             there.push_blob("app", LAYER)
@@ -150,7 +151,7 @@ def test_delete_that_a_kill_cut_short_does_not_take_what_registry_2_got(
         registry.push_image("app/nested", "v1", LAYER, b"nested")
         with pytest.raises((OSError, http.client.HTTPException)):
             registry.delete("app", "v1")
-        registry.process.wait(20)
+        registry.process.wait(SECONDS)
     with registry_2(registry_root) as there:
         digest = there.push_image("app", "v1", LAYER)
         there.push_image("app", "v2", b"of registry:2")

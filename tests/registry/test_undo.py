@@ -20,6 +20,7 @@ from tests.support.ligan_registry import (
     ligan_registry,
     serving_registry,
 )
+from tests.support.waiting import SECONDS
 
 if TYPE_CHECKING:
     import subprocess
@@ -353,7 +354,7 @@ def test_delete_that_is_killed_can_be_undone_or_has_not_happened(point: str, reg
         registry.push_image("app", "v1", LAYER)
         with pytest.raises((OSError, http.client.HTTPException)):
             registry.delete("app", "v1")
-        assert registry.process.wait(20) == -9
+        assert registry.process.wait(SECONDS) == -9
     with serving_registry(registry_root, **KEEPING) as registry:
         happened = registry.ask("HEAD", "app/manifests/v1").status == 404
         assert happened == (point != "registry.removed")
