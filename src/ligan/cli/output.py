@@ -38,7 +38,7 @@ def write(text: str) -> None:
     try:
         sys.stdout.buffer.write(data)
     except OSError as error:
-        raise _output_error(error) from None
+        raise output_error(error) from None
 
 
 def flush() -> None:
@@ -46,10 +46,11 @@ def flush() -> None:
     try:
         sys.stdout.flush()
     except OSError as error:
-        raise _output_error(error) from None
+        raise output_error(error) from None
 
 
-def _output_error(error: OSError) -> OSError | Unwritable:
+def output_error(error: OSError) -> BrokenPipeError | Unwritable:
+    """Return what to raise where standard output, or standard error, could not be written to."""
     return error if isinstance(error, BrokenPipeError) else Unwritable(error)
 
 

@@ -8,7 +8,7 @@ from _thread import allocate_lock
 from ligan.cli import terminal
 from ligan.cli.commands import DAEMON, Command
 from ligan.cli.flags import TEXT, Flag
-from ligan.cli.output import Failure, flush, write, write_error
+from ligan.cli.output import BROKEN_PIPE_STATUS, Failure, Unwritable, flush, write, write_error
 from ligan.cli.run_flags import CREATE_FLAGS, RUN_FLAGS
 from ligan.errors import LiganError, NotFound
 
@@ -187,10 +187,18 @@ def _stay(
     flush()
     with terminal.Raw(tty and stdin) as raw:
 
-        def detached() -> None:
+        def leave(status: int = 0) -> None:
             # conmon sees to the end from now on: our hold on it ends with this process.
             raw.__exit__()
-            os._exit(0)
+            os._exit(status)
+
+        def unshown(error: BrokenPipeError | Unwritable) -> None:
+            """Go as docker's client does, which a broken pipe kills; the container goes on."""
+            if not isinstance(error, Unwritable):
+                leave(BROKEN_PIPE_STATUS)
+            raw.__exit__()
+            write_error(f"{error}\n")
+            leave(1)
 
         starting = allocate_lock()  # held until the container has started
         starting.acquire()
@@ -202,11 +210,11 @@ def _stay(
 
         if proxy and not tty:
             terminal.pass_signals(_killing(session, container, starting))
-        await_output = terminal.show_in_background(attachment)
+        await_output = terminal.show_in_background(attachment, unshown)
         if stdin:
-            terminal.send_input(attachment, detached, keys if tty else b"")
+            terminal.send_input(attachment, leave, keys if tty else b"")
         try:
-            status = engine.run_to_end(container, started)
+            status = engine.run_to_end(container, started, attachment.take_rest)
         except BaseException:
             attachment.close()
             raise
@@ -334,6 +342,7 @@ def _attach(session: Session, options: Options) -> int:
             terminal.pass_signals(_killing(session, container))
         if stdin:
             terminal.send_input(attachment, detached, keys if tty else b"")
+        terminal.take_rest_at_end(attachment, state["Pid"])
         terminal.show_output(attachment)
     return engine.wait_container(container).exit_code
 

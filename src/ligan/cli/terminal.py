@@ -6,6 +6,7 @@ import os
 import sys
 from _thread import allocate_lock, start_new_thread
 
+from ligan.cli.output import Unwritable, output_error
 from ligan.cli.session import is_terminal
 from ligan.containers.attach import STDERR
 
@@ -130,12 +131,30 @@ def _read() -> bytes:
 
 
 def show_output(attachment: Attachment) -> None:
-    """Write what a container writes, stdout and stderr apart, until it ends."""
-    try:
-        for stream, data in attachment:
+    """Write what a container writes, stdout and stderr apart, until it ends.
+
+    Raises BrokenPipeError where nobody reads it any more, else Unwritable. Whoever has shown no more must let
+    go of the container, or it comes to stand still as soon as pipes and sockets are full.
+    """
+    for stream, data in attachment:
+        try:
             _write_all(2 if stream == STDERR else 1, data)
-    except BrokenPipeError:
-        pass  # nobody reads it; the container goes on
+        except OSError as error:
+            raise output_error(error) from None
+
+
+def take_rest_at_end(attachment: Attachment, pid: int) -> None:
+    """Let whoever writes down the end of this process not wait for those who read its output here."""
+    from ligan.containers.processes import Process, await_end
+
+    process = Process.of(pid)
+
+    def work() -> None:
+        if process is not None:
+            await_end(process)
+        attachment.take_rest()
+
+    start_new_thread(work, ())
 
 
 def _write_all(file: int, data: bytes) -> None:
@@ -144,14 +163,21 @@ def _write_all(file: int, data: bytes) -> None:
         view = view[os.write(file, view) :]
 
 
-def show_in_background(attachment: Attachment) -> Callable[[], object]:
-    """Do what show_output does in a thread. What is returned waits until the container's output has ended."""
+def show_in_background(
+    attachment: Attachment, failed: Callable[[BrokenPipeError | Unwritable], None]
+) -> Callable[[], object]:
+    """Do what show_output does in a thread, and call `failed` with what it raises.
+
+    What is returned waits until the container's output has ended.
+    """
     is_going_on = allocate_lock()
     is_going_on.acquire()
 
     def work() -> None:
         try:
             show_output(attachment)
+        except (BrokenPipeError, Unwritable) as error:
+            failed(error)
         finally:
             is_going_on.release()
 

@@ -7,6 +7,7 @@ those that hold `attach` and `ctl`: of a container, or of an exec.
 from __future__ import annotations
 
 import os
+from _thread import allocate_lock
 
 from ligan.errors import Conflict
 
@@ -65,17 +66,34 @@ class Attachment:
     def __init__(self, connection: _socket.socket, *, stdout: bool = True, stderr: bool = True) -> None:
         self._socket = connection
         self._wanted = [stream for stream, wanted in ((STDOUT, stdout), (STDERR, stderr)) if wanted]
+        self._reading = allocate_lock()
+        self._ahead: list[bytes] = []
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        while True:
-            try:
-                packet = self._socket.recv(PACKET)
-            except ConnectionResetError:
-                return
-            if not packet:
-                return
+        while packet := self._next():
             if packet[0] in self._wanted:
                 yield packet[0], packet[1:]
+
+    def _next(self) -> bytes:
+        with self._reading:
+            return self._ahead.pop(0) if self._ahead else self._receive()
+
+    def _receive(self) -> bytes:
+        """Return the next packet, or nothing at the end."""
+        try:
+            return self._socket.recv(PACKET)
+        except OSError:
+            return b""  # conmon was killed, or `close` was quicker
+
+    def take_rest(self) -> None:
+        """Read what is left of a run that is over, for the thread that iterates, however slow that is.
+
+        It is no more than pipes and sockets hold. conmon waits for all who attached, and would not come to
+        writing the exit status.
+        """
+        with self._reading:
+            while packet := self._receive():
+                self._ahead.append(packet)
 
     def fileno(self) -> int:
         return self._socket.fileno()

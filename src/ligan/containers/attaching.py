@@ -75,6 +75,12 @@ class LateAttachment(Attachment):
     def fileno(self) -> int:
         return super().fileno() if self._is_connected else -1
 
+    def take_rest(self) -> None:
+        if self.try_connect():
+            super().take_rest()
+        else:
+            self.close()  # what it waits for has been
+
     def write(self, data: bytes) -> None:
         if self.connect():
             super().write(data)

@@ -28,23 +28,22 @@ _LOOK_SECONDS = 0.02
 """How often a waiter looks at the database for what no process of the kernel tells."""
 
 
-def supervise(store: Store, name: str, watch: Watch | None = None) -> int:
+def supervise(
+    store: Store, name: str, watch: Watch | None = None, at_end: Callable[[], object] = lambda: None
+) -> int:
     """Watch the run of a container until its end, and write that down. Returns the exit status.
 
-    `watch` is what `start` gave to keep; it is closed.
+    `watch` is what `start` gave to keep; it is closed. `at_end` is called once the process is gone, before
+    the status is known: those who attached must let conmon come to it.
     """
     with store.database.read() as tx:
         container = rows.resolve(tx, name)
     with watch or Watch(store.layout, container.id):
-        return _end_of_run(store, container).exit_code
-
-
-def _end_of_run(store: Store, container: Container) -> Ended:
-    """Return how a run ended that was going on, or over, in this row."""
-    if container.state in ("running", "paused"):
-        await_end(process_of(container))
-        return finish(store, container.id)
-    return ended(store, container.id)
+        was_running = container.state in ("running", "paused")
+        if was_running:
+            await_end(process_of(container))
+        at_end()
+        return (finish if was_running else ended)(store, container.id).exit_code
 
 
 def end(store: Store, name: str) -> Ended:

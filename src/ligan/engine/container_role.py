@@ -54,10 +54,13 @@ class ContainerEngine(Protocol):
         (removed).
         """
 
-    def run_to_end(self, name: str, started: Callable[[], None]) -> int:
+    def run_to_end(
+        self, name: str, started: Callable[[], None], at_end: Callable[[], object] = lambda: None
+    ) -> int:
         """Start a container, call `started`, and stay until its end, which this then writes down.
 
-        Returns the exit status. Raises what start_container does.
+        `at_end` is called before that: who attached has to take all output then. Returns the exit status.
+        Raises what start_container does.
         """
 
     def clean_up_container(self, name: str) -> None:

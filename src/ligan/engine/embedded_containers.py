@@ -43,7 +43,9 @@ class EmbeddedContainers:
 
         return start(self.store, name, self.watched_by)
 
-    def run_to_end(self, name: str, started: Callable[[], None]) -> int:
+    def run_to_end(
+        self, name: str, started: Callable[[], None], at_end: Callable[[], object] = lambda: None
+    ) -> int:
         from ligan.containers.running import start
 
         watches: list[Watch] = []
@@ -51,7 +53,7 @@ class EmbeddedContainers:
         started()
         from ligan.containers.supervising import supervise  # `start` had time to import it
 
-        return supervise(self.store, name, watches[0] if watches else None)
+        return supervise(self.store, name, watches[0] if watches else None, at_end)
 
     def attach_container(
         self, name: str, *, stdin: bool = False, stdout: bool = True, stderr: bool = True

@@ -1,0 +1,75 @@
+"""Who reads the output: slowly, no more, or onto a full disk. The end of the container is told right."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import IO, TYPE_CHECKING
+
+import pytest
+
+from tests.support.homes import PARENT
+from tests.support.waiting import SECONDS
+
+if TYPE_CHECKING:
+    from tests.support.homes import Home
+
+pytestmark = pytest.mark.root
+
+RUN = ("run", "--network", "none", "--cgroup-parent", PARENT)
+MUCH = ("busybox", "seq", "1000000")
+
+
+def words(home: Home, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "ligan", "--root", home.root, *arguments]
+
+
+def into(home: Home, output: int | IO[bytes], *arguments: str) -> tuple[int, bytes]:
+    done = subprocess.run(
+        words(home, *arguments), stdout=output, stderr=subprocess.PIPE, check=False, timeout=SECONDS
+    )
+    return done.returncode, done.stderr
+
+
+def test_nobody_reads_any_more(home: Home) -> None:
+    """The command goes as docker's client does, which a broken pipe kills; the container does its work."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        assert into(home, writing, *RUN, "--name", "piped", *MUCH) == (141, b"")
+        assert home.await_state("piped", "exited").exit_code == 0
+        assert into(home, writing, "start", "-a", "piped") == (141, b"")
+        assert home.await_state("piped", "exited").exit_code == 0
+        container = home.start("sleep", "1000")
+        assert into(home, writing, "exec", container, *MUCH[1:]) == (141, b"")
+    finally:
+        os.close(writing)
+
+
+def test_disk_is_full(home: Home) -> None:
+    told = b"write /dev/stdout: no space left on device\n"
+    with open("/dev/full", "wb") as full:
+        assert into(home, full, *RUN, "--name", "full", *MUCH) == (1, told)
+        assert home.await_state("full", "exited").exit_code == 0
+        container = home.start("sleep", "1000")
+        assert into(home, full, "exec", container, *MUCH[1:]) == (1, told)
+
+
+def test_status_is_known_before_slow_readers_are_done(home: Home) -> None:
+    """conmon, which tells the status, waits for all who attached: pipes and sockets are full at the end."""
+    script = "until test -e /go; do echo tick; sleep 0.01; done; seq 1000000 & sleep 0.2; exit 7"
+    run = words(home, *RUN, "--name", "slow", "busybox", "sh", "-c", script)
+    with subprocess.Popen(run, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"tick\n"
+        with subprocess.Popen(words(home, "attach", "slow"), stdout=subprocess.PIPE) as attached:
+            assert attached.stdout is not None
+            assert attached.stdout.readline() == b"tick\n"
+            assert into(home, subprocess.DEVNULL, "exec", "slow", "touch", "/go") == (0, b"")
+            assert home.await_state("slow", "exited").exit_code == 7
+            for program, output in ((running, running.stdout), (attached, attached.stdout)):
+                numbers = output.read().replace(b"tick\n", b"").splitlines()
+                assert numbers[:-1] == [b"%d" % number for number in range(1, len(numbers))]
+                assert len(numbers) > 20_000
+                assert program.wait(SECONDS) == 7
