@@ -8,13 +8,14 @@ import ssl
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.support.waiting import SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Self
 
     Reply = bytes | Iterable[bytes]
 
-PATIENCE = 20.0
 _TLS_HANDSHAKE = 0x16
 
 
@@ -81,7 +82,7 @@ class LyingRegistry:
                 except OSError:
                     pass  # closed by the other side
         for thread in self._threads:
-            thread.join(PATIENCE)
+            thread.join(SECONDS)
             assert not thread.is_alive(), "a thread of the registry hangs"
 
     @property

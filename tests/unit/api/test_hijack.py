@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from ligan.api import hijack
-
-SECONDS = 10.0
+from tests.support.waiting import SECONDS
 
 
 class Watched:

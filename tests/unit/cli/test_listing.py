@@ -13,8 +13,11 @@ from tests.support.fake_engine import ID, OTHER_ID, FakeEngine, step, summary
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import CommandLine
 
-HOUR_AGO = int(time.time()) - 3700
 DIGEST = "sha256:" + "e" * 64
+
+
+def hour_ago() -> int:
+    return int(time.time()) - 3700
 
 
 def images(*listed: object) -> FakeEngine:
@@ -22,7 +25,7 @@ def images(*listed: object) -> FakeEngine:
 
 
 def test_images_are_a_table_of_one_row_a_tag(ligan: CommandLine) -> None:
-    engine = images(summary(tags=("app:1", "app:2"), created_s=HOUR_AGO), summary(OTHER_ID, created_s=0))
+    engine = images(summary(tags=("app:1", "app:2"), created_s=hour_ago()), summary(OTHER_ID, created_s=0))
     assert ligan("images", engine=engine).out == (
         "REPOSITORY   TAG       IMAGE ID       CREATED             SIZE\n"
         "app          1         0123456789ab   About an hour ago   1.99MB\n"
@@ -60,7 +63,7 @@ def test_formats(ligan: CommandLine, words: list[str], out: str) -> None:
 
 
 def test_digests_are_shown_when_asked_for(ligan: CommandLine) -> None:
-    image = summary(tags=("app:1",), digests=(f"app@{DIGEST}",), created_s=HOUR_AGO)
+    image = summary(tags=("app:1",), digests=(f"app@{DIGEST}",), created_s=hour_ago())
     header, row = ligan("images", "--digests", engine=images(image)).out.splitlines()
     assert header.split()[:3] == ["REPOSITORY", "TAG", "DIGEST"]
     assert row.split()[:3] == ["app", "1", DIGEST]
@@ -129,7 +132,7 @@ def test_half_a_surrogate_pair_prints_as_a_question_mark(ligan: CommandLine) -> 
 
 
 def test_history_in_words_and_in_numbers(ligan: CommandLine) -> None:
-    steps = [step("a\tb", HOUR_AGO, size=12345), step("x" * 50, 946684800, "<missing>")]
+    steps = [step("a\tb", hour_ago(), size=12345), step("x" * 50, 946684800, "<missing>")]
     engine = FakeEngine(history=steps)
     assert ligan("history", "app", engine=engine).out == (
         f"IMAGE          CREATED             CREATED BY{' ' * 38}SIZE      COMMENT\n"

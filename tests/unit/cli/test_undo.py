@@ -108,9 +108,8 @@ def test_reclaim_says_that_entries_are_not_due(ligan: CommandLine) -> None:
 
 
 def test_pins(ligan: CommandLine) -> None:
-    engine = FakeEngine(
-        pin=lambda target, _reason: target, unpin=None, pins=[Pin("app:*", NOW - 3700 * 10**9, "live")]
-    )
+    hour_ago = time.time_ns() - 3700 * 10**9
+    engine = FakeEngine(pin=lambda target, _reason: target, unpin=None, pins=[Pin("app:*", hour_ago, "live")])
     assert ligan("pin", "-r", "live", "app:*", "b", engine=engine) == (0, "app:*\nb\n", "")
     assert engine.calls[0] == ("pin", ("app:*", "live"), {})
     assert ligan("pins", engine=engine).out == (

@@ -161,10 +161,10 @@ def test_nobody_there_is_said_so(tmp_path: object) -> None:
     with pytest.raises(Unreachable, match="no such file or directory") as refused:
         DockerHost(f"unix://{tmp_path}/nothing")
     assert refused.value.hint == "Is the daemon running?"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with pytest.raises(Unreachable, match="connection refused"):
-        DockerHost(f"tcp://127.0.0.1:{port}")
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # so that nobody else comes to listen there
+        with pytest.raises(Unreachable, match="connection refused"):
+            DockerHost(f"tcp://127.0.0.1:{deaf.getsockname()[1]}")
 
 
 @pytest.mark.parametrize("address", ["", "docker.sock", "ssh://host", "npipe:////./pipe", "unix://", "fd://"])

@@ -316,7 +316,8 @@ def test_silence_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nobody_listening_is_an_error() -> None:
-    with serving() as address:
-        pass
-    with pytest.raises(Unavailable, match=rf'^Get "http://{address}/": connection refused$'):
-        open_url(f"{address}/")
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # so that nobody else comes to listen there
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        with pytest.raises(Unavailable, match=rf'^Get "http://{address}/": connection refused$'):
+            open_url(f"{address}/")

@@ -12,6 +12,7 @@ from ligan.remote.progress import Pushed
 from ligan.remote.repository import Registry
 from tests.support.honest_registry import HonestRegistry
 from tests.support.lying_registry import LyingRegistry
+from tests.support.waiting import SECONDS
 
 if TYPE_CHECKING:
     import ssl
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from tests.support.stores import Stock
 
 FAST = RemoteSettings(
-    connect_timeout=10.0,
-    handshake_timeout=10.0,
-    answer_timeout=10.0,
-    idle_timeout=10.0,
+    connect_timeout=SECONDS,
+    handshake_timeout=SECONDS,
+    answer_timeout=SECONDS,
+    idle_timeout=SECONDS,
     attempts=3,
     first_wait=0.0,
 )

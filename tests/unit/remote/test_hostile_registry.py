@@ -26,7 +26,7 @@ BLOB = bytes(range(256)) * 4096
 DIGEST = sha256(BLOB)
 SECRET = "correct-horse"  # noqa: S105 - of no one
 JOE = Credentials("joe", SECRET)
-HASTY = FAST.replace(answer_timeout=0.3, idle_timeout=0.2, attempts=2)
+HASTY = FAST.replace(answer_timeout=0.9, idle_timeout=0.6, attempts=2)
 BASIC = {"WWW_Authenticate": 'Basic realm="here"'}
 
 
