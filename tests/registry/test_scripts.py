@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.ligan_registry import check_registry, digest_of, image_manifest, serving_registry
+from tests.support.ligan_registry import (
+    check_registry,
+    digest_of,
+    image_manifest,
+    ligan_registry,
+    serving_registry,
+)
 from tests.support.registry_folders import RegistryFolder, registry_2, take_over
 
 if TYPE_CHECKING:
@@ -185,6 +191,22 @@ def test_beside_a_registry_that_serves(registry: Registry) -> None:
     assert registry.ask("HEAD", f"app/manifests/{digest}").status == 404
     registry.pull("app", "v2")
     registry.push_image("app", "v1", LAYER, b"of v1")
+    registry.pull("app", "v1")
+
+
+def test_untagged_images_of_an_index_that_is_on_its_way(registry: Registry) -> None:
+    """A client pushes the images of an index by their digests, and then the index."""
+    registry.push_image("app", "v1", b"first")
+    old = registry.push_image("app", "v1", b"second")
+    registry.push_image("app", "v1", LAYER)
+    children = [registry.push_image("app", "", LAYER, arch) for arch in (b"amd64", b"arm64")]
+    told = delete(registry.root, "-i", "app", "-u")
+    assert told[-1] == "INFO 2 images stay that were pushed by digest in the last 15 minutes"
+    pruned = ligan_registry(registry.root, "prune", "--untagged")
+    assert "2 images stay that were pushed by digest in the last 15 minutes" in pruned.stderr
+    assert registry.ask("HEAD", f"app/manifests/{old}").status == 404
+    registry.push_index("app", "all", *children)
+    registry.pull("app", "all")
     registry.pull("app", "v1")
 
 

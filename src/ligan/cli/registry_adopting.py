@@ -5,7 +5,7 @@ from __future__ import annotations
 from ligan.cli.commands import Command
 from ligan.cli.flags import Flag
 from ligan.cli.output import note, write
-from ligan.cli.registry_folder import ROOT, Folder, again, root_of, undo_policy
+from ligan.cli.registry_folder import ROOT, Folder, again, root_of, staying_text, undo_policy
 from ligan.cli.units import SECOND, human_size
 
 TYPE_CHECKING = False
@@ -80,7 +80,7 @@ def _prune(session: Session, options: Options) -> int:
     from ligan.registry.keeping import Deletion, drop, due_entries
     from ligan.registry.untagged import remove_unheld, remove_unnamed, remove_untagged
 
-    dry = options.on("dry-run")
+    dry, staying = options.on("dry-run"), 0
     policy = undo_policy(session, now=True)
     with Folder(options) as folder:
         folder.settle(session)
@@ -89,15 +89,18 @@ def _prune(session: Session, options: Options) -> int:
             deletion = Deletion(tx, folder.storage, policy, session.command, session.now())
             for key, name in tx.all("SELECT key, name FROM repository ORDER BY name"):
                 removal = deletion.of(name)
+                now = session.now()
                 if options.on("untagged"):
-                    remove_untagged(tx, removal, key)
-                remove_unnamed(tx, removal, key, session.now())
+                    staying += remove_untagged(tx, removal, key, now, served=folder.is_served)
+                remove_unnamed(tx, removal, key, now)
             report = deletion.finish()
             freed = report.deleted.freed + remove_unheld(tx, folder.storage)
         if not dry:
             carry_out(folder.index, folder.storage)
     write("".join([f"Deleted: {digest}\n" for digest in report.deleted.manifests]))
     note(f"{'would free' if dry else 'freed'} {human_size(freed)}")
+    if staying:
+        note(staying_text(staying))
     return 0
 
 

@@ -57,6 +57,11 @@ class Folder:
 
         self._lock = settle(self.index, self.storage, session.now(), lambda *_progress: None)
 
+    @property
+    def is_served(self) -> bool:
+        """Whether a server had the folder when `settle` looked."""
+        return self._lock < 0
+
     def prepare_to_write(self, session: Session) -> int:
         """Do as `settle`, and drop the undo entries that are due. Returns bytes freed."""
         from ligan.registry.keeping import drop_due
@@ -73,6 +78,13 @@ def again(command: str, root: str) -> str:
     from ligan.cli.session import quoted
 
     return f"ligan registry {command} --root {quoted(root)}"
+
+
+def staying_text(number: int) -> str:
+    """Say what `remove_untagged` has left for pushes under way."""
+    from ligan.registry.pushing import LEASE_SECONDS
+
+    return f"{number} images stay that were pushed by digest in the last {LEASE_SECONDS // 60} minutes"
 
 
 def undo_policy(session: Session, *, window: str = "", now: bool = False) -> UndoPolicy:

@@ -11,6 +11,7 @@ import os
 import time
 from contextlib import suppress
 
+from ligan.cli.registry_folder import staying_text
 from ligan.errors import Invalid, LiganError, NotFound
 from ligan.registry.deleting import Removal, carry_out
 from ligan.registry.index.database import open_index
@@ -119,7 +120,7 @@ class Cleaner:
             )
 
     def delete_tags(self, name: str, tags: Sequence[str]) -> None:
-        """Delete tags as `delete_tag`, at once. What a client of the registry has deleted meanwhile is gone."""
+        """Delete tags as `delete_tag`, all at once. Those that a client has deleted meanwhile are gone."""
 
         def work(removal: Removal, _tx: WriteTransaction, _key: int) -> None:
             for tag in tags:
@@ -131,12 +132,17 @@ class Cleaner:
 
     def delete_untagged(self, name: str) -> None:
         """Delete the images that no tag leads to, and what no image names. Raises NotFound."""
+        staying = 0
 
         def work(removal: Removal, tx: WriteTransaction, key: int) -> None:
-            remove_untagged(tx, removal, key)
-            remove_unnamed(tx, removal, key, time.time_ns())
+            nonlocal staying
+            now = time.time_ns()
+            staying = remove_untagged(tx, removal, key, now, served=self._lock < 0)
+            remove_unnamed(tx, removal, key, now)
 
         self._delete(name, work)
+        if staying:
+            log.info("%s", staying_text(staying))
 
     def _delete(self, name: str, work: Callable[[Removal, WriteTransaction, int], None]) -> None:
         with self._index.rehearse() if self._dry else self._index.write() as tx:

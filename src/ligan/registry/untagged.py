@@ -6,6 +6,7 @@ from ligan.errors import NotFound
 from ligan.oci.digest import Digest
 from ligan.registry.deleting import release_blob
 from ligan.registry.faults import Held
+from ligan.registry.pushing import LEASE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     K = TypeVar("K", int, str)
 
 
-def untagged(tx: ReadTransaction, repository: int) -> list[str]:
+def untagged(tx: ReadTransaction, repository: int, after: int | None) -> list[str]:
     """Return the digests of the manifests that no tag leads to.
 
     A tag leads to its manifest, an index to those it names, and a manifest to those that name it as their
-    subject: signatures stay with what they sign, and with them the indexes that hold them.
+    subject: signatures stay with what they sign, and with them the indexes that hold them. What was pushed
+    `after` that time (nanoseconds since 1970) and has never had a tag may wait for the index that names it.
     """
     manifests = tx.all(
         """SELECT manifest.key, digest, subject FROM manifest JOIN blob ON blob.key = manifest.blob
@@ -38,7 +40,12 @@ def untagged(tx: ReadTransaction, repository: int) -> list[str]:
     referrers = _grouped([(subject, key) for key, _digest, subject in manifests if subject])
     digests = {key: digest for key, digest, _subject in manifests}
     kept: set[int] = set()
-    waiting = tx.column("SELECT manifest FROM tag WHERE repository = ?", (repository,))
+    waiting = tx.column(
+        """SELECT manifest FROM tag WHERE repository = ?1
+           UNION SELECT key FROM manifest WHERE repository = ?1 AND pushed > ?2
+                 AND NOT EXISTS (SELECT 1 FROM tag_history WHERE tag_history.manifest = manifest.key)""",
+        (repository, after),
+    )
     while waiting:
         key = waiting.pop()
         if key in kept:
@@ -57,9 +64,14 @@ def _grouped(pairs: list[tuple[K, int]]) -> dict[K, list[int]]:
     return groups
 
 
-def remove_untagged(tx: ReadTransaction, removal: Removal, repository: int) -> None:
-    """Remove the manifests that no tag leads to, and with them what only they hold."""
-    waiting = [Digest(digest) for digest in untagged(tx, repository)]
+def remove_untagged(tx: ReadTransaction, removal: Removal, repository: int, now: int, *, served: bool) -> int:
+    """Remove the manifests that no tag leads to, and with them what only they hold.
+
+    Of a registry that is `served` those stay that a push under way may need; returns how many.
+    """
+    after = now - LEASE_SECONDS * 10**9 if served else None
+    everything, going = len(untagged(tx, repository, None)), untagged(tx, repository, after)
+    waiting = [Digest(digest) for digest in going]
     while waiting:
         held = []
         for digest in waiting:
@@ -70,6 +82,7 @@ def remove_untagged(tx: ReadTransaction, removal: Removal, repository: int) -> N
             except NotFound:
                 pass  # it has gone with its index
         waiting = held
+    return everything - len(going)
 
 
 def remove_unnamed(tx: ReadTransaction, removal: Removal, repository: int, now: int) -> None:
