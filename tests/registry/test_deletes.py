@@ -160,6 +160,19 @@ def test_look_of_docker_at_what_it_has_uploaded_is_no_push_of_its_own(registry: 
         assert registry.ask("GET", f"app/blobs/{digest}").status == status
 
 
+def test_look_of_docker_is_one_at_what_is_kept(registry: Registry) -> None:
+    """The client that was to look has gone; its manifest, and the lease that this ended, came before."""
+    digest, client = digest_of(LAYER), "docker/20.10.24"
+    location = registry.begin("app")
+    assert registry.ask("PUT", f"{location}?digest={digest}", LAYER, User_Agent=client).status == 201
+    registry.push_blob("app", b"{}")
+    assert registry.put("app", "v1", image_manifest(b"{}", LAYER)).status == 201
+    assert registry.ask("HEAD", f"app/blobs/{digest}", User_Agent=client).status == 200
+    registry.delete("app", "v1")
+    registry.push_blob("app", b"{}")
+    assert registry.put("app", "v2", image_manifest(b"{}", LAYER)).status == 201
+
+
 def test_upload_under_way_keeps_its_repository(registry: Registry) -> None:
     registry.push_image("app", "v1", LAYER)
     location = registry.begin("app")

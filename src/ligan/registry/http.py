@@ -82,7 +82,7 @@ class RegistryApi:
         self._reader = self._index.read()
         self._writer = ThreadPoolExecutor(1, "ligan-index")
         self._writing: Index = self._writer.submit(open_index, storage.index).result()
-        self._leases = Leases(storage, self._write)
+        self._leases = Leases(self._reader, storage, self._write)
         self._receiver = Receiver(self._make_room)
         self._routes: dict[str, dict[str, Handler]] = {
             "manifests": {

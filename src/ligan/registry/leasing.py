@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from ligan.registry.pushing import lease_blobs
+from ligan.registry.pushing import is_leased, lease_blobs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ligan.errors import LiganError
     from ligan.oci.digest import Digest
-    from ligan.registry.index.database import Index
+    from ligan.registry.index.database import Index, ReadTransaction
     from ligan.registry.storage.role import Storage
 
     Outcomes = list[LiganError | None]
@@ -34,7 +34,8 @@ _MOST_EXPECTED = 1000
 class Leases:
     """What looks at blobs wait for. `write` runs what writes to the index."""
 
-    def __init__(self, storage: Storage, write: Write) -> None:
+    def __init__(self, reader: ReadTransaction, storage: Storage, write: Write) -> None:
+        self._reader = reader
         self._storage = storage
         self._write = write
         self._waiting: list[tuple[str, Digest, asyncio.Future[None]]] = []
@@ -56,7 +57,8 @@ class Leases:
         if _is_docker(request) and (expected := self._expected.pop(key, 0)):
             if expected > 1:
                 self._expected[key] = expected - 1
-            return
+            if is_leased(self._reader, repository, digest, time.time_ns()):
+                return
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((repository, digest, done))
         if self._task is None or self._task.done():

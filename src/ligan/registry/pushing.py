@@ -114,6 +114,13 @@ def lease_blobs(
     return outcomes
 
 
+def is_leased(tx: ReadTransaction, repository: str, digest: Digest, now: int) -> bool:
+    """Return whether a repository's blob is kept for a push."""
+    sql = """SELECT 1 FROM lease JOIN repository ON repository.key = lease.repository
+             JOIN blob ON blob.key = lease.blob WHERE name = ? AND digest = ? AND until > ?"""
+    return tx.value(sql, (repository, file_digest(tx, digest), now)) is not None
+
+
 def _lease(tx: WriteTransaction, repository: int, blob: int, now: int) -> None:
     """Keep a repository's blob for one push more."""
     tx.execute(
