@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.golden import without_ids
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,9 +71,17 @@ def test_golden_d_rmi_in_use(replay: Callable[[str], Replay]) -> None:
 def test_golden_k_containers(replay: Callable[[str], Replay]) -> None:
     golden = replay("k_containers")
     readings = {26: _with_sleep, 29: inspection, 34: inspection, 102: without_ids}
+    gone = golden.steps[107]
+    gone["cmd"] = gone["cmd"].replace("sleep 1.5", _UNTIL_GONE)
     for index, step in enumerate(golden.steps):
+        if index == 20:
+            until(lambda: golden.run("docker exec r1 ls /new").returncode == 0)
         if step["kind"] == "cli":
             golden.check(index, reading=readings.get(index, listing))
+
+
+_UNTIL_GONE = 'while [ "$(docker ps -a -q -f name=auto)" ]; do sleep 0.1; done'
+"""However long that takes: the recording gave it a second and a half."""
 
 
 def _with_sleep(count: str) -> str:
