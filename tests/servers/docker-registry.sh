@@ -18,7 +18,7 @@ printf '%s' "${3:-}" >>"$dir/config.yml"
 setsid docker-registry serve "$dir/config.yml" >"$dir/registry.log" 2>&1 </dev/null &
 server=$!
 echo "$server" >"$dir/registry.pid"
-for _ in $(seq 100); do
+for _ in $(seq 600); do
   if curl -s "http://127.0.0.1:$port/v2/" >/dev/null 2>&1; then
     echo "REGISTRY=127.0.0.1:$port"
     exit 0

@@ -8,7 +8,7 @@ PATH=$PATH:/usr/sbin:/sbin
 setsid dockerd --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/dockerd.pid" \
   -H "unix://$dir/docker.sock" --iptables=false --ip6tables=false --bridge=none >"$dir/dockerd.log" 2>&1 </dev/null &
 server=$!
-for _ in $(seq 300); do
+for _ in $(seq 600); do
   if curl -fs --unix-socket "$dir/docker.sock" http://docker/_ping >/dev/null 2>&1; then
     echo "DOCKER_HOST=unix://$dir/docker.sock"
     exit 0
