@@ -86,6 +86,9 @@ async def _attach(call: Call) -> StreamResponse:
             return tty, None
         return tty, engine.attach_container(call.name, stdin=stdin, stdout=stdout, stderr=stderr)
 
+    async def is_over() -> bool:
+        return await call.engine.call(lambda engine: engine.is_process_gone(call.name))
+
     try:
         tty, attachment = await call.engine.call(attach)
     except LiganError as error:
@@ -99,7 +102,7 @@ async def _attach(call: Call) -> StreamResponse:
                 stdin=stdin, stdout=stdout, stderr=stderr, tty=tty, detach_keys=_keys(call, tty)
             )
             if await _connected(attachment):
-                await streams.relay(client, attachment.take())
+                await streams.relay(client, attachment.take(), is_over)
     finally:
         if attachment is not None:
             attachment.close()

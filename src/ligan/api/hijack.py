@@ -19,6 +19,7 @@ from ligan.containers.detaching import DetachKeys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Awaitable, Callable
 
     from aiohttp.abc import AbstractStreamWriter
     from aiohttp.web import BaseRequest
@@ -82,7 +83,21 @@ class Hijacked(StreamResponse):
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send; waits while the client does not read. Raises ConnectionError where it is gone."""
+        self.put(data)
+        await self.drained()
+
+    def put(self, data: bytes | bytearray | memoryview) -> None:
+        """Send, or keep in memory until the client reads."""
         self._writer.write(data)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the client may have to read before more is sent."""
+        transport = self._writer.transport
+        return transport.get_write_buffer_size() > transport.get_write_buffer_limits()[0]
+
+    async def drained(self) -> None:
+        """Wait while the client does not read. Raises ConnectionError where it is gone."""
         await self._writer.drain()
 
     async def read(self) -> bytes:
@@ -168,15 +183,21 @@ class Streams:
         self._tty = tty
         self._keys = detach_keys
 
-    async def relay(self, client: Hijacked, container: socket.socket) -> bool:
+    async def relay(
+        self,
+        client: Hijacked,
+        container: socket.socket,
+        is_over: Callable[[], Awaitable[bool]] | None = None,
+    ) -> bool:
         """Carry bytes both ways until the container closes its side, or the client goes.
 
         Returns whether the client detached by its keys.
         `container` is conmon's attach socket: one packet a piece of output, its first byte 2 for stdout and
-        3 for stderr. It is closed on return.
+        3 for stderr. It is closed on return. `is_over` says whether the process has ended: then what is left
+        is taken at once, since conmon waits for all who attached before it tells the exit status.
         """
         container.setblocking(False)
-        output = asyncio.create_task(self._carry_output(client, container))
+        output = asyncio.create_task(self._carry_output(client, container, is_over or _never))
         typing = asyncio.create_task(self._carry_input(client, container))
         try:
             await asyncio.wait((output, typing), return_when=asyncio.FIRST_COMPLETED)
@@ -190,13 +211,17 @@ class Streams:
             container.close()
         return detached
 
-    async def _carry_output(self, client: Hijacked, container: socket.socket) -> None:
+    async def _carry_output(
+        self, client: Hijacked, container: socket.socket, is_over: Callable[[], Awaitable[bool]]
+    ) -> None:
         loop = asyncio.get_running_loop()
+        waits = True
         while packet := await loop.sock_recv(container, _PACKET):
             stream = packet[0] - 1
             if self._wanted.get(stream):
                 data = packet[1:]
-                await client.write(data if self._tty else frame(stream, data))
+                client.put(data if self._tty else frame(stream, data))
+                waits = waits and not await _is_late(client, is_over)
 
     async def _carry_input(self, client: Hijacked, container: socket.socket) -> bool:
         """Returns whether the client detached, rather than closing its half."""
@@ -213,6 +238,24 @@ class Streams:
         if self._stdin:
             _close_input(container)
         return False
+
+
+async def _never() -> bool:
+    return False
+
+
+async def _is_late(client: Hijacked, is_over: Callable[[], Awaitable[bool]]) -> bool:
+    """Wait until the client has read, and return False, or True where the process has ended before that."""
+    while client.is_behind:
+        try:
+            await asyncio.wait_for(client.drained(), _LOOK_SECONDS)
+        except TimeoutError:
+            if await is_over():
+                return True
+        else:
+            return False
+    await client.drained()  # it may be gone
+    return False
 
 
 async def _send(loop: asyncio.AbstractEventLoop, container: socket.socket, data: bytes) -> None:

@@ -10,7 +10,7 @@ from ligan.containers import rows
 from ligan.containers.ending import current, ended, finish, forget_status, process_of, reconcile
 from ligan.containers.locking import Watch
 from ligan.containers.log_options import log_limits
-from ligan.containers.processes import await_end, open_pidfd
+from ligan.containers.processes import await_end, is_alive, open_pidfd
 from ligan.containers.restart_policy import wants_start_at_boot
 from ligan.containers.rows import Ended, NoSuchContainer
 from ligan.containers.running import start, start_again
@@ -44,6 +44,15 @@ def supervise(
             await_end(process_of(container))
         at_end()
         return (finish if was_running else ended)(store, container.id).exit_code
+
+
+def is_process_gone(store: Store, name: str) -> bool:
+    """Return whether a container has no process. Its end may not be written down yet; this does not do it."""
+    try:
+        with store.database.read() as tx:
+            return not is_alive(process_of(rows.resolve(tx, name)))
+    except NoSuchContainer:
+        return True
 
 
 def end(store: Store, name: str) -> Ended:

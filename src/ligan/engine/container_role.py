@@ -63,6 +63,9 @@ class ContainerEngine(Protocol):
         Raises what start_container does.
         """
 
+    def is_process_gone(self, name: str) -> bool:
+        """Return whether a container has nothing that runs, though its end may not be written down yet."""
+
     def clean_up_container(self, name: str) -> None:
         """Do what is to be done at the end of a run that nobody watched: write it down, restart, remove."""
 

@@ -72,6 +72,11 @@ class EmbeddedContainers:
 
         return wait(self.store, name, condition)
 
+    def is_process_gone(self, name: str) -> bool:
+        from ligan.containers.supervising import is_process_gone
+
+        return is_process_gone(self.store, name)
+
     def clean_up_container(self, name: str) -> None:
         from ligan.containers.supervising import clean_up
 
