@@ -115,3 +115,24 @@ def test_what_is_closed_while_it_connects_is_closed_in_the_end(
     with conmon.accept()[0] as client:
         client.settimeout(5)
         assert client.recv(100) == b""
+
+
+def test_waiting_ends_with_the_run_that_was_missed(layout: Layout) -> None:
+    """As of a container that has ended between a look at it and the attaching."""
+    late = _late(layout)
+    late.take_rest()
+    assert list(late) == []
+
+
+def test_what_is_left_of_a_run_comes_after_what_was_read(layout: Layout, conmon: socket.socket) -> None:
+    late = _late(layout)
+    assert late.connect()
+    with conmon.accept()[0] as client:
+        for packet in (b"\x02one", b"\x03two", b"\x02three"):
+            client.send(packet)
+        shown = iter(late)
+        assert next(shown) == (2, b"one")
+        client.shutdown(socket.SHUT_WR)
+        late.take_rest()
+    assert list(shown) == [(3, b"two"), (2, b"three")]
+    late.close()
