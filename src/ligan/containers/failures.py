@@ -37,7 +37,15 @@ class RuntimeFailed(Unavailable):
 def start_failure(runtime: Runtime, message: str) -> LiganError:
     """Return Docker's error for a container that could not be created."""
     said = _by(runtime, message)
-    return _failure(f"failed to create shim task: OCI runtime create failed: {said}: unknown")
+    failure = _failure(f"failed to create shim task: OCI runtime create failed: {said}: unknown")
+    if "invalid namespace path" in said:
+        failure.hint = _COMMA
+    return failure
+
+
+_COMMA = """\
+runc joins no network by a path with a comma, and the path of the store has one. Move the store elsewhere,
+install crun, or use --network none or host."""
 
 
 def exec_failure(runtime: Runtime, message: str) -> LiganError:

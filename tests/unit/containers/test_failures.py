@@ -21,6 +21,12 @@ def logged(message: str) -> str:
     return '{"level":"info","msg":"other"}\n' + f'{{"level":"error","msg":"{message}"}}\n'
 
 
+def test_network_below_a_path_with_a_comma_is_explained() -> None:
+    said = "runc create failed: unable to create new parent process: invalid namespace path /a,b/c/netns"
+    assert "comma" in start_failure(RUNC, logged(said)).hint
+    assert start_failure(RUNC, logged("runc create failed: something else")).hint == ""
+
+
 @pytest.mark.parametrize(
     ("message", "kind", "code"),
     [
