@@ -12,6 +12,7 @@ import pytest
 
 from ligan.containers.ending import reconcile
 from ligan.containers.processes import Process, await_end, send
+from ligan.errors import Conflict
 from ligan.store.failpoints import POINTS
 from tests.support.bundles import await_no_conmon
 from tests.support.homes import cgroups_of
@@ -88,8 +89,12 @@ def test_conmon_and_container_killed(home: Home) -> None:
 def test_conmon_killed(home: Home) -> None:
     """The container runs on, without its streams' other end; its end is noticed by whoever looks."""
     container = home.start("sleep", "1000")
-    os.kill(home.row(container).conmon_pid, signal.SIGKILL)
+    conmon = home.row(container).conmon_pid
+    os.kill(conmon, signal.SIGKILL)
+    await_end_of(conmon)
     assert home.row(container).state == "running"
+    with pytest.raises(Conflict, match="conmon, which had its streams, is gone"):
+        home.engine.attach_container(container)
     home.engine.stop_container(container, 0)
     assert home.row(container).state == "exited"
     check_clean(home, container)

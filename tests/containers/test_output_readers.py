@@ -9,6 +9,8 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
+from ligan.containers import attaching
+from ligan.containers.attach import open_attach_socket
 from tests.support.homes import PARENT
 from tests.support.waiting import SECONDS
 
@@ -54,6 +56,21 @@ def test_disk_is_full(home: Home) -> None:
         assert home.await_state("full", "exited").exit_code == 0
         container = home.start("sleep", "1000")
         assert into(home, full, "exec", container, *MUCH[1:]) == (1, told)
+
+
+def test_attach_to_what_ends_in_that_moment(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    container = home.start("sleep", "1000")
+
+    def come_too_late(folder: str) -> object:
+        home.engine.kill_container(container)
+        return open_attach_socket(folder)
+
+    monkeypatch.setattr(attaching, "open_attach_socket", come_too_late)
+    attachment = home.engine.attach_container(container)
+    monkeypatch.undo()
+    attachment.take_rest()
+    assert list(attachment) == []
+    assert home.row(container).state == "exited"
 
 
 def test_status_is_known_before_slow_readers_are_done(home: Home) -> None:

@@ -98,7 +98,11 @@ class LateAttachment(Attachment):
 
 
 def attach(store: Store, name: str, *, stdout: bool = True, stderr: bool = True) -> Attachment:
-    """Take part in a container's streams. Raises Conflict for one that is paused."""
+    """Take part in a container's streams.
+
+    Raises Conflict for one that is paused, or restarting, and for one that has lost its streams: conmon was
+    killed, and the container runs on.
+    """
     container = current(store, name)
     if container.state == "paused":
         raise Conflict(f"container {name} is paused, unpause the container before attach")
@@ -108,5 +112,10 @@ def attach(store: Store, name: str, *, stdout: bool = True, stderr: bool = True)
     with store.database.write(durable=False) as tx:
         rows.record(tx, store.now(), "attach", container)
     if container.is_running:
-        return Attachment(open_attach_socket(folder), stdout=stdout, stderr=stderr)
+        try:
+            return Attachment(open_attach_socket(folder), stdout=stdout, stderr=stderr)
+        except Conflict:
+            if current(store, container.id).is_running:
+                raise Conflict(f"container {name} runs, but conmon, which had its streams, is gone") from None
+            # It has ended meanwhile.
     return LateAttachment(folder, Attaching(store.layout, container.id), stdout=stdout, stderr=stderr)
