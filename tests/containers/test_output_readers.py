@@ -73,6 +73,21 @@ def test_attach_to_what_ends_in_that_moment(home: Home, monkeypatch: pytest.Monk
     assert home.row(container).state == "exited"
 
 
+def test_stdin_of_one_client_ends_when_another_without_stdin_leaves(home: Home) -> None:
+    """conmon does not know which client has stdin (docs/compatibility.md)."""
+    script = "while :; do echo tick; sleep 0.01; done & cat; exit 7"
+    run = words(home, *RUN, "--name", "fed", "-i", "busybox", "sh", "-c", script)
+    with subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"tick\n"
+        attach = words(home, "attach", "--no-stdin", "fed")
+        with subprocess.Popen(attach, stdout=subprocess.PIPE) as attached:
+            assert attached.stdout is not None
+            assert attached.stdout.readline() == b"tick\n"
+            attached.kill()
+        assert running.wait(SECONDS) == 7
+
+
 def test_status_is_known_before_slow_readers_are_done(home: Home) -> None:
     """conmon, which tells the status, waits for all who attached: pipes and sockets are full at the end."""
     script = "until test -e /go; do echo tick; sleep 0.01; done; seq 1000000 & sleep 0.2; exit 7"
