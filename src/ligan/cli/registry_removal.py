@@ -5,7 +5,7 @@ from __future__ import annotations
 from ligan.cli import tables
 from ligan.cli.commands import Command
 from ligan.cli.flags import FORMAT, Flag
-from ligan.cli.output import Failure, note, write, write_error
+from ligan.cli.output import Failure, flush, note, write, write_error
 from ligan.cli.registry_folder import ROOT, Folder, undo_policy
 from ligan.cli.registry_insight import JSON_FLAG
 from ligan.cli.removal import NOW_FLAG
@@ -40,8 +40,9 @@ def _remove(session: Session, options: Options) -> int:
             deletion = Deletion(tx, folder.storage, policy, session.command, session.now())
             refused = _remove_each(deletion, options.arguments)
             report = deletion.finish()
-        carry_out(folder.index, folder.storage)
         _show_rows(report)
+        flush()  # to unlink thousands of images takes seconds
+        carry_out(folder.index, folder.storage)
         _show_refused(refused)
         _tell(folder, report, session.now())
     return 1 if refused else 0

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from ligan.registry.index.database import Index, ReadTransaction, WriteTransaction
     from ligan.registry.storage.role import Storage
 
-
 FREED, LEASED, HELD, SHARED = "freed", "leased", "held", "shared"
 _A_FEW = 32
 
@@ -33,8 +32,8 @@ class Fate(Value):
 
 class Deleted(Value):
     """What a delete did. Bytes are `freed`, or `leased` until `until` (nanoseconds since 1970) at the latest,
-    or only `held` by undo, `held_until` at the latest. Tags
-    are `REPOSITORY:TAG`, manifests `REPOSITORY@DIGEST`.
+    or only `held` by undo, `held_until` at the latest. Tags are `REPOSITORY:TAG`, manifests
+    `REPOSITORY@DIGEST`.
     """
 
     freed: int
@@ -60,9 +59,8 @@ class Removal:
         self._key = find_repository(tx, repository)
         self._now = now
         self._entry = entry
-        self.touched: dict[
-            int, tuple[str, int]
-        ] = {}  # digest and size of the blobs that lose a holder, by key
+        # Digest and size of the blobs that lose a holder, by key.
+        self.touched: dict[int, tuple[str, int]] = {}
         self.tags: list[str] = []
         self.manifests: list[str] = []
 
