@@ -79,20 +79,21 @@ async def _exit_status(feed: Feed, before: Ended, condition: str, key: int) -> i
 async def _attach(call: Call) -> StreamResponse:
     stdin, stdout, stderr = (call.on(name) for name in ("stdin", "stdout", "stderr"))
 
-    def attach(engine: Engine) -> tuple[bool, Attachment | None]:
+    def attach(engine: Engine) -> tuple[dict[str, Any], Attachment | None]:
         escape_keys(call.text("detachKeys"))
-        tty = bool(engine.inspect_container(call.name)["Config"]["Tty"])
+        document = engine.inspect_container(call.name)
         if not call.on("stream"):
-            return tty, None
-        return tty, engine.attach_container(call.name, stdin=stdin, stdout=stdout, stderr=stderr)
+            return document, None
+        return document, engine.attach_container(call.name, stdin=stdin, stdout=stdout, stderr=stderr)
 
     async def is_over() -> bool:
-        return await call.engine.call(lambda engine: engine.is_process_gone(call.name))
+        return await call.engine.call(lambda engine: engine.is_process_gone(document["Id"]))
 
     try:
-        tty, attachment = await call.engine.call(attach)
+        document, attachment = await call.engine.call(attach)
     except LiganError as error:
         return Refused(call, error)
+    tty = bool(document["Config"]["Tty"])
     try:
         client = Hijacked(call, MULTIPLEXED if call.api >= 42 and not tty else RAW)
         if call.on("logs"):
