@@ -103,6 +103,7 @@ def begin(index: Index, storage: FilesystemStorage, now: int, report: Report) ->
     verification = Verification(index, storage)
     if is_unknown(index.read()):
         verification.taken = adopt(index, storage, report)
+    _make_durable(index, storage)
     with index.write() as tx:
         _forget_deletes(tx, storage)
         take_back_restores(tx, storage)
@@ -116,6 +117,15 @@ def begin(index: Index, storage: FilesystemStorage, now: int, report: Report) ->
         ):
             _end_upload(tx, storage, repository, upload, now)
     return verification
+
+
+def _make_durable(index: Index, storage: FilesystemStorage) -> None:
+    """Sync what a push that was killed has written: who pushes the same again is told that it is there."""
+    if storage.all_incoming() or index.read().value("SELECT 1 FROM upload"):
+        try:
+            storage.sync()
+        except OSError as error:
+            raise explain(error, storage.root) from error
 
 
 def _end_manifest(index: Index, storage: FilesystemStorage, name: str) -> None:

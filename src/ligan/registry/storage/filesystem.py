@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 _MANY_LINKS = 100
-"""From so many on, all file systems are synced once: a link by itself waits for the disk four times."""
+"""From so many on, the file system is synced once: a link by itself waits for the disk four times."""
 
 
 class FilesystemStorage:
@@ -171,7 +171,19 @@ class FilesystemStorage:
             with open(f"{path}/link.tmp", "wb") as file:
                 file.write(digest.encode())
             os.rename(f"{path}/link.tmp", f"{path}/link")
-        os.sync()
+        self.sync()
+
+    def sync(self) -> None:
+        """On return all that is below the root is durable, whoever has written it."""
+        import ctypes
+
+        folder = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if ctypes.CDLL(None, use_errno=True).syncfs(folder):
+                code = ctypes.get_errno()
+                raise OSError(code, os.strerror(code), self.root)
+        finally:
+            os.close(folder)
 
     def link_files(self, repository: str) -> dict[str, str]:
         """Return what every link of a repository holds, by its folder as the outbox has it."""
