@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.root
 
-_CHOSEN_NAME = re.compile(r"\b[a-z]+_[a-z]+\b")
+_CHOSEN_NAME = re.compile(r"\b[a-z]+_[a-z]+\d?\b")
 
 
 def listing(text: str) -> str:
