@@ -56,7 +56,7 @@ class _HistoryRow(msgspec.Struct, rename="pascal"):
     tags: Sequence[str] | None
 
 
-class _ChangeRow(msgspec.Struct, rename="pascal"):
+class _ChangeRow(msgspec.Struct, rename="pascal", gc=False):
     path: str
     kind: int
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ligan.build import layers
 from ligan.images import catalog
 from ligan.images.children import child_config
-from ligan.images.inspect import read_config
+from ligan.images.inspect import read_document
 from ligan.images.removal import NoSuchImage
 from ligan.layers.snapshots.drivers import EROFS
 from ligan.oci.documents import ImageConfig
@@ -39,7 +39,7 @@ class Base(Value):
 
     @classmethod
     def of(cls, store: Store, image: ImageRow) -> Self:
-        return cls(image.id, read_config(store.layout, image.id).document, image.layer)
+        return cls(image.id, read_document(store.layout, image.id), image.layer)
 
     @property
     def short(self) -> str:

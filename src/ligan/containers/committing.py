@@ -16,7 +16,7 @@ from ligan.errors import Conflict
 from ligan.images import catalog
 from ligan.images.children import Step, add_layer, child_config
 from ligan.images.events import record
-from ligan.images.inspect import read_config
+from ligan.images.inspect import read_document
 from ligan.images.removal import NoSuchImage
 from ligan.layers.diff import changes_size, overlay_layer, tree_layer, upper_size
 from ligan.layers.scan import scan_layer
@@ -192,6 +192,6 @@ def _config_of(store: Store, container: Container) -> dict[str, Any]:
 
     def read(tx: ReadTransaction) -> dict[str, Any]:
         image = _image_of(tx, container)
-        return read_config(store.layout, image.id).document if image else {}
+        return read_document(store.layout, image.id) if image else {}
 
     return store.read_files(read)

@@ -189,9 +189,9 @@ class _Maker:
         """Return the run settings: those asked for, and where they are silent the image's."""
         config = asked
         if image is not None:
-            from ligan.images.inspect import read_config
+            from ligan.images.inspect import read_document
 
-            document = read_config(self.store.layout, image.id).document
+            document = read_document(self.store.layout, image.id)
             if document.get("config") is not None:
                 config = run_config(merge(asked, run_config(document["config"])))
             if not platform:

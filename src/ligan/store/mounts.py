@@ -63,6 +63,15 @@ def is_mounted(path: str) -> bool:
         return False
 
 
+def mounted_in(folder: str) -> set[str]:
+    """Return the paths right in a folder at which one of the store's file systems is mounted."""
+    try:
+        device, names = os.lstat(folder).st_dev, os.listdir(folder)
+    except FileNotFoundError:
+        return set()
+    return {path for path in [f"{folder}/{name}" for name in names] if os.lstat(path).st_dev != device}
+
+
 def mounted_below(path: str) -> list[str]:
     """Return what is mounted at the path or below it, the last mounted first."""
     with open("/proc/self/mountinfo", "rb") as table:
@@ -126,6 +135,8 @@ def _used_layers(tx: ReadTransaction, layout: Layout) -> set[str]:
         for container, layer in tx.all("SELECT id, layer FROM container WHERE layer IS NOT NULL")
         if is_mounted(layout.merged(container))
     }
+    if not tops:
+        return set()
     return set(
         tx.column(
             """WITH RECURSIVE below (key) AS (

@@ -6,7 +6,7 @@ import os
 
 from ligan.layers.mounting import mount_erofs, mount_place
 from ligan.oci.digest import Digest
-from ligan.store.mounts import is_mounted, mounting
+from ligan.store.mounts import is_mounted, mounted_in, mounting
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -73,8 +73,7 @@ class Lowers:
                 self._lock.__exit__()
                 self._lock = mounting(self._layout)
                 self._lock.__enter__()
-                for layer in self._missing():
-                    self._mount(layer)
+                self._mount_missing()
         except BaseException:
             self._lock.__exit__()
             raise
@@ -84,17 +83,22 @@ class Lowers:
         self._lock.__exit__()
 
     def _missing(self) -> list[Layer]:
+        there = mounted_in(self._layout.mounts)
         return [
             layer
             for layer in self._layers
-            if not layer.unpacked and not is_mounted(self._layout.mount_point(layer.diff_id))
+            if not layer.unpacked and self._layout.mount_point(layer.diff_id) not in there
         ]
 
-    def _mount(self, layer: Layer) -> None:
-        if not is_mounted(self._layout.mounts):
-            os.makedirs(self._layout.mounts, 0o700, exist_ok=True)
-            mount_place(self._layout.mounts)
-        point = self._layout.mount_point(layer.diff_id)
-        os.makedirs(point, exist_ok=True)
-        index, tar = self._layout.blob(Digest(layer.index)), self._layout.blob(Digest(layer.diff_id))
-        mount_erofs(index, tar, point)
+    def _mount_missing(self) -> None:
+        layout, missing = self._layout, self._missing()
+        if missing and not is_mounted(layout.mounts):
+            os.makedirs(layout.mounts, 0o700, exist_ok=True)
+            mount_place(layout.mounts)
+        for layer in missing:
+            point = layout.mount_point(layer.diff_id)
+            try:
+                os.mkdir(point)
+            except FileExistsError:
+                pass
+            mount_erofs(layout.blob(Digest(layer.index)), layout.blob(Digest(layer.diff_id)), point)
