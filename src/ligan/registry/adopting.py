@@ -98,7 +98,9 @@ class _Taking:
         self._links = set() if is_new else self._digests("link")
         self._manifests = {} if is_new else self._known_manifests()
         self._tags: dict[str, int] = {} if is_new else self._known_tags()
-        self._found: FoundRepository = storage.scan_repository(name, self._links)
+        digests = {manifest: digest for digest, manifest in self._manifests.items()}
+        tags = {tag: digests[manifest] for tag, manifest in self._tags.items() if manifest in digests}
+        self._found: FoundRepository = storage.scan_repository(name, self._links, tags)
 
     def take(self) -> Taken:
         found = self._found
@@ -109,6 +111,8 @@ class _Taking:
         self._take_aliases()
         self._take_links()
         gone = self._forget_manifests()
+        if gone:  # so that the time of each tag is known that leads to one which is taken in again
+            self._found = self._storage.scan_repository(self._name, self._links, {})
         new = self._take_manifests(sorted(found.revisions.keys() - self._manifests.keys()), found.revisions)
         new += self._take_manifests_among_layers()
         resolve_absent(self._tx, self._key)

@@ -240,9 +240,11 @@ class FilesystemStorage:
         """Yield the names of the repositories on the disk."""
         return scanning.repositories(f"{self._v2}/repositories")
 
-    def scan_repository(self, repository: str, known: Container[str]) -> FoundRepository:
-        """Read all links of a repository. Those of blobs in `known` (digests) are taken as they were."""
-        return scanning.scan_repository(f"{self._v2}/repositories/{repository}", known)
+    def scan_repository(
+        self, repository: str, known: Container[str], tags: Mapping[str, str]
+    ) -> FoundRepository:
+        """Read all links of a repository: see `scanning.scan_repository`."""
+        return scanning.scan_repository(f"{self._v2}/repositories/{repository}", known, tags)
 
     def tag_history(self, repository: str, tag: str, current: str) -> dict[str, int]:
         """Return the digests that a tag has ever had, and when it got them; 0 for `current`."""

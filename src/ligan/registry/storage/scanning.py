@@ -16,7 +16,7 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterator, Mapping
 
 OF_A_REPOSITORY = ("_layers", "_manifests", "_uploads")
 """The folders that are a repository's own: beside them lie those of the repositories nested in it."""
@@ -64,8 +64,11 @@ def repositories(base: str) -> Iterator[str]:
             yield name
 
 
-def scan_repository(folder: str, known: Container[str]) -> FoundRepository:
-    """Read all links of a repository. Those of blobs in `known` (digests) are taken as they were."""
+def scan_repository(folder: str, known: Container[str], tags: Mapping[str, str]) -> FoundRepository:
+    """Read all links of a repository. Those of blobs in `known` (digests) are taken as they were.
+
+    Of `tags` that still have their digests the times are 0.
+    """
     names = _list(folder)
     revisions, aliases = _links(f"{folder}/_manifests/revisions", ())
     layers, more = _links(f"{folder}/_layers", known)
@@ -73,7 +76,7 @@ def scan_repository(folder: str, known: Container[str]) -> FoundRepository:
         revisions=revisions,
         layers=frozenset(layers),
         aliases=aliases | more,
-        tags=_tags(f"{folder}/_manifests/tags"),
+        tags=_tags(f"{folder}/_manifests/tags", tags),
         uploads=_uploads(f"{folder}/_uploads"),
         has_manifests="_manifests" in names,
         has_layers="_layers" in names,
@@ -123,7 +126,7 @@ def _stat_links(folder: str, known: Container[str], linked: dict[str, int]) -> N
         os.close(descriptor)
 
 
-def _tags(folder: str) -> dict[str, tuple[str, int]]:
+def _tags(folder: str, known: Mapping[str, str]) -> dict[str, tuple[str, int]]:
     try:
         descriptor = os.open(folder, _FOLDER)
     except _GONE:
@@ -131,8 +134,8 @@ def _tags(folder: str) -> dict[str, tuple[str, int]]:
     tags = {}
     try:
         for name in os.listdir(descriptor):
-            found = _read_link(f"{name}/current/link", descriptor)
-            if found[0] and is_tag(name):
+            found = _read_link(f"{name}/current/link", descriptor, known.get(name, ""))
+            if found[0] and (name in known or is_tag(name)):
                 tags[name] = found
     finally:
         os.close(descriptor)
@@ -228,14 +231,19 @@ def newest_change(path: str) -> int:
     return newest
 
 
-def _read_link(path: str, folder: int | None = None) -> tuple[str, int]:
-    """Return the digest that a link holds and when it was written; no digest where it holds none."""
+def _read_link(path: str, folder: int | None = None, known: str = "") -> tuple[str, int]:
+    """Return the digest that a link holds and when it was written: no digest where it holds none.
+
+    The time is 0 where that is the `known` one.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
     except _GONE:
         return "", 0
     try:
         data = os.read(descriptor, _LINK_SIZE + 1)
+        if known and data == known.encode():
+            return known, 0
         moved = os.fstat(descriptor).st_mtime_ns
     finally:
         os.close(descriptor)
