@@ -26,24 +26,28 @@ _LINKS = {"etc/mtab": "/proc/mounts"}
 
 def placeholders(store: Store, lowers: Sequence[str]) -> str:
     """Return a folder with the places, to be put on these layers, the uppermost first."""
-    found = [_folder(lowers, name) for name in _AT_THE_TOP]
+    found = _at_the_top(lowers)
     path = store.layout.placeholders("-".join([f"{mode:o}.{uid}.{gid}" for mode, uid, gid in found]))
     if not os.path.exists(path):
         _make(store, path, found)
     return path
 
 
-def _folder(lowers: Sequence[str], name: str) -> tuple[int, int, int]:
-    """Return mode and owner of a folder at the top; what else has the name, or hides it, is replaced."""
+def _at_the_top(lowers: Sequence[str]) -> list[tuple[int, int, int]]:
+    """Return mode and owner of the folders at the top; what else has a name, or hides it, is replaced."""
+    found: dict[str, os.stat_result] = {}
     for lower in lowers:
-        try:
-            status = os.lstat(f"{lower}/{name}")
-        except FileNotFoundError:
-            continue
-        if stat.S_ISDIR(status.st_mode):
-            return stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
-        break
-    return 0o755, 0, 0
+        if len(found) == len(_AT_THE_TOP):
+            break
+        for name in set(_AT_THE_TOP).intersection(os.listdir(lower)).difference(found):
+            found[name] = os.lstat(f"{lower}/{name}")
+    statuses = [found.get(name) for name in _AT_THE_TOP]
+    return [
+        (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+        if status and stat.S_ISDIR(status.st_mode)
+        else (0o755, 0, 0)
+        for status in statuses
+    ]
 
 
 def _make(store: Store, path: str, found: Sequence[tuple[int, int, int]]) -> None:
