@@ -150,18 +150,12 @@ def _delete(tx: WriteTransaction, store: Store, container: Container) -> None:
 def clear(store: Store, container: Container) -> None:
     """Take away what a run needs: processes, cgroup, network, mounts. Of nothing, do nothing."""
     from ligan.containers import runtime
-
-    folder = store.layout.container(container.id)
-    runtime.delete(folder, container.id)
-    release(store, container)
-    _remove_files(f"{folder}/exec")
-
-
-def release(store: Store, container: Container) -> None:
-    """Take away what was made for a container before the runtime was called."""
     from ligan.layers.snapshots import Snapshots
     from ligan.store.mounts import unmount
 
+    Snapshots(store).unmount(container.id)  # first, as the kernel goes on with it for a while
+    folder = store.layout.container(container.id)
+    runtime.delete(folder, container.id)
     if has_network(container):
         from ligan.containers import network
 
@@ -170,8 +164,8 @@ def release(store: Store, container: Container) -> None:
         from ligan.containers.volume_mounts import unmount_all
 
         unmount_all(store, container.mounts, container.id)
-    unmount(f"{store.layout.container(container.id)}/shm")
-    Snapshots(store).unmount(container.id)
+    unmount(f"{folder}/shm")
+    _remove_files(f"{folder}/exec")
 
 
 def has_network(container: Container) -> bool:

@@ -1,14 +1,24 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ligan.store.mounts import detach, is_mounted, mounted_below, unmount, unmount_below, unused_mounts
+from ligan.store.mounts import (
+    detach,
+    is_mounted,
+    mounted_below,
+    unmount,
+    unmount_below,
+    unmount_place,
+    unused_mounts,
+)
 from ligan.store.trees import remove_tree
 from tests.support import mounts
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,3 +105,46 @@ def test_a_folder_for_mounts_that_nobody_uses_goes(stock: Stock) -> None:
     stock.store.recover()
     assert os.listdir(layout.mounts) == []
     assert mounts.below(layout.root) == []
+
+
+@pytest.mark.root
+def test_what_is_mounted_in_a_place_goes_with_it_and_is_let_go_of(place: str) -> None:
+    mount(place)
+    for number in range(10):
+        mount(f"{place}/{number}")
+    unmount_place(place)
+    assert mounted_below(place) == []
+    assert os.listdir(place) == []
+    until(lambda: not _held_below(place), lambda: _held_below(place))
+
+
+@pytest.mark.root
+def test_a_place_goes_where_no_thread_and_no_descriptor_is_to_be_had(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> int:
+        raise RuntimeError("can't start new thread")
+
+    mount(place)
+    for number in range(10):
+        mount(f"{place}/{number}")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    monkeypatch.setattr("_thread.start_new_thread", refuse)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 4, hard))
+    try:
+        unmount_place(place)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert mounted_below(place) == []
+    assert _held_below(place) == []
+
+
+def _held_below(path: str) -> list[str]:
+    """Return the names, as the kernel has them, of what this process has open there."""
+    names = []
+    for file in os.listdir("/proc/self/fd"):
+        try:
+            names.append(os.readlink(f"/proc/self/fd/{file}"))
+        except FileNotFoundError:
+            pass
+    return [name for name in names if name.startswith(path) or name == "/"]

@@ -26,6 +26,7 @@ from ligan.store.trees import tree_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from ligan.store.blobs import Lease
@@ -62,9 +63,14 @@ class Snapshots:
 
         Takes long for layers that are new, and nothing for the others.
         """
+        return self._prepared(top)[0]
+
+    def _prepared(self, top: int | None) -> tuple[str, list[Layer]]:
+        """Return the driver, and the layers as they are after they were made mountable."""
         layers = self._chain(top)
         if layers and self._forced is None and all(layer.index or layer.unpacked for layer in layers):
-            return EROFS if any(layer.index for layer in layers) else OVERLAY  # they work: no need to try
+            # They work: no need to try.
+            return EROFS if any(layer.index for layer in layers) else OVERLAY, layers
         driver = self.choice.driver
         if driver != VFS and layers:
             from ligan.layers.snapshots.making import make_mountable
@@ -72,7 +78,8 @@ class Snapshots:
             for layer in reversed(layers):
                 if not self._is_ready(layer):
                     make_mountable(self._store, layer.diff_id, self._is_ready, index=driver == EROFS)
-        return driver
+            layers = self._chain(top)
+        return driver, layers
 
     def _is_ready(self, layer: Layer) -> bool:
         is_indexed = bool(layer.index) and (self._forced is None or self._forced.driver == EROFS)
@@ -83,17 +90,21 @@ class Snapshots:
 
         What is there already stays.
         """
+        return self._created(container, top)[0]
+
+    def _created(self, container: str, top: int | None) -> tuple[str, list[Layer]]:
+        """Return the driver, and with one that mounts layers what is to be mounted."""
         layout = self._layout
         with Explained(layout.container(container)):
             os.makedirs(layout.container(container), 0o700, exist_ok=True)
             if self._is_vfs(container):
-                return VFS
-            driver = self.prepare(top)
+                return VFS, []
+            driver, layers = self._prepared(top)
             if driver == VFS and not os.path.exists(layout.upper(container)):
                 self._copy(container, top)
-                return VFS
+                return VFS, []
             self._make_folders(container)
-        return driver
+        return driver, once_each(layers)
 
     def _make_folders(self, container: str) -> None:
         layout = self._layout
@@ -152,9 +163,9 @@ class Snapshots:
             row = tx.one("SELECT layer FROM container WHERE id = ?", (container,))
         if row is None:
             raise NotFound(f"No such container: {container}")
-        if self.create(container, row[0]) == VFS:
+        driver, layers = self._created(container, row[0])
+        if driver == VFS:
             return merged
-        layers = once_each(self._chain(row[0]))
         upper, work = self._layout.upper(container), self._layout.work(container)
         with Explained(merged), Lock(upper):
             if not is_mounted(merged):
@@ -227,17 +238,17 @@ class View:
         self._with_places = with_places
 
     def __enter__(self) -> str:
-        driver = self._snapshots.prepare(self._top)
+        driver, layers = self._snapshots._prepared(self._top)
         self._lease = self._snapshots._store.lease()
         self._path = ""
         try:
-            self._path = self._filled(self._lease, driver)
+            self._path = self._filled(self._lease, driver, once_each(layers))
         except BaseException:
             self.__exit__(None, None, None)
             raise
         return self._path
 
-    def _filled(self, lease: Lease, driver: str) -> str:
+    def _filled(self, lease: Lease, driver: str, layers: Sequence[Layer]) -> str:
         store = self._snapshots._store
         if driver == VFS:
             path = self._snapshots._unpacked(lease, self._top)
@@ -245,7 +256,7 @@ class View:
                 put_into(store, path)
             return path
         path = lease.folder()
-        with Lowers(store.layout, once_each(self._snapshots._chain(self._top))) as lowers:
+        with Lowers(store.layout, layers) as lowers:
             if self._with_places:
                 lowers = [placeholders(store, lowers), *lowers]
             if len(lowers) == 1:
