@@ -11,6 +11,7 @@ from ligan.errors import LiganError
 from ligan.store.reclaim import held_by_undo
 from ligan.store.store import Policy
 from tests.property.worlds import PRUNES, REMOVALS, WORLDS, Removal, World, filled
+from tests.support.stores import HOUR
 
 if TYPE_CHECKING:
     from ligan.insight.outcome import Report
@@ -51,16 +52,18 @@ class _Bytes:
             assert plan.reason == report.reason != ""
 
 
-@given(WORLDS, REMOVALS, POLICIES)
+@given(WORLDS, REMOVALS, POLICIES, st.sampled_from([0, 25]))
 @law
-def test_a_plan_of_rmi_is_the_act(world: World, removal: Removal, policy: Policy) -> None:
+def test_a_plan_of_rmi_is_the_act(world: World, removal: Removal, policy: Policy, hours: int) -> None:
     with filled(world, policy) as (stock, images):
+        stock.now += hours * HOUR  # entries that are due go before a verb does anything
         names = removal.names(images)
         flags = {"force": removal.force, "prune_parents": removal.prune_parents, "now": removal.now}
-        before = _Bytes(stock)
-        existing = stock.dump()
+        existing, entries = stock.dump(), stock.engine.undo_entries()
         plan = stock.engine.plan_removal(names, **flags)
-        assert stock.dump() == existing
+        assert (stock.dump(), stock.engine.undo_entries()) == (existing, entries)
+        stock.engine.reclaim()
+        before = _Bytes(stock)
         outcome = stock.engine.remove_images(names, **flags)
         assert plan.rows == tuple(row for argument in outcome.arguments for row in argument.rows)
         assert [(item.argument, item.message) for item in plan.refused] == [
@@ -70,14 +73,16 @@ def test_a_plan_of_rmi_is_the_act(world: World, removal: Removal, policy: Policy
         event("rows" if plan.rows else "nothing")
 
 
-@given(WORLDS, PRUNES, st.booleans(), POLICIES)
+@given(WORLDS, PRUNES, st.booleans(), POLICIES, st.sampled_from([0, 25]))
 @law
 def test_a_plan_of_prune_is_the_act(
-    world: World, filters: dict[str, list[str]], now: bool, policy: Policy
+    world: World, filters: dict[str, list[str]], now: bool, policy: Policy, hours: int
 ) -> None:
     with filled(world, policy) as (stock, _images):
-        before = _Bytes(stock)
+        stock.now += hours * HOUR  # entries that are due go before a verb does anything
         plan = stock.engine.plan_prune(filters, now=now)
+        stock.engine.reclaim()
+        before = _Bytes(stock)
         outcome = stock.engine.prune_images(filters, now=now)
         assert (plan.rows, plan.diff_size) == (outcome.rows, outcome.diff_size)
         before.check(plan, outcome.report)

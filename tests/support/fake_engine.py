@@ -75,6 +75,7 @@ def plan(*rows: Row, refused: tuple[Refused, ...] = (), **changes: Any) -> Plan:
         "now": False,
         "rows": rows,
         "refused": refused,
+        "stays": (),
         "diff_size": 4,
         "freed": 0,
         "recoverable": 2048,

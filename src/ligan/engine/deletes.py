@@ -1,7 +1,7 @@
 """Delete, plan, undo and reclaim: one transaction each.
 
 A dry run and the act share `_prepare` and `_prepare_prune`: what differs is the
-kind of transaction, so that a plan cannot differ from the act.
+end of the transaction, so that a plan cannot differ from the act.
 """
 
 from __future__ import annotations
@@ -24,17 +24,19 @@ from ligan.insight.outcome import ArgumentOutcome, PruneOutcome, RemovalOutcome,
 from ligan.insight.plan import Plan, PlanOutdated, Refused, changes_between
 from ligan.oci.reference import familiar
 from ligan.store import failpoints
-from ligan.store.reclaim import due_deletions, held_by_undo
+from ligan.store.reclaim import drop_deletion, due_deletions, held_by_undo
 from ligan.store.recover import recover
 from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeVar
 
     from ligan.store.db import ReadTransaction, WriteTransaction
     from ligan.store.store import Store
 
+    Result = TypeVar("Result")
     Filters = Mapping[str, Sequence[str]]
 
 
@@ -70,35 +72,40 @@ def prune(store: Store, filters: Filters, command: str, *, now: bool) -> PruneOu
 
 
 def plan_removal(store: Store, names: Sequence[str], *, force: bool, prune_parents: bool, now: bool) -> Plan:
-    from ligan.insight.why import what_stays  # only who plans asks
-
-    with store.database.read() as tx:
-        prepared = _prepare(tx, store, names, force=force, prune_parents=prune_parents, now=now)
-        stays = what_stays(tx, prepared.removal)
-    plan = _plan("rmi", names, {}, prepared, force=force, prune_parents=prune_parents, now=now)
-    return plan.replace(stays=stays)
+    return _as_the_act_finds_it(
+        store,
+        lambda tx: _plan(tx, store, "rmi", names, {}, force=force, prune_parents=prune_parents, now=now)[0],
+    )
 
 
 def plan_prune(store: Store, filters: Filters, *, now: bool) -> Plan:
-    with store.database.read() as tx:
-        prepared = _prepare_prune(tx, store, filters, now=now)
-    return _plan("prune", (), filters, prepared, force=False, prune_parents=True, now=now)
+    return _as_the_act_finds_it(
+        store, lambda tx: _plan(tx, store, "prune", (), filters, force=False, prune_parents=True, now=now)[0]
+    )
+
+
+def _as_the_act_finds_it(store: Store, work: Callable[[ReadTransaction], Result]) -> Result:
+    """Return what `work` finds in the store, and change nothing: a verb begins by dropping what is due."""
+    database = store.database
+    with database.read() as tx:
+        due = due_deletions(tx, store.now())
+        if not due or not database.is_writable:
+            return work(tx)
+    with database.write() if database.is_rehearsing else database.rehearse() as rehearsal:
+        for key in due:
+            drop_deletion(rehearsal, store.layout, key)
+        return work(rehearsal)
 
 
 def apply_plan(store: Store, plan: Plan, command: str) -> RemovalOutcome:
     """Do exactly what the plan says. Raises PlanOutdated, and does nothing, where the store moved on."""
     with store.database.write() as tx:
-        if plan.verb == "prune":
-            prepared = _prepare_prune(tx, store, plan.filters, now=plan.now)
-        else:
-            prepared = _prepare(
-                tx, store, plan.arguments, force=plan.force, prune_parents=plan.prune_parents, now=plan.now
-            )
-        today = _plan(
+        today, prepared = _plan(
+            tx,
+            store,
             plan.verb,
             plan.arguments,
             plan.filters,
-            prepared,
             force=plan.force,
             prune_parents=plan.prune_parents,
             now=plan.now,
@@ -202,21 +209,29 @@ def _arguments(names: Sequence[str], decisions: Sequence[Decision]) -> tuple[Arg
 
 
 def _plan(
+    tx: ReadTransaction,
+    store: Store,
     verb: str,
     names: Sequence[str],
     filters: Filters,
-    prepared: _Prepared,
     *,
     force: bool,
     prune_parents: bool,
     now: bool,
-) -> Plan:
+) -> tuple[Plan, _Prepared]:
+    """Return what a command would do now, in words and ready to be applied."""
+    from ligan.insight.why import what_stays  # only who plans asks
+
+    if verb == "prune":
+        prepared = _prepare_prune(tx, store, filters, now=now)
+    else:
+        prepared = _prepare(tx, store, names, force=force, prune_parents=prune_parents, now=now)
     refused = [
         Refused(name, decision.error.message)
         for name, decision in zip(names, prepared.decisions, strict=False)
         if decision.error
     ]
-    return Plan(
+    plan = Plan(
         verb=verb,
         arguments=tuple(names),
         filters={key: list(values) for key, values in filters.items()},
@@ -225,20 +240,23 @@ def _plan(
         now=now,
         rows=prepared.removal.rows,
         refused=tuple(refused),
+        stays=what_stays(tx, prepared.removal),
         diff_size=prepared.removal.diff_size,
         freed=prepared.freed,
         recoverable=prepared.recoverable,
         reason=prepared.reason,
     )
+    return plan, prepared
 
 
 def plan_undo(store: Store, key: int | None, *, force: bool) -> UndoOutcome:
     """Return what undo_deletion would bring back now, or raise as it would."""
-    with store.database.read() as tx:
+
+    def look(tx: ReadTransaction) -> UndoOutcome:
         entry, command = _undo_entry(tx, key)
-        if entry in due_deletions(tx, store.now()):
-            raise undo.NoSuchEntry(key)  # an undo begins by dropping it
         return _undo_outcome(entry, command, undo.plan_restore(tx, entry, force=force), None)
+
+    return _as_the_act_finds_it(store, look)
 
 
 def undo_deletion(store: Store, key: int | None, command: str, *, force: bool) -> UndoOutcome:

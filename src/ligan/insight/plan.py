@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ligan.errors import Conflict, Invalid, LiganError
-from ligan.images.removal import Row
+from ligan.images.removal import UNTAGGED, Row
 from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Refused(Value):
@@ -21,9 +21,10 @@ class Refused(Value):
 
 
 class Stays(Value):
-    """An image that would only lose a name, and what would hold it: `tag app:2`, `child 0123456789ab`."""
+    """An image that would only lose names, and what would hold it: `tag app:2`, `child 0123456789ab`."""
 
     image: str
+    loses: tuple[str, ...]
     holders: tuple[str, ...]
 
 
@@ -32,7 +33,7 @@ class Plan(Value):
 
     `freed` and `recoverable` are physical bytes; `reason` says why nothing would
     be kept for undo, empty if all would. `diff_size` is Docker's SpaceReclaimed.
-    `stays` explains, and is no part of what is done: a plan is not outdated by it.
+    The holders in `stays` explain, and are no part of what is done: a plan is not outdated by them.
     """
 
     verb: str
@@ -47,7 +48,7 @@ class Plan(Value):
     freed: int
     recoverable: int
     reason: str
-    stays: tuple[Stays, ...] = ()
+    stays: tuple[Stays, ...]
 
 
 class PlanOutdated(Conflict):
@@ -77,12 +78,24 @@ def changes_between(old: Plan, new: Plan) -> list[str]:
         changes += [
             f"{item.argument} would no longer be refused" for item in old.refused if item not in new.refused
         ]
+    changes += [f"{name} means another image now" for name in _moved_names(old, new)]
     if (old.freed, old.recoverable) != (new.freed, new.recoverable):
         changes.append(
             f"it would free {new.freed} bytes and keep {new.recoverable} for undo, "
             f"not {old.freed} and {old.recoverable}"
         )
+    elif new.reason and not old.reason:
+        changes.append(f"nothing would be kept for undo: {new.reason}")
     return changes
+
+
+def _moved_names(old: Plan, new: Plan) -> list[str]:
+    """Return the names that both take away, one of them from an image that stays, and not from the same."""
+    names = {row.name for row in old.rows if row.kind == UNTAGGED}
+    before, after = ({name: item.image for item in plan.stays for name in item.loses} for plan in (old, new))
+    return sorted(
+        name for name in names & (before.keys() | after.keys()) if before.get(name) != after.get(name)
+    )
 
 
 def to_json(plan: Plan) -> str:
@@ -94,7 +107,9 @@ def to_json(plan: Plan) -> str:
         document[field] = getattr(plan, field)
     document["rows"] = [{row.kind: row.name} for row in plan.rows]
     document["refused"] = [{"argument": item.argument, "message": item.message} for item in plan.refused]
-    document["stays"] = [{"image": item.image, "holders": item.holders} for item in plan.stays]
+    document["stays"] = [
+        {"image": item.image, "loses": item.loses, "holders": item.holders} for item in plan.stays
+    ]
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -110,7 +125,8 @@ def from_json(text: str) -> Plan:
         refused = tuple(Refused(**item) for item in _list(document.pop("refused")))
         arguments = tuple(_list(document.pop("arguments")))
         stays = tuple(
-            Stays(item["image"], tuple(_list(item["holders"]))) for item in _list(document.pop("stays"))
+            Stays(item["image"], tuple(_list(item["loses"])), tuple(_list(item["holders"])))
+            for item in _list(document.pop("stays"))
         )
         plan = Plan(rows=rows, refused=refused, arguments=arguments, stays=stays, **document)
         _check(plan)
@@ -142,7 +158,7 @@ def _check(plan: Plan) -> None:
     """Raise TypeError where a field is not of the type it is declared with, Invalid for another verb."""
     texts = [plan.verb, plan.reason, *plan.arguments]
     texts += [text for row in (*plan.rows, *plan.refused) for text in row._astuple()]
-    texts += [text for item in plan.stays for text in (item.image, *item.holders)]
+    texts += [text for item in plan.stays for text in (item.image, *item.loses, *item.holders)]
     texts += [value for values in plan.filters.values() for value in _list(values)]
     for kind, values in (
         (str, texts),

@@ -88,9 +88,18 @@ def why(tx: ReadTransaction, layout: Layout, name: str) -> Why:
 
 
 def what_stays(tx: ReadTransaction, removal: RemovalPlan) -> tuple[Stays, ...]:
-    """Return the images that a delete takes a name from and leaves, and what holds each of them then."""
-    left = dict.fromkeys(image for _name, image in removal.references if image not in removal.images)
-    return tuple([Stays(image, tuple(_holders_after(tx, image, removal))) for image in left])
+    """Return the images that a delete takes names from and leaves, and what holds each of them then."""
+    left: dict[ImageID, list[str]] = {}
+    going = set(removal.images)
+    for name, image in removal.references:
+        if image not in going:
+            left.setdefault(image, []).append(familiar(name))
+    return tuple(
+        [
+            Stays(image, tuple(names), tuple(_holders_after(tx, image, removal)))
+            for image, names in left.items()
+        ]
+    )
 
 
 def _holders_after(tx: ReadTransaction, image: ImageID, removal: RemovalPlan) -> Iterator[str]:

@@ -133,7 +133,7 @@ def test_apply_refuses_what_is_no_plan(ligan: CommandLine, tmp_path: Any) -> Non
     assert ligan("apply", str(path)).err == f"open {path}: no such file or directory\n"
     path.write_bytes(b"\xff")
     assert ligan("apply", str(path)).err == f"{path}: not a plan: it is not UTF-8\n"
-    for text, fault in (("[]", "it is no object"), ('{"format": 1}', "it lacks 'rows'")):
+    for text, fault in (("[]", "it is no object"), ('{"format": 2}', "it lacks 'rows'")):
         path.write_text(text)
         assert ligan("apply", str(path)).err == (
             f"not a plan: {fault}\n"

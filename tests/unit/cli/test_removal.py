@@ -150,7 +150,10 @@ def test_a_dry_run_shows_the_plan_and_deletes_nothing(ligan: CommandLine) -> Non
 
 
 def test_a_plan_names_what_stays_and_the_first_of_its_holders(ligan: CommandLine) -> None:
-    stays = (Stays(OTHER_ID, ("tag app:2",)), Stays(ID, tuple(f"child {number}" for number in range(7))))
+    stays = (
+        Stays(OTHER_ID, ("app:1",), ("tag app:2",)),
+        Stays(ID, (), tuple(f"child {number}" for number in range(7))),
+    )
     out = ligan("rmi", "--dry-run", "app:1", engine=FakeEngine(plan_removal=plan(UNTAGGED, stays=stays))).out
     assert out.splitlines()[:3] == [
         "Untagged: app:1",

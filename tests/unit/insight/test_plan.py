@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ligan.errors import Invalid
+from ligan.insight.outcome import NO_WINDOW
 from ligan.insight.plan import PlanOutdated, changes_between, from_json, to_json
+from tests.support.stores import HOUR, KEEP
 
 if TYPE_CHECKING:
     from ligan.insight.plan import Plan
@@ -66,6 +68,41 @@ def test_each_kind_of_change_is_said_in_words(plan: Plan) -> None:
     assert change.startswith("it would free 5 bytes and keep ")
 
 
+def test_a_plan_is_refused_once_a_name_is_that_of_another_image_that_stays(stock: Stock) -> None:
+    first = stock.image("a", names=["app:1", "app:2", "app:3"])
+    stock.image("b", names=["web:1", "web:2"])
+    plans = [stock.engine.plan_removal(names) for names in (["app:1"], ["app:1", "app:2", "app:3", "web:1"])]
+    stock.engine.tag_image("web:1", "app:1")
+    for plan in plans:
+        with pytest.raises(PlanOutdated) as refused:
+            stock.engine.apply_plan(plan)
+        assert refused.value.changes == ["app:1 means another image now"]
+    stock.name(first, "app:1")
+    stock.engine.tag_image("app:3", "app:4")  # what holds the image that stays is no part of the deed
+    stock.engine.apply_plan(plans[0])
+    assert set(stock.names()) == {"app:2", "app:3", "app:4", "web:1", "web:2"}
+
+
+def test_a_plan_is_refused_once_nothing_would_be_kept_for_undo(stock: Stock) -> None:
+    stock.image("a", names=["app:1", "app:2"])
+    plan = stock.engine.plan_removal(["app:1"])
+    stock.engine.set_policy(KEEP.replace(window=0))
+    with pytest.raises(PlanOutdated) as refused:
+        stock.engine.apply_plan(plan)
+    assert refused.value.changes == [f"nothing would be kept for undo: {NO_WINDOW}"]
+
+
+def test_a_plan_counts_without_the_undo_entries_that_are_due(stock: Stock) -> None:
+    stock.image("base", "x", names=["app:1"])
+    stock.image("base", "y", names=["app:2"])
+    stock.engine.remove_images(["app:1"])
+    stock.now += 25 * HOUR
+    plan = stock.engine.plan_removal(["app:2"], now=True)
+    assert len(stock.engine.undo_entries()) == 1, "to plan changes nothing"
+    assert stock.engine.apply_plan(plan).report.freed == plan.freed
+    assert stock.disk_bytes() == 0
+
+
 def test_a_plan_that_keeps_nothing_says_why(stock: Stock, plan: Plan) -> None:
     assert (plan.reason, plan.freed) == ("", 0)
     now = stock.engine.plan_removal(["app:1", "app:2"], now=True)
@@ -77,7 +114,7 @@ def test_a_plan_that_keeps_nothing_says_why(stock: Stock, plan: Plan) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": 2},
+        {"format": 1},
         {"format": None},
         {"verb": "load"},
         {"verb": ["rmi"]},
@@ -93,8 +130,9 @@ def test_a_plan_that_keeps_nothing_says_why(stock: Stock, plan: Plan) -> None:
         {"rows": {}},
         {"refused": [{"argument": "a"}]},
         {"refused": [{"argument": "a", "message": None}]},
-        {"stays": [{"image": "a"}]},
-        {"stays": [{"image": "a", "holders": [1]}]},
+        {"stays": [{"image": "a", "holders": []}]},
+        {"stays": [{"image": "a", "loses": [], "holders": [1]}]},
+        {"stays": [{"image": "a", "loses": "app:1", "holders": []}]},
         {"diff_size": "1"},
         {"freed": True},
         {"reason": None},
@@ -108,7 +146,7 @@ def test_what_is_no_plan_is_refused(plan: Plan, change: dict[str, Any]) -> None:
         from_json(json.dumps(document | change))
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", "7", '"plan"', "[" * 100_000, '{"format": 1}'])
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", "7", '"plan"', "[" * 100_000, '{"format": 2}'])
 def test_any_other_file_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
         from_json(text)

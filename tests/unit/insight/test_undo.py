@@ -11,7 +11,7 @@ from ligan.images.catalog import link_parent
 from ligan.insight import outcome
 from ligan.insight.undo import ImageGone, NameTaken, NeedsLaterEntry
 from ligan.store.store import Policy
-from tests.support.stores import HOUR, Stock, opened
+from tests.support.stores import HOUR, KEEP, Stock, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +72,20 @@ def test_an_entry_that_is_due_is_planned_to_be_gone(stock: Stock) -> None:
             ask(key)
     with pytest.raises(NotFound, match=r"^there is nothing to undo$"):
         stock.engine.plan_undo()
+
+
+def test_the_newest_that_is_not_due_is_planned_to_come_back(stock: Stock) -> None:
+    stock.image("a", names=["app:1"])
+    stock.image("b", names=["app:2"])
+    stock.engine.set_policy(KEEP.replace(window=48 * HOUR))
+    remove(stock, "app:1")
+    stock.engine.set_policy(KEEP)
+    remove(stock, "app:2")
+    stock.now += 25 * HOUR
+    plan = stock.engine.plan_undo()
+    assert (plan.entry, plan.references) == (1, ("app:1",))
+    assert len(stock.engine.undo_entries()) == 2, "to plan changes nothing"
+    assert stock.engine.undo() == plan
 
 
 def test_an_image_that_is_there_again_is_merged(stock: Stock) -> None:

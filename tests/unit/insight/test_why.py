@@ -57,11 +57,12 @@ def test_a_plan_says_what_holds_an_image_that_it_leaves(stock: Stock) -> None:
     gone = stock.image("a", "c", parent=image)
     container = stock.container(image, "c1")
     plan = stock.engine.plan_removal(["app:1", gone, "child:1"])
-    assert plan.stays == (Stays(image, ("tag app:2", "tag old/app:1", f"container {container[:12]}")),)
+    holders = ("tag app:2", "tag old/app:1", f"container {container[:12]}")
+    assert plan.stays == (Stays(image, ("app:1",), holders),)
     stock.engine.remove_images(["app:1", "app:2"])
     (stays,) = stock.engine.plan_removal(["old/app:1"], force=True).stays
     assert stays == Stays(
-        image, (f"child {child.short}", f"child {gone.short}", f"container {container[:12]}")
+        image, ("old/app:1",), (f"child {child.short}", f"child {gone.short}", f"container {container[:12]}")
     )
 
 
