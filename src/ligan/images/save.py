@@ -133,20 +133,31 @@ def _layer_sizes(tx: ReadTransaction, row: ImageRow) -> Iterator[tuple[Digest, i
 class OpenBlobs:
     """Blobs held open: `files` has the descriptor of each."""
 
-    def __init__(self, layout: Layout, digests: dict[Digest, int]) -> None:
-        """Raises MissingBlob or Corrupt for a file not to be read, Unavailable where too many are open."""
-        _allow_open_files(len(digests))
+    def __init__(self, layout: Layout, sizes: dict[Digest, int]) -> None:
+        """Open blobs of these sizes in bytes.
+
+        Raises MissingBlob or Corrupt for a file not to be read or of another size, Unavailable where too
+        many are open.
+        """
+        _allow_open_files(len(sizes))
         self.files: dict[Digest, int] = {}
         try:
-            for digest in digests:
-                self.files[digest] = os.open(layout.blob(digest), os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
+            for digest, size in sizes.items():
+                self._open(layout, digest, size)
+        except Corrupt:
             self.__exit__()
+            raise
+
+    def _open(self, layout: Layout, digest: Digest, size: int) -> None:
+        try:
+            file = os.open(layout.blob(digest), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
             kind = MissingBlob if isinstance(error, FileNotFoundError) else Corrupt
-            raise kind(
-                f"the layer {digest} cannot be read: {error.strerror}",
-                "See what is damaged with `ligan fsck`.",
-            ) from error
+            raise kind(f"the layer {digest} cannot be read: {error.strerror}", _SEE_FSCK) from error
+        self.files[digest] = file
+        found = os.fstat(file).st_size
+        if found != size:
+            raise Corrupt(f"the layer {digest} is damaged: {found} bytes instead of {size}", _SEE_FSCK)
 
     def __enter__(self) -> Self:
         return self
@@ -154,6 +165,9 @@ class OpenBlobs:
     def __exit__(self, *_exception: object) -> None:
         for file in self.files.values():
             os.close(file)
+
+
+_SEE_FSCK = "See what is damaged with `ligan fsck`."
 
 
 def _allow_open_files(count: int) -> None:

@@ -380,7 +380,21 @@ def test_missing_layer_of_a_damaged_store_is_named(stock: Stock) -> None:
     assert target.getvalue() == b""
 
 
-def test_layer_that_is_shorter_than_it_was_is_an_error(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("change", [-1, 1])
+def test_layer_of_another_size_is_an_error_before_anything_is_written(stock: Stock, change: int) -> None:
+    fill(stock)
+    layer = Digest(archives.digest(B.layers[1]))
+    path, size = stock.store.layout.blob(layer), len(B.layers[1])
+    os.truncate(path, size + change)
+    target = io.BytesIO()
+    with pytest.raises(Corrupt, match=f"{layer} is damaged: {size + change} bytes instead of {size}"):
+        save(stock.store, ["b"], target)
+    with open(path, "wb") as file:
+        file.write(B.layers[1])
+    assert target.getvalue() == b""
+
+
+def test_layer_that_gets_shorter_while_it_is_saved_is_an_error(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(stock)
     monkeypatch.setattr(os, "pread", lambda *_arguments: b"")
     with pytest.raises(Corrupt, match="ends at 0 of"):
