@@ -394,7 +394,7 @@ def test_layer_of_another_size_is_an_error_before_anything_is_written(stock: Sto
     assert target.getvalue() == b""
 
 
-def test_layer_that_gets_shorter_while_it_is_saved_is_an_error(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_layer_that_gets_shorter_meanwhile_is_an_error(stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(stock)
     monkeypatch.setattr(os, "pread", lambda *_arguments: b"")
     with pytest.raises(Corrupt, match="ends at 0 of"):
