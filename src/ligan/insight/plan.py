@@ -91,7 +91,7 @@ def changes_between(old: Plan, new: Plan) -> list[str]:
 
 def _moved_names(old: Plan, new: Plan) -> list[str]:
     """Return the names that both take away, one of them from an image that stays, and not from the same."""
-    names = {row.name for row in old.rows if row.kind == UNTAGGED}
+    names = {row.name for row in set(old.rows).intersection(new.rows) if row.kind == UNTAGGED}
     before, after = ({name: item.image for item in plan.stays for name in item.loses} for plan in (old, new))
     return sorted(
         name for name in names & (before.keys() | after.keys()) if before.get(name) != after.get(name)

@@ -77,6 +77,13 @@ def test_a_plan_is_refused_once_a_name_is_that_of_another_image_that_stays(stock
         with pytest.raises(PlanOutdated) as refused:
             stock.engine.apply_plan(plan)
         assert refused.value.changes == ["app:1 means another image now"]
+    stock.engine.remove_images(["app:1"])
+    with pytest.raises(PlanOutdated) as refused:
+        stock.engine.apply_plan(plans[0])
+    assert refused.value.changes == [
+        "it would no longer say Untagged: app:1",
+        "app:1 would be refused: No such image: app:1",
+    ]
     stock.name(first, "app:1")
     stock.engine.tag_image("app:3", "app:4")  # what holds the image that stays is no part of the deed
     stock.engine.apply_plan(plans[0])
