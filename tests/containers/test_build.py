@@ -204,22 +204,91 @@ def test_mounts_of_a_step(builds: Builds) -> None:
         "RUN --mount=type=bind,target=/ctx test ! -e /ctx/new && test -e /ctx/f\n"
         "RUN --mount=type=tmpfs,target=/fast touch /fast/x\n"
         "RUN --mount=type=cache,target=/c,id=x,mode=0700 echo again >> /c/f; stat -c %a /c\n"
-        "RUN --mount=type=cache,target=/d,id=x cat /d/f\n",
+        "RUN --mount=type=cache,target=/d,id=x,mode=0700 cat /d/f\n",
         {"f": "content"},
         secrets={"s": Secret(value=b"password\n")},
     )
-    assert builds.output.decode().split("\n")[:7] == [
-        "password",
-        "400",
-        "password",
-        "from",
-        "content",
-        "700",
-        "again",
-    ] or (b"password\n400\npassword\n" in builds.output)
+    shown = [line for line in builds.output.decode().split("\n") if not line.startswith("touch: ")]
+    assert shown == ["password", "400", "password", "from", "content", "700", "again", ""]
     assert builds.members(image) == [["from"], [], [], [], [], [], [], [], []]
     assert not os.path.exists(f"{builds.folder}/new")
     assert b"password" not in _database(builds.home)
+
+
+def test_what_lies_in_mounted_memory_can_be_run(builds: Builds) -> None:
+    builds.build(
+        "FROM busybox\n"
+        "RUN --mount=type=tmpfs,target=/fast cp /bin/busybox /fast/echo && /fast/echo ran\n"
+        "RUN --mount=type=tmpfs,target=/fast,ro ! touch /fast/x 2> /dev/null\n"
+    )
+    assert builds.output == b"ran\n"
+
+
+def test_a_file_that_is_mounted_can_be_written_to_and_stays_as_it_was(builds: Builds) -> None:
+    image = builds.build(
+        "FROM busybox\n"
+        "WORKDIR /w\n"
+        "RUN --mount=type=bind,source=f,target=f,rw echo more >> f; cat f\n"
+        "RUN --mount=type=bind,source=f,target=f cat f\n",
+        {"f": "content\n"},
+    )
+    assert builds.output == b"content\nmore\ncontent\n"
+    assert builds.members(image) == [["w"], [], []]
+
+
+@pytest.mark.parametrize("target", ["/", ".", "../.."])
+def test_nothing_is_mounted_in_the_place_of_the_root(target: str, builds: Builds) -> None:
+    with pytest.raises(BuildFailed, match=r'^invalid mount target "/"$'):
+        builds.build(f"FROM busybox\nRUN --mount=type=bind,target={target} true\n")
+
+
+def test_a_folder_that_is_mounted_is_roots_whoever_has_it_here(builds: Builds) -> None:
+    text = "FROM busybox\nRUN --mount=type=bind,target=/ctx stat -c %u:%g /ctx /ctx/f\n"
+    builds.write(text, f="content")
+    for owner in (1000, 1001):
+        os.chown(f"{builds.folder}/f", owner, owner)
+        os.chown(builds.folder, owner, owner)
+        builds.build(text)
+        assert (builds.output, builds.cached) in ((b"0:0\n0:0\n", 1), (b"", 2))
+
+
+def test_a_cache_that_begins_in_another_way_is_another_one(builds: Builds) -> None:
+    builds.build(
+        "FROM busybox\n"
+        "RUN --mount=type=cache,target=/c touch /c/x\n"
+        "RUN --mount=type=cache,target=/c,uid=5,gid=6,mode=0700 stat -c '%u %g %a' /c; ls /c\n"
+        "RUN --mount=type=cache,target=/c,from=busybox,source=/etc test -e /c/passwd -a ! -e /c/x\n"
+        "RUN --mount=type=cache,target=/c stat -c '%u %g %a' /c; ls /c\n"
+    )
+    assert builds.output == b"5 6 700\n0 0 755\nx\n"
+
+
+@pytest.mark.parametrize("sharing", ["shared", "locked", "private"])
+def test_a_step_mounts_one_cache_twice(sharing: str, builds: Builds) -> None:
+    cache = f"--mount=type=cache,id=x,sharing={sharing},target="
+    builds.build(f"FROM busybox\nRUN {cache}/one {cache}/two touch /one/file; ls /two\n")
+    assert builds.output == b"file\n"
+
+
+def test_steps_that_lock_caches_in_turns_do_not_wait_for_each_other(builds: Builds) -> None:
+    one, two = (f"--mount=type=cache,id={name},sharing=locked,target=/{name}" for name in ("one", "two"))
+    builds.build(
+        "FROM busybox AS base\n"
+        f"RUN {one} {two} touch /one/x /two/x\n"
+        "FROM base AS left\n"
+        f"RUN {one} {two} touch /l\n"
+        "FROM base AS right\n"
+        f"RUN {two} {one} touch /r\n"
+        "FROM left\n"
+        "COPY --from=right /r /r\n"
+    )
+
+
+def test_what_a_copy_leaves_out_may_change(builds: Builds) -> None:
+    text = "FROM busybox\nCOPY --exclude=*.md . /x/\nRUN ls /x\n"
+    first = builds.build(text, {"f": "content", "a.md": "one"})
+    assert builds.build(text, {"a.md": "two", "b.md": "new"}) == first
+    assert builds.build(text, {"f": "changed"}) != first
 
 
 def _database(home: Home) -> bytes:
@@ -242,6 +311,13 @@ def test_what_is_not_there_is_the_fault_of_its_step(builds: Builds) -> None:
     last = builds.told[-1]
     assert isinstance(last, Finished)
     assert '"/nope": not found' in last.error
+
+
+@pytest.mark.parametrize("line", ["FROM {}", "FROM busybox\nCOPY --from={} /a /b"])
+def test_an_image_that_is_not_to_be_had_is_named(line: str, builds: Builds) -> None:
+    name = "127.0.0.1:1/nope"
+    with pytest.raises(BuildFailed, match=f"^{name}: failed to resolve source metadata for {name}:latest: "):
+        builds.build(line.format(name))
 
 
 def test_documents_in_the_dockerfile(builds: Builds) -> None:
@@ -309,6 +385,28 @@ def test_triggers_of_the_base_image(builds: Builds) -> None:
     builds.build("FROM busybox\nONBUILD COPY f /f\nONBUILD RUN cat /f\n", {"f": "hello\n"}, names=("app:1",))
     image = builds.build("FROM app:1\nRUN echo end\n")
     assert builds.output == b"hello\nend\n"
+    assert not builds.home.engine.inspect_image(image)["Config"]["OnBuild"]
+    names = [message.name for message in builds.told if isinstance(message, Began)]
+    assert [name for name in names if name.startswith("[") and "/4] " in name] == [
+        "[1/4] FROM docker.io/library/app:1",
+        "[2/4] COPY f /f",
+        "[3/4] RUN cat /f",
+        "[4/4] RUN echo end",
+    ]
+
+
+def test_triggers_of_a_stage(builds: Builds) -> None:
+    image = builds.build(
+        "FROM busybox AS base\n"
+        "ONBUILD RUN echo once >> /x\n"
+        "ONBUILD COPY --from=late /y /y\n"
+        "FROM busybox AS late\n"
+        "RUN echo made > /y\n"
+        "FROM base AS middle\n"
+        "FROM middle\n"
+        "RUN cat /x /y\n"
+    )
+    assert builds.output == b"once\nmade\n"
     assert not builds.home.engine.inspect_image(image)["Config"]["OnBuild"]
 
 

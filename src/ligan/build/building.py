@@ -148,7 +148,7 @@ class Trees:
 
                 folder = self._lease.folder()
                 os.chmod(folder, 0o755)  # noqa: S103  # as the root of a context
-                options = Options(classic=False, owner=None)
+                options = Options(classic=False, owner=None if tree.owners_count else (0, 0))
                 chunks = copy_layer(None, find_sources(tree, ["/"]), "/", options, self._lease)
                 unpack_tar(self._lease, chunks, folder)
                 self._folders[name] = folder

@@ -146,7 +146,7 @@ def records(store: Store) -> list[CacheRecord]:
     with store.database.read() as tx:
         rows = _rows(tx, store)
     with Locks(store.layout) as locks:
-        return [row.replace(in_use=store.database.is_writable and not locks.take(key)) for key, row in rows]
+        return [row.replace(in_use=store.database.is_writable and locks.is_used(key)) for key, row in rows]
 
 
 def _rows(tx: ReadTransaction, store: Store) -> list[tuple[int, CacheRecord]]:
@@ -272,19 +272,24 @@ class MountFolder(Value):
     is_new: bool
 
 
-def mount_step(mount_id: str) -> str:
-    """Return the digest that cache mounts of this ID have for their step."""
+def mount_step(mount_id: str, origin: str = "") -> str:
+    """Return the digest that cache mounts have for their step: those of this ID that begin as this one."""
     import hashlib
 
-    return hashlib.sha256(f"mount {mount_id}".encode("utf-8", "surrogateescape")).hexdigest()
+    text = f"mount {mount_id}\0{origin}" if origin else f"mount {mount_id}"
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def mount_folder(store: Store, locks: Locks, mount_id: str, *, private: bool) -> MountFolder:
+def mount_folder(
+    store: Store, locks: Locks, mount_id: str, origin: str = "", *, private: bool
+) -> MountFolder:
     """Return the folder of a cache mount, which nobody prunes until the end of `locks`.
 
-    A `private` one is used by nobody else meanwhile: where all are in use, another is made.
+    `origin` tells what is in it and whose it is at first, where that is not the usual: as to BuildKit, one
+    that begins in another way is another one. A `private` one is used by nobody else meanwhile: where all
+    are in use, another is made.
     """
-    step = mount_step(mount_id)
+    step = mount_step(mount_id, origin)
     with locks.step(f"{step[:-1]}0"):  # not the step itself: that one is locked for the time of its use
         with store.database.read() as tx:
             rows = tx.all("SELECT key, id FROM build_cache WHERE step = ? ORDER BY key", (step,))

@@ -138,6 +138,7 @@ class _Copy:
     def content(self) -> dict[str, object]:
         """Return all that the layer depends on, by what is copied."""
         owners = bool(self._from) and not self._owner
+        exclude = self._exclude()
         return self._copied() | {
             "sources": [
                 [
@@ -146,7 +147,7 @@ class _Copy:
                     else ""
                     if source.entry.is_folder
                     else source.name,
-                    content_digest(source.tree, source.path, owners=owners),
+                    content_digest(source.tree, source.path, owners=owners, exclude=exclude),
                 ]
                 for source in self._sources()
             ]

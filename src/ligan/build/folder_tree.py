@@ -35,6 +35,8 @@ class FolderTree(Tree):
     once, so that what is summed is what is copied. Raises Unavailable for what cannot be read.
     """
 
+    owners_count = False
+
     def __init__(self, path: str, ignore: Ignore | None = None) -> None:
         self._path = path
         self._ignore = ignore

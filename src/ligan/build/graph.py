@@ -39,7 +39,7 @@ class StagePlan(Value):
     """A stage that is needed. `base` is expanded, `below` the stage it stands on, None for an image.
 
     `needs` are the stages that it copies from or mounts. `label` is what comes before a step's number,
-    `steps` how many numbers there are.
+    `steps` how many numbers there are without those of triggers.
     """
 
     index: int

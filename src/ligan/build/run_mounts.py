@@ -54,6 +54,8 @@ class Mounts:
     def made(self, lease: Lease) -> Iterator[tuple[list[Mounted], list[str], Prepare]]:
         """Yield what is mounted, variables that name it or are it, and what makes the files in memory."""
         with ExitStack() as stack:
+            self._lock_caches(stack)
+            folders: dict[str, str] = {}
             found: list[Mounted] = []
             environment: list[str] = []
             files: list[tuple[str, bytes, int, int, int]] = []
@@ -63,10 +65,9 @@ class Mounts:
                 elif mount.type == "ssh":
                     found += self._agent(mount, number, environment, stack, lease)
                 elif mount.type == "tmpfs":
-                    options = f"size={mount.size}" if mount.size else ""
-                    found.append(Mounted("tmpfs", "", self._target(mount), options=options))
+                    found.append(Mounted("tmpfs", "", self._target(mount), options=_tmpfs_options(mount)))
                 elif mount.type == "cache":
-                    found.append(self._cache(mount, stack, lease))
+                    found.append(self._cache(mount, folders, stack, lease))
                 else:
                     found.append(self._bind(mount, stack, lease))
             if self._script is not None:
@@ -77,7 +78,10 @@ class Mounts:
         target = mount.target or default
         if not target:
             raise Invalid(f"{mount.type} mount needs a target")
-        return normpath(join("/", self._folder, target))
+        path = normpath(join("/", self._folder, target))
+        if path == "/":
+            raise Invalid('invalid mount target "/"')
+        return path
 
     def _bind(self, mount: Mount, stack: ExitStack, lease: Lease) -> Mounted:
         root = stack.enter_context(self._stage.build.sources.folder(self._stage, mount.base, lease))
@@ -93,26 +97,47 @@ class Mounts:
             must_exist=True,
         )
 
-    def _cache(self, mount: Mount, stack: ExitStack, lease: Lease) -> Mounted:
-        build, store = self._stage.build, self._stage.store
-        target = self._target(mount)
-        mount_id = normpath(mount.id or target)
-        locks = build.locks
-        if mount.sharing == "locked":
-            stack.enter_context(locks.step(cache.mount_step(mount_id)))
-        elif mount.sharing == "private":
-            locks = stack.enter_context(build.new_locks())
-        folder = cache.mount_folder(store, locks, mount_id, private=mount.sharing == "private")
+    def _lock_caches(self, stack: ExitStack) -> None:
+        """Take the locked caches: each once, and in an order in which no two steps wait for each other."""
+        caches = [mount for mount in self._mounts if mount.type == "cache" and mount.sharing == "locked"]
+        for step in sorted({cache.mount_step(*self._identity(mount)) for mount in caches}):
+            stack.enter_context(self._stage.build.locks.step(step))
+
+    def _identity(self, mount: Mount) -> tuple[str, str]:
+        """Return the ID of a cache, and its origin: see `cache.mount_folder`."""
+        begins = (self._content(mount), mount.source if mount.base else "", mount.uid, mount.gid, mount.mode)
+        is_usual = begins == ("", "", None, None, None)
+        return normpath(mount.id or self._target(mount)), "" if is_usual else str(begins)
+
+    def _cache(self, mount: Mount, folders: dict[str, str], stack: ExitStack, lease: Lease) -> Mounted:
+        """Return the mount of a cache. `folders` are those that this step has, by what the cache goes by."""
+        identity = self._identity(mount)
+        step = cache.mount_step(*identity)
+        if step not in folders:
+            folders[step] = self._cache_folder(mount, identity, stack, lease)
+        folder = folders[step]
+        source = folder if mount.base else _inside(folder, mount.source)
+        return Mounted(
+            "bind",
+            source,
+            self._target(mount),
+            rw=not mount.read_only,
+            propagation="rprivate",
+            must_exist=True,
+        )
+
+    def _cache_folder(self, mount: Mount, identity: tuple[str, str], stack: ExitStack, lease: Lease) -> str:
+        build = self._stage.build
+        is_private = mount.sharing == "private"
+        locks = stack.enter_context(build.new_locks()) if is_private else build.locks
+        folder = cache.mount_folder(self._stage.store, locks, *identity, private=is_private)
         if folder.is_new:
             if mount.base:
                 with build.sources.folder(self._stage, mount.base, lease) as root:
                     _copy(lease, _inside(root, mount.source), folder.path)
             os.chown(folder.path, mount.uid or 0, mount.gid or 0)
             os.chmod(folder.path, 0o755 if mount.mode is None else mount.mode)
-        source = folder.path if mount.base else _inside(folder.path, mount.source)
-        return Mounted(
-            "bind", source, target, rw=not mount.read_only, propagation="rprivate", must_exist=True
-        )
+        return folder.path
 
     def _secret(
         self, mount: Mount, environment: list[str], files: list[tuple[str, bytes, int, int, int]]
@@ -153,6 +178,12 @@ class Mounts:
         return [Mounted("bind", forwarded.path, target, propagation="rprivate", must_exist=True)]
 
 
+def _tmpfs_options(mount: Mount) -> str:
+    """Return the options of memory that is mounted: as in BuildKit, what lies in it can be run."""
+    size = f",size={mount.size}" if mount.size else ""
+    return f"exec,dev,{'ro' if mount.read_only else 'rw'}{size}"
+
+
 def _inside(root: str, source: str) -> str:
     """Return what a path leads to below a folder, no link leading out of it. Raises Invalid."""
     folder = beneath.open_root(root)
@@ -167,17 +198,18 @@ def _inside(root: str, source: str) -> str:
 
 @contextmanager
 def _writable(source: str, lease: Lease) -> Iterator[str]:
-    """Yield a folder that shows what is in another one, and forgets what is written there."""
+    """Yield a path that shows a folder, or a file, and forgets what is written there."""
     from ligan.layers.mounting import mount_overlay
     from ligan.store.mounts import unmount
 
-    if not os.path.isdir(source):
-        raise Invalid(f"only a folder can be mounted readwrite: {source}")
+    folder, name = (source, "") if os.path.isdir(source) else os.path.split(source)
     upper, work, target = lease.folder(), lease.folder(), lease.folder()
-    os.chmod(upper, os.stat(source).st_mode & 0o7777)
-    mount_overlay([source], target, upper=upper, work=work)
+    found = os.stat(folder)
+    os.chown(upper, found.st_uid, found.st_gid)
+    os.chmod(upper, found.st_mode & 0o7777)
+    mount_overlay([folder], target, upper=upper, work=work)
     try:
-        yield target
+        yield f"{target}/{name}" if name else target
     finally:
         unmount(target)
 

@@ -230,8 +230,11 @@ class Build:
         return stage.made()
 
     def _base(self, store: Store, planned: StagePlan) -> Made:
+        """Return what a stage begins with. The ONBUILD of a stage is for those on it, as that of an image."""
         if planned.below is not None:
-            return self.stage_made(store, planned.below)
+            made = self.stage_made(store, planned.below)
+            triggers = tuple(made.settings.get("OnBuild") or ())
+            return made.replace(triggers=triggers, settings={**made.settings, "OnBuild": None})
         if planned.base == SCRATCH or self.sources.is_context(planned.base):
             return bases.nothing(planned.platform or self.platform)
         return self.sources.base(planned)
@@ -242,7 +245,7 @@ class Build:
         return bases.image(store, name, platform, refresh=self.request.pull, pull=self._pull, report=report)
 
     def _triggers(self, store: Store, base: Made, planned: StagePlan) -> list[Instruction]:
-        """Return the instructions that the base image has for whoever builds on it, with FROM's line."""
+        """Return the instructions that the base has for whoever builds on it, with FROM's line."""
         line = planned.stage.instruction
         try:
             found = [parse_trigger(text, classic=False) for text in base.triggers]

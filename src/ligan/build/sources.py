@@ -92,9 +92,15 @@ class Sources:
                 check_allowed(step, build.request.allowed)
                 for name in sources_of(step):
                     if not self.is_context(name) and build.stage_index(name, planned.index) is None:
-                        self._look_up(store, self._image_name(name), build.platform)
+                        self._look_up_source(store, name)
             except LiganError as error:
                 raise SolveError(error, step) from error
+
+    def _look_up_source(self, store: Store, name: str) -> None:
+        try:
+            self._look_up(store, self._image_name(name), self._build.platform)
+        except LiganError as error:
+            raise _unresolved(name, error) from error
 
     def open_context(self, name: str) -> None:
         """Open a further context, if it is not open."""
@@ -157,7 +163,7 @@ class Sources:
         if is_told:
             return found.made
         platform = f"{planned.platform} " if planned.platform else ""
-        total = str(planned.steps)
+        total = str(planned.steps + len(found.made.triggers))
         name = f"[{platform}{planned.label}{1:{len(total)}}/{total}] FROM {found.name}"
         with self._build.progress.begin(name) as vertex:
             vertex.cached = not found.pulled
@@ -211,7 +217,7 @@ class Sources:
         with self.tree(stage, name) as tree:
             if tree.find(path) is None:
                 raise Invalid(f'failed to calculate checksum of ref: "{path}": not found')
-            return content_digest(tree, path, owners=True)
+            return content_digest(tree, path, owners=tree.owners_count)
 
     @contextmanager
     def folder(self, stage: Stage, name: str, lease: Lease) -> Iterator[str]:
@@ -225,7 +231,7 @@ class Sources:
 
 
 def _unresolved(name: str, error: LiganError) -> LiganError:
-    """Return the error of a base image that is not to be had, in BuildKit's words."""
+    """Return the error of an image that is not to be had, in BuildKit's words."""
     try:
         whole = bases.canonical(name)
     except LiganError:

@@ -55,6 +55,7 @@ class Stage:
         self.history = list(base.history)
         self.arguments: dict[str, str | None] = dict(base.arguments)
         self.platform = base.platform
+        self._steps = str(planned.steps + len(base.triggers))  # ENV and the like too, as in BuildKit
         self._number = 0
         self._missing: set[str] = set()
 
@@ -78,8 +79,7 @@ class Stage:
     def next_name(self, text: str) -> str:
         """Return what the next step is called: its place in the stage, and its instruction."""
         self._number += 1
-        total = str(self.planned.steps)
-        return f"[{self.planned.label}{self._number:{len(total)}}/{total}] {text}"
+        return f"[{self.planned.label}{self._number:{len(self._steps)}}/{self._steps}] {text}"
 
     def run(self, steps: Sequence[Instruction]) -> None:
         """Do the instructions. Raises what is wrong with one as a DockerfileError of its lines."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from ligan.build.trees import TYPES, ForbiddenPath
+from ligan.build.trees import TYPES, ForbiddenPath, without
 from ligan.layers.tar import REGULAR, SYMLINK
 from ligan.oci.digest import new_sha256, sha256
 
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ligan.build.trees import Entry, Tree
+    from ligan.build.trees import Entry, Ignore, Tree
     from ligan.oci.digest import Hash
 
 
@@ -109,8 +109,8 @@ def _joined(prefix: str, sums: Iterable[str]) -> str:
     return f"{prefix}:{sha256(','.join(sums).encode('utf-8', 'surrogateescape')).hex}"
 
 
-def content_digest(tree: Tree, path: str, *, owners: bool) -> str:
-    """Return a digest, in hexadecimal, of what a path leads to and all below it.
+def content_digest(tree: Tree, path: str, *, owners: bool, exclude: Ignore | None = None) -> str:
+    """Return a digest, in hexadecimal, of what a path leads to and all below it that is not left out.
 
     It changes with names, kinds, modes, contents, links and attributes; with owners if they count; and never
     with times. Of a folder that a path leads to it is what is in it: of itself nothing is copied. Names of
@@ -121,7 +121,8 @@ def content_digest(tree: Tree, path: str, *, owners: bool) -> str:
     stem = len(found.path) + 1 if found.path else 0
     # A folder may hold anything.
     hasher = new_sha256(found.size if found.kind == REGULAR else sys.maxsize)
-    for entry in tree.walk(found.path):
+    entries = tree.walk(found.path)
+    for entry in entries if exclude is None else without(exclude, entries, stem):
         if entry.is_folder and entry.path == found.path:
             hasher.update(b"folder")
             continue

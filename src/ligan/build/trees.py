@@ -92,7 +92,13 @@ class Entry(Value):
 
 
 class Tree:
-    """A role: `with` it, and look. What it holds open goes with the block."""
+    """A role: `with` it, and look. What it holds open goes with the block.
+
+    As a context that is mounted `owners_count` says whether files are whose the tree says: those of a folder
+    of this machine are root's there, whoever has them here.
+    """
+
+    owners_count = True
 
     def __enter__(self) -> Self:
         return self

@@ -99,6 +99,24 @@ def test_a_prune_leaves_what_a_build_uses(stock: Stock) -> None:
     assert len(cache.prune(stock.store, {}).removed) == 1
 
 
+def test_rows_take_one_open_file_however_many_they_are(stock: Stock) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with Locks(stock.store.layout) as one, Locks(stock.store.layout) as two:
+        for row in range(0, 1000, 2):
+            one.use(row)
+            assert two.take(row + 1)
+        assert len(os.listdir("/proc/self/fd")) == before + 2
+        assert [two.take(row) for row in range(4)] == [False, True, False, True]
+
+
+def test_a_look_at_a_row_is_in_nobodys_way(stock: Stock) -> None:
+    with Locks(stock.store.layout) as one, Locks(stock.store.layout) as two:
+        assert not one.is_used(1)
+        assert two.take(1)
+        assert one.is_used(1)
+        assert not two.is_used(1)
+
+
 def test_the_least_recently_used_goes_first_until_little_enough_is_left(stock: Stock) -> None:
     for number in range(3):
         image = stock.image(f"{number}" * 100)
