@@ -13,7 +13,8 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from select import poll
     from typing import BinaryIO
 
 SECOND = 10**9
@@ -64,10 +65,12 @@ def read_logs(
     With `follow` go on until `until` has passed, or the container does not run and all was read. `is_running`
     must not say no before the end of the run is written down: conmon has written all by then.
     """
-    with _Reader(f"{folder}/log", request.tail) as reader:
-        yield from _chosen(reader.lines(), request)
-        if request.follow:
-            yield from _chosen(_following(reader, request, is_running), request)
+    from itertools import islice
+
+    with _Reader(f"{folder}/log") as reader:
+        runs = is_running()  # before the file is read: what was written until its end is read then
+        before = reader.begin_at(request.tail, is_over=not runs) if request.tail >= 0 else 0
+        yield from _chosen(islice(_entries(reader, request, runs, is_running), before, None), request)
 
 
 def _chosen(lines: Iterator[LogLine], request: LogRequest) -> Iterator[LogLine]:
@@ -78,97 +81,154 @@ def _chosen(lines: Iterator[LogLine], request: LogRequest) -> Iterator[LogLine]:
             yield line
 
 
-def _following(reader: _Reader, request: LogRequest, is_running: Callable[[], bool]) -> Iterator[LogLine]:
+def _entries(
+    reader: _Reader, request: LogRequest, runs: bool, is_running: Callable[[], bool]
+) -> Iterator[LogLine]:
     from time import time_ns
 
+    lines = _Lines()
     with _Watch(reader.folder) as watch:
         while True:
-            runs = is_running()  # before the file is read: what was written until its end is read then
-            yield from reader.lines()
-            if not runs or (request.until and time_ns() > request.until):
+            yield from lines.of(reader.parts())
+            if not runs:
+                yield from lines.rest()
+                return
+            if not request.follow or (request.until and time_ns() > request.until):
                 return
             watch.wait(_PATIENCE)
+            runs = is_running()
+
+
+class _Lines:
+    """Makes Docker's entries of what conmon wrote as it came: lines, or 16 kB of one that is longer.
+
+    An entry has the time at which it was whole, the later ones of one line that of the first. The end of a
+    run ends a line, too. Source: engine 20.10, daemon/logger/copier.go.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[bytes, int, int]] = {}
+        """By stream: the text, the time of its last part, and that of the line's first entry, or 0."""
+
+    def of(self, parts: Iterable[LogLine]) -> Iterator[LogLine]:
+        for part in parts:
+            if part.stream in self._open or len(part.text) > _MOST or not part.text.endswith(b"\n"):
+                yield from self._joined(part)
+            else:
+                yield part
+
+    def _joined(self, part: LogLine) -> Iterator[LogLine]:
+        text, _, first = self._open.pop(part.stream, (b"", 0, 0))
+        text += part.text
+        while len(text.removesuffix(b"\n")) >= _MOST:
+            first = first or part.time
+            yield LogLine(first, part.stream, text[:_MOST])
+            text = text[_MOST:]
+        if text.endswith(b"\n"):
+            yield LogLine(first or part.time, part.stream, text)
+        elif text or first:
+            self._open[part.stream] = text, part.time, first
+
+    def rest(self) -> Iterator[LogLine]:
+        """Yield what no newline has ended."""
+        for stream, (text, time, first) in sorted(self._open.items(), key=lambda item: item[1][1]):
+            if text:
+                yield LogLine(first or time, stream, text)
+        self._open.clear()
+
+
+_MOST = 1 << 14
 
 
 _PATIENCE = 0.1
 """Seconds until it is looked whether the container still runs, where nothing is written."""
 
 
+class _File:
+    """One file of a log, read from a place on."""
+
+    def __init__(self, file: BinaryIO, start: int = 0) -> None:
+        self.file = file
+        self._rest = b""
+        file.seek(start)
+
+    def parts(self) -> Iterator[LogLine]:
+        """Yield what is there and was not read yet, as conmon wrote it."""
+        while block := self.file.read(_BLOCK):
+            *whole, self._rest = (self._rest + block).split(b"\n")
+            for raw in whole:
+                part = _parse(raw)
+                if part is not None:
+                    yield part
+
+
 class _Reader:
     """Reads a log with its rotated files, then what is added, also after it was begun anew."""
 
-    def __init__(self, path: str, tail: int) -> None:
+    def __init__(self, path: str) -> None:
         self._path = path
         self.folder = os.path.dirname(path)
-        self._rest = b""
-        files = _files(path)
-        self._waiting: list[tuple[BinaryIO, int]] = (
-            _last_lines(files, tail) if tail >= 0 else [(file, 0) for file in files]
-        )
-        self._file: BinaryIO | None = None
+        self._waiting = [(file, 0) for file in _files(path)]
+        self._current: _File | None = None
 
     def __enter__(self) -> _Reader:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        for file in [self._file, *[file for file, _ in self._waiting]]:
-            if file is not None:
-                file.close()
+        for file, _ in self._waiting:
+            file.close()
+        if self._current is not None:
+            self._current.file.close()
 
-    def lines(self) -> Iterator[LogLine]:
-        """Yield what is there and was not read yet."""
+    def begin_at(self, tail: int, *, is_over: bool) -> int:
+        """Begin not long before the last entries; returns how many come before them.
+
+        What is long before them is not read: the tail of a long log costs what the tail is long. Of a line
+        whose parts others came between the beginning may be there.
+        """
+        self._waiting = _last_lines([file for file, _ in self._waiting], tail)
+        lines = _Lines()
+        count = sum(1 for file, start in self._waiting for _ in lines.of(_File(file, start).parts()))
+        if is_over:
+            count += len(list(lines.rest()))
+        return max(0, count - tail)
+
+    def parts(self) -> Iterator[LogLine]:
+        """Yield what is there and was not read yet, as conmon wrote it."""
         while True:
-            yield from self._entries()
+            if self._current is not None:
+                yield from self._current.parts()
             if not self._next():
                 return
 
-    def _entries(self) -> Iterator[LogLine]:
-        while self._file is not None:
-            block = self._file.read(_BLOCK)
-            if not block:
-                return
-            *whole, self._rest = (self._rest + block).split(b"\n")
-            for raw in whole:
-                line = _parse(raw)
-                if line is not None:
-                    yield line
-
     def _next(self) -> bool:
         """Go on in the next file; False where what is open is the newest."""
-        if self._waiting:
-            file, start = self._waiting.pop(0)
-            file.seek(start)
-        elif self._file is None or self._was_replaced():
+        if not self._waiting and (self._current is None or self._was_replaced(self._current.file)):
             # Of a slow reader the log may have been begun anew more than once.
-            newer = self._newer()
-            if not newer:
-                return False
-            file, *later = newer
-            self._waiting = [(other, 0) for other in later]
-        else:
+            self._waiting = [(file, 0) for file in self._newer()]
+        if not self._waiting:
             return False
-        if self._file is not None:
-            self._file.close()
-        self._file, self._rest = file, b""
+        if self._current is not None:
+            self._current.file.close()
+        self._current = _File(*self._waiting.pop(0))
         return True
 
-    def _was_replaced(self) -> bool:
-        assert self._file is not None
+    def _was_replaced(self, file: BinaryIO) -> bool:
         try:
             there = os.stat(self._path)
         except FileNotFoundError:
             return False
-        ours = os.fstat(self._file.fileno())
+        ours = os.fstat(file.fileno())
         if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
             # What was written between our last read and the rename is read first.
-            return ours.st_size == self._file.tell()
+            return ours.st_size == file.tell()
         return False
 
     def _newer(self) -> list[BinaryIO]:
         """Return the files that were begun after the one that is being read, open, the oldest first."""
         files = _files(self._path)
-        if self._file is not None:
-            own = _identity(self._file)
+        if self._current is not None:
+            own = _identity(self._current.file)
             place = next((at for at, file in enumerate(files) if _identity(file) == own), -1)
             for file in files[: place + 1]:
                 file.close()
@@ -212,14 +272,11 @@ def _rotated(path: str) -> list[str]:
 
 
 def _last_lines(files: list[BinaryIO], tail: int) -> list[tuple[BinaryIO, int]]:
-    """Return the files that the last lines are in, with where to begin in each. Others are closed.
-
-    Read in blocks from the end: the tail of a long log costs what the tail is long.
-    """
+    """Return the files that the last lines are in, with where to begin in each. Others are closed."""
     wanted = tail
     chosen: list[tuple[BinaryIO, int]] = []
     for file in reversed(files):
-        if wanted > 0 or not chosen:
+        if wanted >= 0:
             start, found = _tail_start(file, wanted)
             wanted -= found
             chosen.insert(0, (file, start))
@@ -229,20 +286,22 @@ def _last_lines(files: list[BinaryIO], tail: int) -> list[tuple[BinaryIO, int]]:
 
 
 def _tail_start(file: BinaryIO, wanted: int) -> tuple[int, int]:
-    """Return where the last `wanted` whole lines begin, and how many there are from there."""
-    at = file.seek(0, os.SEEK_END)
-    found = 0
-    while at > 0:
-        size = min(_BLOCK, at)
-        at -= size
-        file.seek(at)
-        block = file.read(size)
-        position = len(block)
-        while (position := block.rfind(b"\n", 0, position)) >= 0:
-            if found == wanted:  # it ends the line before them
-                return at + position + 1, found
-            found += 1
-    return 0, found
+    """Return where more whole lines begin than are wanted, or 0, and how many there are from there."""
+    end = file.seek(0, os.SEEK_END)
+    size = _BLOCK
+    while True:
+        start = _next_line(file, end - size) if size < end else 0
+        found = sum(part.text.endswith(b"\n") for part in _File(file, start).parts())
+        if found > wanted or not start:
+            return start, found
+        size *= 4
+
+
+def _next_line(file: BinaryIO, place: int) -> int:
+    """Return where the first line after a place begins, or 0 where none does for long."""
+    file.seek(place)
+    newline = file.read(_BLOCK).find(b"\n")
+    return place + newline + 1 if newline >= 0 else 0
 
 
 def _parse(raw: bytes) -> LogLine | None:
@@ -283,15 +342,9 @@ class _Watch:
     """Waits until something happens in a folder, by inotify; for a while where there is none left."""
 
     def __init__(self, folder: str) -> None:
-        import ctypes
-        import select
-
-        libc = ctypes.CDLL(None)
-        self._poll = select.poll()
-        self._file: int = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
-        if self._file >= 0:
-            libc.inotify_add_watch(self._file, os.fsencode(folder), _MODIFY | _CREATE | _MOVED_TO)
-            self._poll.register(self._file, select.POLLIN)
+        self._folder = folder
+        self._file = -1
+        self._poll: poll | None = None
 
     def __enter__(self) -> _Watch:
         return self
@@ -301,9 +354,23 @@ class _Watch:
             os.close(self._file)
 
     def wait(self, seconds: float) -> None:
-        """Return when something was written there, or after so many seconds."""
-        if self._poll.poll(seconds * 1000):
+        """Return when something was written there, or after so many seconds; the first time at once."""
+        if self._poll is None:
+            self._poll = self._begin()
+        elif self._poll.poll(seconds * 1000):
             os.read(self._file, _BLOCK)
+
+    def _begin(self) -> poll:
+        import ctypes
+        import select
+
+        found = select.poll()
+        libc = ctypes.CDLL(None)
+        self._file = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+        if self._file >= 0:
+            libc.inotify_add_watch(self._file, os.fsencode(self._folder), _MODIFY | _CREATE | _MOVED_TO)
+            found.register(self._file, select.POLLIN)
+        return found
 
 
 _MODIFY, _CREATE, _MOVED_TO = 0x2, 0x100, 0x80

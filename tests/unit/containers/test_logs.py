@@ -31,12 +31,11 @@ def texts(folder: Path, **request: Any) -> list[str]:
 
 
 def test_entries_have_time_stream_and_text(tmp_path: Path) -> None:
-    write(tmp_path, [entry(0, "out"), entry(1, "", "stderr"), entry(2, "par", mark="P"), entry(2, "t \r")])
+    write(tmp_path, [entry(0, "out"), entry(1, "", "stderr"), entry(2, "par", mark="P"), entry(3, "t \r")])
     assert list(read_logs(str(tmp_path), LogRequest())) == [
         LogLine(BASE * SECOND + 1, "stdout", b"out\n"),
         LogLine((BASE + 1) * SECOND + 1, "stderr", b"\n"),
-        LogLine((BASE + 2) * SECOND + 1, "stdout", b"par"),
-        LogLine((BASE + 2) * SECOND + 1, "stdout", b"t \r\n"),
+        LogLine((BASE + 3) * SECOND + 1, "stdout", b"part \r\n"),
     ]
 
 
@@ -64,6 +63,41 @@ def test_tail_is_of_entries_from_the_end_of_all_files(tmp_path: Path, tail: int)
     write(tmp_path, lines[1200:])
     expected = [line.split(" ", 3)[3] for line in lines][2000 - min(tail, 2000) :]
     assert texts(tmp_path, tail=tail) == expected
+
+
+def test_a_line_that_nothing_has_ended_is_told_at_the_end_of_the_run(tmp_path: Path) -> None:
+    write(tmp_path, [entry(0, "a"), entry(1, "b", mark="P"), entry(2, "c", "stderr", "P"), entry(3, "d")])
+    with open(tmp_path / "log", "a") as log:
+        log.write(entry(4, "x", mark="P") + entry(5, "y", mark="P"))
+    folder, stdout = str(tmp_path), LogRequest(stderr=False)
+    assert [line.text for line in read_logs(folder, stdout, lambda: True)] == [b"a\n", b"bd\n"]
+    assert list(read_logs(folder, stdout))[2:] == [LogLine((BASE + 5) * SECOND + 1, "stdout", b"xy")]
+    assert texts(tmp_path) == ["a\n", "bd\n", "c", "xy"]
+    assert texts(tmp_path, tail=3) == ["bd\n", "c", "xy"]
+
+
+def test_of_a_line_each_16_kilobytes_are_an_entry(tmp_path: Path) -> None:
+    text = "x" * 8192
+    write(
+        tmp_path,
+        [entry(second, text, mark="P") for second in range(4)] + [entry(4, ""), entry(5, text[:-1] + "yz")],
+    )
+    found = list(read_logs(str(tmp_path), LogRequest()))
+    assert [len(line.text) for line in found] == [16384, 16384, 1, 8194]
+    assert {line.time for line in found[:3]} == {(BASE + 1) * SECOND + 1}
+    assert texts(tmp_path, tail=2) == ["\n", text[:-1] + "yz\n"]
+    assert len(texts(tmp_path, tail=3)) == 3
+
+
+def test_tail_counts_lines_not_their_parts(tmp_path: Path) -> None:
+    dots = [entry(2, ".", mark="P") for _ in range(50)]
+    write(
+        tmp_path,
+        [entry(0, "a"), entry(1, "b", "stderr", "P"), *dots, entry(3, " done"), entry(4, "c", "stderr")],
+    )
+    assert texts(tmp_path, tail=1) == ["bc\n"]
+    assert texts(tmp_path, tail=2) == ["." * 50 + " done\n", "bc\n"]
+    assert texts(tmp_path, tail=0) == []
 
 
 def test_tail_is_taken_before_streams_and_times_choose(tmp_path: Path) -> None:
@@ -112,6 +146,25 @@ def test_follow_yields_what_is_added_until_the_end(tmp_path: Path) -> None:
     running.ended.set()
     write(tmp_path, [entry(3, "d"), entry(4, "last")])
     assert [line.text for line in lines] == [b"last\n"]
+
+
+def test_follow_waits_for_the_end_of_a_line(tmp_path: Path) -> None:
+    write(tmp_path, [entry(0, "a"), entry(1, "b", mark="P")])
+    running = Running()
+    lines = read_logs(str(tmp_path), LogRequest(follow=True, tail=0), running)
+    rest: list[LogLine] = []
+    reader = threading.Thread(target=lambda: rest.extend(lines))
+    reader.start()
+    for _turn in range(2):
+        running.asked.acquire()
+    with open(tmp_path / "log", "a") as log:
+        log.write(entry(2, "c") + entry(3, "d", mark="P"))
+    running.ended.set()
+    reader.join()
+    assert [(line.time, line.text) for line in rest] == [
+        ((BASE + 2) * SECOND + 1, b"bc\n"),
+        ((BASE + 3) * SECOND + 1, b"d"),
+    ]
 
 
 def test_a_slow_follower_misses_nothing_of_several_rotations(tmp_path: Path) -> None:
