@@ -53,6 +53,35 @@ def test_start(client: Any, asked: dict[str, Any], status: int, code: int) -> No
     assert container.attrs["State"]["Error"] == raised.value.explanation
 
 
+@pytest.mark.parametrize("network", ["none", "host"])
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {"aliases": ["x"]},
+            "network-scoped alias is supported only for containers in user defined networks",
+        ),
+        (
+            {"ipv4_address": "10.0.0.9"},
+            "user specified IP address is supported on user defined networks only",
+        ),
+    ],
+)
+def test_start_with_what_only_networks_of_the_users_have(
+    client: Any, network: str, settings: dict[str, Any], words: str
+) -> None:
+    api = client.api
+    container = api.create_container(
+        "busybox",
+        "true",
+        host_config=api.create_host_config(network_mode=network),
+        networking_config=api.create_networking_config({network: api.create_endpoint_config(**settings)}),
+    )
+    with pytest.raises(docker.errors.APIError) as raised:
+        api.start(container)
+    assert (raised.value.status_code, raised.value.explanation) == (400, words)
+
+
 @pytest.mark.parametrize(
     ("asked", "status"),
     [

@@ -213,7 +213,7 @@ def _top(session: Session, options: Options) -> int:
     name, *arguments = options.arguments
     document = session.engine.container_top(name, " ".join(arguments) or "-ef")
     lines = [document["Titles"], *document["Processes"]]
-    write(align("".join(["\t".join(line) + "\n" for line in lines])))
+    write(align("".join(["\t".join(line) + "\n" for line in lines]), least_width=20))
     return 0
 
 

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
     Document = dict[str, Any]
 
-_KEYS = {"src": "source", "dst": "target", "destination": "target", "ro": "readonly"}
+_KEYS = {
+    "type": "Type",
+    "source": "Source",
+    "src": "Source",
+    "target": "Target",
+    "dst": "Target",
+    "destination": "Target",
+    "consistency": "Consistency",
+}
 _OPTIONS = {"bind": "BindOptions", "volume": "VolumeOptions", "tmpfs": "TmpfsOptions"}
 
 
@@ -21,8 +29,8 @@ def mount(spec: str) -> Document:
     found: Document = {"Type": "volume", "Source": "", "Target": ""}
     for field in fields(spec):
         key, equals, value = field.partition("=")
-        key = _KEYS.get(key.lower(), key.lower())
-        if key in ("readonly", "volume-nocopy", "bind-nonrecursive") and not equals:
+        key = key.lower()
+        if key in ("readonly", "ro", "volume-nocopy", "bind-nonrecursive") and not equals:
             value = "true"
         elif not equals:
             raise ValueError(f"invalid field '{field}' must be a key=value pair")
@@ -53,9 +61,9 @@ def _check_recursion(found: Document) -> None:
 
 
 def _set(found: Document, key: str, value: str) -> None:
-    if key in ("type", "source", "target", "consistency"):
-        found[key.capitalize()] = value.lower() if key == "type" else value
-    elif key == "readonly":
+    if key in _KEYS:
+        found[_KEYS[key]] = value.lower() if key == "type" else value
+    elif key in ("readonly", "ro"):
         found["ReadOnly"] = _switch(key, value)
     elif key.startswith("bind-"):
         _set_bind(found.setdefault("BindOptions", {}), key, value)

@@ -74,17 +74,19 @@ def render_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return align("".join(["\t".join(line) + "\n" for line in lines]))  # a cell has such a mark in it
 
 
-def align(text: str) -> str:
+def align(text: str, *, least_width: int = _LEAST_WIDTH) -> str:
     """Return the text with its tabs made into columns, by the rules of Go's text/tabwriter.
 
     A tab ends a cell. Cells above each other in lines that follow one another
     make a column; what comes after the last tab of a line belongs to none.
     """
     pages = text.replace("\v", "\t").split("\f")
-    return "\n".join([_align_page([line.split("\t") for line in page.split("\n")]) for page in pages])
+    return "\n".join(
+        [_align_page([line.split("\t") for line in page.split("\n")], least_width) for page in pages]
+    )
 
 
-def _align_page(lines: list[list[str]]) -> str:
+def _align_page(lines: list[list[str]], least_width: int) -> str:
     padded = [[""] * (len(line) - 1) for line in lines]
     column = 0
     while any(len(line) - 1 > column for line in lines):
@@ -94,7 +96,7 @@ def _align_page(lines: list[list[str]]) -> str:
             while end < len(lines) and len(lines[end]) - 1 > column:
                 end += 1
             block = range(first, end)
-            width = max([_LEAST_WIDTH, *[len(lines[at][column]) + _PADDING for at in block]])
+            width = max([least_width, *[len(lines[at][column]) + _PADDING for at in block]])
             for at in block:
                 padded[at][column] = lines[at][column].ljust(width)
             first = end + 1

@@ -39,7 +39,7 @@ def _create(session: Session, options: Options) -> int:
         if name:
             raise Failure(
                 "conflicting options: "
-                "cannot specify a volume name through both --name and as a positional arg"
+                "cannot specify a volume-name through both --name and as a positional arg"
             )
         name = options.arguments[0]
     volume = session.engine.create_volume(

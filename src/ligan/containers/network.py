@@ -160,6 +160,8 @@ def _add_endpoint(
     settings: Mapping[str, Any],
     interface: str,
 ) -> Link:
+    if network.name in BUILT_IN:
+        networks.check_built_in(settings)
     subnet = network.subnet
     if subnet is None:
         raise Conflict(f"container cannot be connected to network {network.name} beside others")
@@ -204,8 +206,6 @@ def _address(network: Network, settings: Mapping[str, Any], taken: set[str]) -> 
     assert subnet is not None
     wanted = (settings.get("IPAMConfig") or {}).get("IPv4Address") or ""
     if wanted:
-        if network.name in BUILT_IN:
-            raise Invalid("user specified IP address is supported on user defined networks only")
         if addressing.parse_address(wanted) not in subnet:
             raise Invalid(f"Invalid address {wanted}: It does not belong to any of this network's subnets")
         if wanted in taken:
@@ -218,7 +218,7 @@ def _address(network: Network, settings: Mapping[str, Any], taken: set[str]) -> 
 def _aliases(container: Container, network: Network, settings: Mapping[str, Any]) -> list[str] | None:
     """Return the names that others of the network reach it by; in Docker's bridge nobody has any."""
     if network.name in BUILT_IN:
-        return settings.get("Aliases")
+        return None
     return [*dict.fromkeys([*(settings.get("Aliases") or ()), container.id[:12]])]
 
 

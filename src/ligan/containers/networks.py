@@ -33,6 +33,14 @@ BUILT_IN = {BRIDGE: "bridge", HOST: "host", NONE: "null"}
 """Names and drivers of the networks that nobody makes and nobody can remove."""
 
 
+def check_built_in(settings: Mapping[str, Any]) -> None:
+    """Raise Invalid for settings of a container that only networks of the user's have."""
+    if (settings.get("IPAMConfig") or {}).get("IPv4Address"):
+        raise Invalid("user specified IP address is supported on user defined networks only")
+    if settings.get("Aliases"):
+        raise Invalid("network-scoped alias is supported only for containers in user defined networks")
+
+
 class Network(Value):
     """A network as the database knows it; `config` is Docker's document, without what containers add."""
 

@@ -137,7 +137,7 @@ def _remove_link(store: Store, name: str) -> None:
         try:
             container = rows.resolve(tx, parent)
         except NoSuchContainer:
-            raise Invalid(f"Cannot get parent /{parent} for link name /{name.strip('/')}") from None
+            raise NoSuchContainer(name) from None
         links = container.host_config["Links"] or []
         left = [link for link in links if _alias(link) != alias]
         if len(left) == len(links):

@@ -176,6 +176,11 @@ def _prepare_the_end() -> None:
 def _connect(store: Store, container: Container) -> Connection | None:
     """Return how the container reaches others, or None where the runtime makes its network, or joins one."""
     if not has_network(container):
+        for settings in (container.networking.get("EndpointsConfig") or {}).values():
+            if settings and (settings.get("IPAMConfig") or settings.get("Aliases")):
+                from ligan.containers.networks import check_built_in
+
+                check_built_in(settings)
         return None
     from ligan.containers import network
 

@@ -27,6 +27,9 @@ INIT = "/sbin/docker-init"
 
 _APPARMOR_DEFAULT = "docker-default"
 
+_UNLIMITED = (1 << 64) - 1
+"""What -1 means of a ulimit: Docker gives the runtime its 64 bits as a number without a sign."""
+
 MASKED_PATHS = (
     "/proc/asound",
     "/proc/acpi",
@@ -122,8 +125,8 @@ def _process(container: Container, host: Host) -> dict[str, Any]:
     rlimits = [
         {
             "type": f"RLIMIT_{(limit.get('Name') or '').upper()}",
-            "hard": limit.get("Hard") or 0,
-            "soft": limit.get("Soft") or 0,
+            "hard": (limit.get("Hard") or 0) & _UNLIMITED,
+            "soft": (limit.get("Soft") or 0) & _UNLIMITED,
         }
         for limit in host_config.get("Ulimits") or ()
     ]

@@ -51,6 +51,12 @@ def test_forced_removal_of_what_is_not_there_is_no_failure(ligan: CommandLine) -
     assert ligan("rm", "x", engine=engine) == (1, "", f"{DAEMON}No such container: x\n")
 
 
+def test_top_has_columns_as_wide_as_dockers(ligan: CommandLine) -> None:
+    answer = {"Titles": ["PID", "CMD"], "Processes": [["6240", "sleep 50"]]}
+    lines = f"{'PID':20}CMD\n{'6240':20}sleep 50\n"
+    assert ligan("top", "x", engine=FakeEngine(container_top=answer)) == (0, lines, "")
+
+
 def test_timeout_is_passed_on(ligan: CommandLine) -> None:
     engine = FakeEngine(stop_container=True)
     for words in (["-t", "3"], ["--time", "3"], ["--timeout=3"], []):

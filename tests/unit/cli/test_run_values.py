@@ -119,6 +119,7 @@ def test_mounts(spec: str, document: dict[str, Any]) -> None:
         (mount, "type=bind", "target is required"),
         (mount, "dst=/a,foo=b", "unexpected key 'foo' in 'foo=b'"),
         (mount, "dst=/a,readonly=x", "invalid value for readonly: x"),
+        (mount, "dst=/a,ro=x", "invalid value for ro: x"),
         (mount, "", "EOF"),
         (mount, '"dst=/a', 'parse error on line 1, column 8: extraneous or missing " in quoted-field'),
         (mount, "type=tmpfs,dst=/a,bind-nonrecursive", "cannot mix 'bind-*' options with mount type 'tmpfs'"),

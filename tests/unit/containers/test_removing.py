@@ -130,7 +130,7 @@ def test_links_are_not_containers(stock: Stock) -> None:
     with pytest.raises(Conflict) as error:
         stock.engine.remove_container("web", link=True)
     assert error.value.message == "Conflict, cannot remove the default link name of the container"
-    with pytest.raises(Invalid, match="Cannot get parent /nosuch for link name /nosuch/x"):
+    with pytest.raises(NoSuchContainer, match="No such container: nosuch/x"):
         stock.engine.remove_container("nosuch/x", link=True)
     assert _left(stock) == ["web"]
 

@@ -157,6 +157,14 @@ def test_privileged_gets_what_the_machine_has() -> None:
     assert "seccomp" not in made["linux"]
 
 
+def test_a_ulimit_of_minus_one_is_the_runtimes_unlimited() -> None:
+    limits = [{"Name": "memlock", "Soft": -1, "Hard": -1}, {"Name": "nofile", "Soft": 5, "Hard": 6}]
+    assert spec_of(plain(host_config={"Ulimits": limits}))["process"]["rlimits"] == [
+        {"type": "RLIMIT_MEMLOCK", "hard": 2**64 - 1, "soft": 2**64 - 1},
+        {"type": "RLIMIT_NOFILE", "hard": 6, "soft": 5},
+    ]
+
+
 def test_init_without_a_program_says_what_to_install() -> None:
     with pytest.raises(Unavailable) as raised:
         spec_of(plain(host_config={"Init": True}))
