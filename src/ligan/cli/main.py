@@ -18,6 +18,7 @@ from ligan.cli.output import (
     Unwritable,
     discard,
     flush,
+    legible,
     note,
     write,
     write_error,
@@ -229,8 +230,8 @@ def _help(words: Sequence[str]) -> int:
 
 
 def _report(message: str, hint: str, status: int) -> int:
-    write_error(f"{message}\n")
-    note(hint)
+    write_error(f"{legible(message)}\n")
+    note(legible(hint))
     return status
 
 

@@ -66,6 +66,19 @@ def write_error(text: str) -> None:
     sys.stderr.flush()
 
 
+def legible(text: str) -> str:
+    """Return a message without what would steer a terminal: it may quote what a registry or an archive says.
+
+    Bytes of arguments that are no UTF-8 pass unchanged.
+    """
+    return "".join(
+        [
+            char if char.isprintable() or char in "\n\t" or "\udc80" <= char <= "\udcff" else "\ufffd"
+            for char in text
+        ]
+    )
+
+
 def note(text: str) -> None:
     """Say something that docker would not, each line marked as Ligan's."""
     if text:

@@ -198,6 +198,11 @@ def test_an_error_of_the_engine_is_told_as_a_daemons_with_its_hint_apart(ligan: 
     assert engine.closed
 
 
+def test_what_a_message_quotes_does_not_steer_the_terminal(ligan: CommandLine) -> None:
+    engine = FakeEngine(list_images=Conflict("a\x1bc\x9b31m\n\tb"))
+    assert ligan("images", engine=engine).err == "Error response from daemon: a\ufffdc\ufffd31m\n\tb\n"
+
+
 def test_an_error_in_a_verb_that_docker_lacks_is_ligans(ligan: CommandLine) -> None:
     engine = FakeEngine(why=NoSpace("no space left on device"))
     assert ligan("why", "x", engine=engine) == (1, "", "no space left on device\n")
