@@ -11,7 +11,7 @@ from ligan.api.bodies import read_document
 from ligan.api.streams import ResponseBody, run
 from ligan.errors import Invalid, LiganError, Unauthorized
 from ligan.oci.digest import Digest
-from ligan.oci.documents import parse_json
+from ligan.oci.documents import parse_json, whole_characters
 from ligan.oci.reference import DEFAULT_DOMAIN, LEGACY_DOMAIN, is_tag, parse
 from ligan.remote.credentials import Credentials
 from ligan.remote.faults import LoginRefused
@@ -105,7 +105,7 @@ def _credentials(call: Call) -> Credentials | None:
 async def _credentials_of_body(call: Call) -> Credentials:
     body = await read_document(call)
     try:
-        return credentials_in(json.loads(body))
+        return credentials_in(whole_characters(json.loads(body)))
     except (ValueError, RecursionError, Invalid) as error:
         reason = error if body.strip() else "EOF"
         raise Invalid(f"Bad parameters and missing {_HEADER}: {reason}") from None
@@ -127,7 +127,7 @@ def credentials_in(document: Any) -> Credentials:
 async def _login(call: Call) -> StreamResponse:
     body = await read_document(call)
     try:
-        document = json.loads(body)
+        document = whole_characters(json.loads(body))
         credentials = credentials_in(document)
     except (ValueError, RecursionError, Invalid) as error:
         raise Invalid(str(error) if body.strip() else "EOF") from None

@@ -33,7 +33,7 @@ def _login(session: Session, options: Options) -> int:
     stored = file.get(key_of(domain))
     username, password = options.text("username").strip(), options.text("password").strip()
     if options.on("password-stdin"):
-        password = sys.stdin.read().strip()
+        password = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").strip()
     is_known = not username and not password and (stored.password or stored.identity_token)
     if is_known and _login_as_before(domain, settings, stored):
         write("Login Succeeded\n")

@@ -139,7 +139,7 @@ class Authorizer:
         """Return the bytes without the secrets that the site was shown."""
         for secret in sorted(self._secrets, key=len, reverse=True):
             if len(secret) >= _SHORTEST_SECRET:
-                body = body.replace(secret.encode(), b"***")
+                body = body.replace(secret.encode("utf-8", "surrogateescape"), b"***")
         return body
 
     def without_secrets(self, error: RemoteError) -> RemoteError:

@@ -56,6 +56,11 @@ class Client:
             self._is_closed = True
             self._open.release()
 
+    def stop(self) -> None:
+        """End the waits and the requests of all threads. None can be made any more."""
+        self.close()
+        self._transport.stop()
+
     def wait(self, seconds: float) -> bool:
         """Return False at once where the client was closed, or is meanwhile."""
         if self._open.acquire(timeout=seconds):
@@ -76,6 +81,8 @@ class Client:
 
     def login(self) -> str:
         """Try the credentials. Return the identity token that is to stand for them, or an empty string."""
+        if self._known_authorizer is None:
+            self.ping()
         try:
             return self._authorizer.login(self.root)
         except RemoteError as error:

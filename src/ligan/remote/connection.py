@@ -6,11 +6,14 @@ from __future__ import annotations
 from _socket import (
     AF_INET6,
     IPPROTO_TCP,
+    SHUT_RDWR,
     SOCK_STREAM,
     TCP_NODELAY,
+    dup,
     getaddrinfo,
     socket,
 )
+from _thread import allocate_lock
 
 from ligan.remote.http1 import Malformed, Response, Wire, head_of, pieces_of
 from ligan.remote.site import bracketed, target_of
@@ -91,6 +94,7 @@ class Connection:
         self._route = route
         self._settings = settings
         self._sock = route.open(site, settings)
+        self._closing = allocate_lock()
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> None:
         """Send a request. One that the other side stops taking is not lost: its answer says why."""
@@ -123,8 +127,26 @@ class Connection:
         watched.register(self._sock.fileno(), POLLIN | POLLHUP | POLLERR)
         return not watched.poll(0)
 
+    @property
+    def is_closed(self) -> bool:
+        return self._sock.fileno() < 0
+
     def close(self) -> None:
-        self._sock.close()
+        with self._closing:
+            self._sock.close()
+
+    def hang_up(self) -> None:
+        """End what another thread sends or receives here, as if the other side had gone."""
+        with self._closing:
+            if self.is_closed:
+                return
+            twin = socket(fileno=dup(self._sock.fileno()))  # that of TLS cannot be ended under its user
+        try:
+            twin.shutdown(SHUT_RDWR)
+        except OSError:
+            pass  # the other side has gone
+        finally:
+            twin.close()
 
 
 def _secured(plain: socket, context: SSLContext, host: str, settings: RemoteSettings) -> Socket:

@@ -140,10 +140,14 @@ class _Copy:
         self._origin = origin
         self._target = target
         self._report = report
-        self._team = Team(store, report, target.threads, in_order=False)
+        self._team = Team(store, report, target.threads, in_order=False, stop=self._stop)
+
+    def _stop(self) -> None:
+        self._origin.stop()
+        self._target.stop()
 
     def run(self, root: FetchedManifest, name: str) -> None:
-        documents = list(self._documents(root, name, MAX_DEPTH))
+        documents = list(self._documents(root, name, MAX_DEPTH, set()))
         blobs: dict[Digest, Descriptor] = {}
         for document, media_type in documents:
             if media_type not in INDEX_TYPES:
@@ -156,16 +160,23 @@ class _Copy:
             self._target.put_document(document, media_type, is_root=document is root)
 
     def _documents(
-        self, document: FetchedManifest, name: str, depth: int
+        self, document: FetchedManifest, name: str, depth: int, known: set[Digest]
     ) -> Iterator[tuple[FetchedManifest, str]]:
-        """Yield the documents below this one, then itself, with their media types."""
+        """Yield the documents below this one that are not known yet, then itself, with their media types.
+
+        Few that name each other many times over would else be more than anyone can count.
+        """
         media_type = kind_of(document)
         check_type(media_type, name)
         if media_type in INDEX_TYPES:
             if not depth:
                 raise Invalid(f"indexes are nested more than {MAX_DEPTH} deep")
             for entry in Index.parse(document.raw, media_type).manifests:
-                yield from self._documents(self._origin.get_manifest(entry.digest), name, depth - 1)
+                if entry.digest not in known:
+                    known.add(entry.digest)
+                    yield from self._documents(
+                        self._origin.get_manifest(entry.digest), name, depth - 1, known
+                    )
         yield document, media_type
 
     def _copy_blob(self, blob: Descriptor, tell: Callable[[Message], None]) -> None:

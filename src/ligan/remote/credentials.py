@@ -10,6 +10,7 @@ import json
 import os
 
 from ligan.errors import Invalid, Unavailable
+from ligan.oci.documents import whole_characters
 from ligan.oci.reference import DEFAULT_DOMAIN, LEGACY_DOMAIN
 from ligan.values import Value
 
@@ -25,7 +26,10 @@ _NOT_FOUND = "credentials not found in native keychain"
 
 
 class Credentials(Value):
-    """What proves who asks. `identity_token` stands for a password; `registry_token` is shown as it is."""
+    """What proves who asks. `identity_token` stands for a password; `registry_token` is shown as it is.
+
+    Bytes of a name or password that are no UTF-8 are lone surrogates (PEP 383), and sent as they are.
+    """
 
     username: str = ""
     password: str = ""
@@ -105,7 +109,9 @@ class CredentialFile:
         fields = {
             name: entry.get(name) for name in ("username", "password", "identitytoken", "registrytoken")
         }
-        texts = {name: value if isinstance(value, str) else "" for name, value in fields.items()}
+        texts = whole_characters(
+            {name: value if isinstance(value, str) else "" for name, value in fields.items()}
+        )
         if isinstance(auth := entry.get("auth"), str) and auth:
             texts["username"], texts["password"] = self._decoded(key, auth)
         return Credentials(
@@ -116,7 +122,8 @@ class CredentialFile:
         from base64 import b64decode
 
         try:
-            name, colon, password = b64decode(auth, validate=True).decode().partition(":")
+            text = b64decode(auth, validate=True).decode("utf-8", "surrogateescape")
+            name, colon, password = text.partition(":")
         except ValueError:
             colon = ""
         if not colon:
@@ -185,7 +192,7 @@ def _encoded(credentials: Credentials) -> str:
     from base64 import b64encode
 
     password = "" if credentials.identity_token else credentials.password
-    return b64encode(f"{credentials.username}:{password}".encode()).decode()
+    return b64encode(f"{credentials.username}:{password}".encode("utf-8", "surrogateescape")).decode()
 
 
 def _from_helper(helper: str, key: str) -> Credentials:
@@ -193,7 +200,7 @@ def _from_helper(helper: str, key: str) -> Credentials:
     if answer is None:
         return ANONYMOUS
     try:
-        document = json.loads(answer)
+        document = whole_characters(json.loads(answer))
         name, secret = document["Username"], document["Secret"]
     except (ValueError, RecursionError, KeyError, TypeError):
         name, secret = None, None

@@ -192,13 +192,7 @@ class _Arriving:
             else:
                 self._is_second_hand = True
                 return stream
-        descriptor = self._job.descriptor
-        try:
-            return self._repository.open_blob(descriptor.digest, self._size, offset, self._tell_wait)
-        except NotThere:
-            if not descriptor.urls:
-                raise
-            return _from_urls(descriptor, offset)
+        return open_layer(self._repository, self._job.descriptor, offset, self._tell_wait)
 
     def _tell_wait(self, seconds: float) -> None:
         unit = "second" if round(seconds) == 1 else "seconds"
@@ -229,6 +223,21 @@ class _Arriving:
         os.close(self._file)
         if self._stream is not None:
             self._stream.close()
+
+
+def open_layer(
+    origin: Origin,
+    layer: Descriptor,
+    offset: int = 0,
+    waiting: Callable[[float], None] | None = None,
+) -> Stream:
+    """Open a blob, or, where there is none and it is a foreign layer, what its addresses lead to."""
+    try:
+        return origin.open_blob(layer.digest, layer.size, offset, waiting)
+    except NotThere:
+        if not layer.urls:
+            raise
+        return _from_urls(layer, offset)
 
 
 def _from_urls(descriptor: Descriptor, offset: int) -> Stream:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
         @property
         def path(self) -> str: ...
+        def stop(self) -> None: ...
         def head_manifest(self, reference: str) -> Descriptor | None: ...
         def get_manifest(self, reference: str) -> FetchedManifest: ...
         def open_blob(
@@ -53,6 +54,9 @@ class _Place:
     def __init__(self, path: str, root: FetchedManifest) -> None:
         self.path = path
         self._root = root
+
+    def stop(self) -> None:
+        """Nothing is waited for here that could be broken off."""
 
     def head_manifest(self, reference: str) -> Descriptor | None:
         fetched = self.get_manifest(reference)

@@ -76,7 +76,7 @@ class Pulling:
         self._report = report
         self._is_remote = not source
         self._source = source or reference.digest or reference.tag
-        self._team = Team(store, self._say, THREADS, in_order=False)
+        self._team = Team(store, self._say, THREADS, in_order=False, stop=repository.stop)
         self._lease = store.lease(self._team.make_room)
         self._downloads: dict[Digest, Download] = {}
         self._layers: dict[DiffID, FetchedLayer] = {}
@@ -268,7 +268,8 @@ class Pulling:
         layers = list(zip(config.diff_ids, manifest.layers, strict=True))
         for diff_id, layer in layers:
             fetched = self._layers.get(diff_id)
-            compressor = fetched.compressor if fetched else None
+            # Of equal layers one blob was fetched: nobody has seen what the others hold.
+            compressor = fetched.compressor if fetched and fetched.blob == layer.digest else None
             if self._is_remote:
                 remember_place(tx, diff_id, self._reference.repository, layer, compressor)
         remember_manifest(tx, config.id, digest, manifest, layers)

@@ -161,7 +161,7 @@ def push_image(store: Store, repository: WritableRepository, image: Prepared, re
         report(Message("Waiting", job.diff_id.short, True))
     forms: dict[str, Form] = {}
     if jobs:
-        team = Team(store, report, THREADS, in_order=False)
+        team = Team(store, report, THREADS, in_order=False, stop=repository.stop)
         sent = team.run(jobs, lambda job, tell: send_layer(repository, store.layout, job, tell))
         forms = {job.diff_id: form for job, form in zip(jobs, sent, strict=True)}
     _send_config(repository, image.config)

@@ -16,6 +16,7 @@ from ligan.oci.documents import (
     OCI_MANIFEST,
     Descriptor,
 )
+from ligan.oci.reference import is_tag
 from ligan.remote.client import Client
 from ligan.remote.endpoint import endpoints_of
 from ligan.remote.faults import BadAnswer, RemoteError, Unreachable
@@ -68,25 +69,27 @@ class Registry:
         """Find the registry of a canonical domain, such as docker.io.
 
         https is tried first; http only where the settings allow it and nothing
-        answered by TLS. Credentials that are not given are looked up in docker's
-        config.json, once the registry asks for some. Raises Unreachable, Interrupted
-        or BadAnswer, for the endpoint that was tried last.
+        answered by TLS. One with mirrors is not asked before they lack something. Credentials that
+        are not given are looked up in docker's config.json, once the registry asks for some. Raises
+        Unreachable, Interrupted or BadAnswer, for the endpoint that was tried last.
         """
         endpoints = endpoints_of(domain, settings)
         transport = Transport(settings, [item.host for item in endpoints if not item.verified])
-        clients = []
+        clients = [
+            Client(mirror, transport, settings, _lookup(mirror.host, settings, None))
+            for mirror in endpoints
+            if mirror.mirror
+        ]
+        direct = [item for item in endpoints if not item.mirror]
+        lookup = _lookup(domain, settings, credentials)
+        if clients:
+            # It may be out of reach, behind mirrors that have all; and Docker Hub has one way alone.
+            return cls([*clients, Client(direct[0], transport, settings, lookup)], transport)
         try:
-            for mirror in [item for item in endpoints if item.mirror]:
-                lookup = _lookup(mirror.host, settings, None)
-                clients.append(Client(mirror, transport, settings, lookup))
-            direct = [item for item in endpoints if not item.mirror]
-            clients.append(
-                _first_that_answers(direct, transport, settings, _lookup(domain, settings, credentials))
-            )
+            return cls([_first_that_answers(direct, transport, settings, lookup)], transport)
         except BaseException:
             transport.close()
             raise
-        return cls(clients, transport)
 
     def __enter__(self) -> Self:
         return self
@@ -137,6 +140,11 @@ class Repository:
         self._client = clients[-1]
         self._scopes = (f"repository:{path}:{self._actions}",)
         self.path = path
+
+    def stop(self) -> None:
+        """Break off what other threads ask of the registry. Nothing can be asked of it any more."""
+        for client in self._clients:
+            client.stop()
 
     def head_manifest(self, reference: str) -> Descriptor | None:
         """Return what a tag or digest names, or None where the registry knows no such thing.
@@ -310,7 +318,7 @@ def _tags_of(document: object, answer: Answer) -> list[str]:
     tags = document.get("tags") if isinstance(document, dict) else ""
     if tags is None:
         return []
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and is_tag(tag) for tag in tags):
         raise BadAnswer(f"{answer.operation}: the answer is no list of tags")
     return tags
 

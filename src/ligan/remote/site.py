@@ -22,8 +22,11 @@ class Site(Value):
     def of(cls, url: str) -> Site:
         """Raises BadAnswer for what is no URL of http or https: only registries name such."""
         scheme, netloc, _target = _parts(url)
+        user, _, place = netloc.rpartition("@")
         try:
-            host, port = split_host(netloc.rpartition("@")[2])
+            host, port = split_host(place)
+            _check_name(user)
+            _check_name(host, is_address=place.startswith("["))
         except ValueError:
             raise BadAnswer("the registry named an address that is none") from None
         if scheme not in PORTS or not host:
@@ -60,6 +63,27 @@ def split_host(text: str) -> tuple[str, int | None]:
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 1 << 16):
         raise ValueError(text)
     return name.lower(), int(port)
+
+
+def _check_name(text: str, *, is_address: bool = False) -> None:
+    """Raise ValueError for what no host is called, and no user; `is_address` for a host in brackets.
+
+    The standard library, which shows URLs, takes no others apart; and terminals obey some.
+    """
+    if is_address:
+        from _socket import AF_INET6, inet_pton
+
+        try:
+            inet_pton(AF_INET6, text.partition("%")[0])
+        except OSError:
+            raise ValueError(text) from None
+    if not text.isascii():  # as the resolver has it: some letters become others, even a slash
+        text = text.encode("idna").decode()
+    if not text.isprintable() or not _NOT_IN_NAMES.isdisjoint(text):
+        raise ValueError(text)
+
+
+_NOT_IN_NAMES = frozenset(' "#/<>?@[\\]^`{|}')
 
 
 def bracketed(host: str) -> str:

@@ -12,6 +12,7 @@ from ligan.layers.tar_write import END, header, padding
 from ligan.oci.documents import INDEX_TYPES, OCI_INDEX, Manifest, parse_json
 from ligan.oci.gojson import go_json
 from ligan.remote.faults import BadAnswer, Refusal
+from ligan.remote.fetch import open_layer
 from ligan.store.blobs import CHUNK
 from ligan.store.db import Explained
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
         threads: int
         """Blobs that it takes at a time."""
 
+        def stop(self) -> None:
+            """Break off what other threads wait for here."""
+
         def has(self, blob: Descriptor) -> bool: ...
         def mount(self, blob: Descriptor) -> str:
             """Take the blob from another place that has it, and return that one's name; or return nothing."""
@@ -48,7 +52,7 @@ def verified(origin: Origin, blob: Descriptor, meter: Meter) -> Iterator[bytes]:
     """Yield the bytes of a blob. Raises BadAnswer before its end where they are not what the digest says."""
     hasher = blob.digest.new_hash()
     done, last = 0, b""
-    with origin.open_blob(blob.digest, blob.size) as stream:
+    with open_layer(origin, blob) as stream:
         while data := stream.read(CHUNK):
             yield last
             last = data
@@ -76,6 +80,9 @@ class RepositoryTarget:
         self._repository = repository
         self._reference = reference
         self._source = source if source and source.domain == reference.domain else None
+
+    def stop(self) -> None:
+        self._repository.stop()
 
     def has(self, blob: Descriptor) -> bool:
         return self._repository.blob_exists(blob.digest) is not None
@@ -111,6 +118,9 @@ class FolderTarget:
 
     def _path(self, digest: Digest) -> str:
         return f"{self._folder}/blobs/{digest.algorithm}/{digest.hex}"
+
+    def stop(self) -> None:
+        """Nothing is waited for here."""
 
     def has(self, blob: Descriptor) -> bool:
         try:
@@ -180,6 +190,9 @@ class ArchiveTarget:
         self._written: set[str] = set()
         for folder in ("blobs/", "blobs/sha256/"):
             file.write(header(folder, 0, 0, 0o40755, DIRECTORY, uname="root", gname="root"))
+
+    def stop(self) -> None:
+        """Nothing is waited for here."""
 
     def has(self, blob: Descriptor) -> bool:
         return blob.digest in self._written

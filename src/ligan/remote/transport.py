@@ -12,7 +12,7 @@ from ligan.remote.connection import HUNG_UP, Connection, DialFailure, Route, wor
 from ligan.remote.endpoint import proxy_for
 from ligan.remote.faults import BadAnswer, Interrupted, RemoteError, Unreachable
 from ligan.remote.http1 import BUFFER, MAX_HEAD, CutShort, HungUp, Malformed, TooLong, TooSlow
-from ligan.remote.site import PORTS, Site
+from ligan.remote.site import Site
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Transport:
         self._unverified = frozenset(unverified)
         self._lock = allocate_lock()
         self._idle: dict[Site, list[Connection]] = {}
+        self._open: list[Connection] = []
         self._contexts: dict[Site, SSLContext] = {}
         self._closed = False
 
@@ -72,6 +73,14 @@ class Transport:
         for connections in idle.values():
             for connection in connections:
                 connection.close()
+
+    def stop(self) -> None:
+        """Break off the requests and answers of all threads, and let none begin."""
+        self.close()
+        with self._lock:
+            under_way = list(self._open)
+        for connection in under_way:
+            connection.hang_up()
 
     def request(
         self,
@@ -126,6 +135,8 @@ class Transport:
 
     def _connection(self, method: str, url: str, site: Site) -> Connection:
         with self._lock:
+            if self._closed:
+                raise Interrupted(f"{operation(method, url)}: broken off")
             idle = self._idle.get(site, [])
             while idle:
                 connection = idle.pop()
@@ -134,9 +145,18 @@ class Transport:
                     return connection
                 connection.close()
         try:
-            return Connection(site, self._route(site), self._settings)
+            connection = Connection(site, self._route(site), self._settings)
         except DialFailure as error:
             raise Unreachable(f"{operation(method, url)}: {error}") from None
+        self._watch(connection)
+        return connection
+
+    def _watch(self, connection: Connection) -> None:
+        """Let `stop` break the connection off, now if it was called meanwhile."""
+        with self._lock:
+            self._open = [other for other in self._open if not other.is_closed] + [connection]
+            if self._closed:
+                connection.hang_up()
 
     def _route(self, site: Site) -> Route:
         proxy = proxy_for(site.scheme, site.netloc, self._settings)
@@ -144,18 +164,20 @@ class Transport:
             return Route((site.host, site.port), self._context(site))
         from urllib.parse import unquote, urlsplit
 
+        through: Site | None = None
+        try:
+            through = Site.of(proxy)
+        except BadAnswer:
+            pass
+        if through is None or (through.scheme, site.scheme) == ("https", "https"):
+            place = f"{proxy.partition('://')[0]}://{proxy.partition('://')[2].rpartition('@')[2]}"
+            raise Unsupported(f"cannot use the proxy {place}: it has to be http://HOST:PORT")
         parts = urlsplit(proxy)
-        if (
-            parts.scheme not in PORTS
-            or not parts.hostname
-            or (parts.scheme, site.scheme) == ("https", "https")
-        ):
-            raise Unsupported(f"cannot use the proxy {shown(proxy)}: it has to be http://HOST:PORT")
         secret = ""
         if parts.username is not None:
             secret = basic(unquote(parts.username), unquote(parts.password or ""))
-        address = (parts.hostname, parts.port or PORTS[parts.scheme])
-        return Route(address, self._context(site), site, secret, self._context(Site(parts.scheme, *address)))
+        address = (through.host, through.port)
+        return Route(address, self._context(site), site, secret, self._context(through))
 
     def _context(self, site: Site) -> SSLContext | None:
         if site.scheme == "http":
@@ -282,7 +304,7 @@ def basic(name: str, password: str) -> str:
     """Return the header of basic authentication."""
     from base64 import b64encode
 
-    return "Basic " + b64encode(f"{name}:{password}".encode()).decode()
+    return "Basic " + b64encode(f"{name}:{password}".encode("utf-8", "surrogateescape")).decode()
 
 
 def operation(method: str, url: str) -> str:

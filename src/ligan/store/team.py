@@ -42,17 +42,26 @@ class Team:
     """Threads for the jobs of one verb. Belongs to the thread that made it."""
 
     def __init__(
-        self, store: Store, say: Callable[[Any], None], threads: int, *, in_order: bool = True
+        self,
+        store: Store,
+        say: Callable[[Any], None],
+        threads: int,
+        *,
+        in_order: bool = True,
+        stop: Callable[[], None] | None = None,
     ) -> None:
         """`say` is told in this thread what the others report.
 
         Of several failures that of the first job counts, and with `in_order` a
-        failure stops none of the jobs before it; else it stops all.
+        failure stops none of the jobs before it; else it stops all. `stop` is called where the rest is for
+        nothing: it breaks off what the other threads wait for.
         """
         self._store = store
         self._say = say
         self._threads = threads
         self._in_order = in_order
+        self._stop = stop
+        self._is_stopped = False
         self._owner = current_thread()
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         self._pending: deque[int] = deque()
@@ -87,6 +96,7 @@ class Team:
         except BaseException:
             self._abandoned = True
             self._pending.clear()
+            self._break_off()
             self._serve()
             raise
         if self._failures:
@@ -105,6 +115,8 @@ class Team:
             message = self._inbox.get()
             if message is None:
                 self._working -= 1
+                if self._failures and not self._in_order:
+                    self._break_off()
             elif isinstance(message, _RoomRequest):
                 there_is_room = False
                 try:
@@ -113,6 +125,11 @@ class Team:
                     message.answer.put(there_is_room)
             elif not self._abandoned:
                 self._say(message)
+
+    def _break_off(self) -> None:
+        if self._stop is not None and not self._is_stopped:
+            self._is_stopped = True  # what fails from now on fails for that
+            self._stop()
 
     def _work(self, take: Callable[[int], None]) -> None:
         """Take jobs until none is left: the body of a thread."""
@@ -126,6 +143,7 @@ class Team:
             except _Abandoned:
                 break
             except BaseException as error:  # noqa: BLE001  # raised again by the thread that asked
-                self._failures[position] = error
+                if not self._is_stopped:
+                    self._failures[position] = error
                 self._pending.clear()
         self._inbox.put(None)

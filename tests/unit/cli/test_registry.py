@@ -62,6 +62,19 @@ def entries(config: Path) -> object:
     return json.loads(config.read_text())["auths"]
 
 
+def test_password_that_is_no_utf8_is_sent_as_it_is(ligan: CommandLine, config: Path) -> None:
+    wanted = "Basic " + b64encode(b"joe:\xff\xfe").decode()
+
+    def answer(request: Request) -> Reply | None:
+        return None if request.authorization == wanted else reply(401, {}, WWW_Authenticate="Basic realm=x")
+
+    with LyingRegistry(answer) as registry:
+        for _ in range(2):  # the second time with what the first has stored
+            result = ligan("login", "-u", "joe", "--password-stdin", registry.host, stdin=b"\xff\xfe\n")
+            assert (result.status, result.out) == (0, "Login Succeeded\n")
+        assert json.loads(config.read_text())["auths"][registry.host]["auth"] == wanted.removeprefix("Basic ")
+
+
 def test_login_by_password_stdin(ligan: CommandLine, host: str, config: Path) -> None:
     result = ligan("login", "-u", "joe", "--password-stdin", host, stdin=b" good \r\n\n")
     assert result == (0, "Login Succeeded\n", UNENCRYPTED.format(config))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import os
@@ -76,6 +77,31 @@ def test_index_and_every_image_of_it_are_copied_for_all_platforms(
     assert one == entries[1][0]
     with open(f"{tmp_path}/layout/index.json") as file:
         assert [item["digest"] for item in json.load(file)["manifests"]] == [index, one]
+
+
+def test_indexes_that_name_each_other_many_times_are_copied_once(
+    registry: HonestRegistry, copy: Callable[..., str]
+) -> None:
+    """Six in each of eight would be 1.7 million documents."""
+    digest = registry.add_image("app", "", [TOP])
+    for _level in range(8):
+        digest = registry.add_index("app", "1", [(digest, {})] * 6)
+    copy(f"{registry.host}/app:1", f"{registry.host}/other:1", all_platforms=True)
+    assert registry.manifests["other", "1"] == registry.manifests["app", "1"]
+    assert len(registry.paths("PUT")) == 9
+
+
+def test_foreign_layer_is_copied_from_its_address(registry: HonestRegistry, copy: Callable[..., str]) -> None:
+    packed = gzip.compress(TOP, mtime=0)
+    digest = archives.digest(packed)
+    registry.add_image("app", "1", [TOP])
+    registry.blobs["elsewhere", digest] = registry.blobs.pop(("app", digest))
+    media_type, raw = registry.manifests["app", "1"]
+    manifest = json.loads(raw)
+    manifest["layers"][0]["urls"] = [f"{registry.url}/v2/elsewhere/blobs/{digest}"]
+    registry.add_manifest("app", "1", json.dumps(manifest).encode(), media_type)
+    copy(f"{registry.host}/app:1", f"{registry.host}/other:1")
+    assert registry.blobs["other", digest] == packed
 
 
 def test_docker_archive_is_copied_without_unpacking(

@@ -58,6 +58,12 @@ def test_identity_token_takes_the_place_of_the_password(path: str) -> None:
     assert credentials_for("docker.io", path) == Credentials("tok", "", "IDTOK")
 
 
+def test_password_that_is_no_utf8_stays_as_it_is(path: str) -> None:
+    credentials = Credentials("joe", "\udcff\udcfe")
+    CredentialFile(path).store("a", credentials)
+    assert CredentialFile(path).get("a") == credentials
+
+
 def test_the_rest_of_the_file_stays(path: str) -> None:
     file = write(path, {"psFormat": "x", "auths": {"a": {"auth": JOE_ENCODED}}, "unknown": {"é": [1.5]}})
     os.chmod(path, 0o644)
@@ -95,6 +101,7 @@ def test_erasing_what_is_not_there_writes_nothing(path: str) -> None:
         ({"auth": JOE_ENCODED, "username": "other"}, JOE),
         ({"auth": "dTpwAAA="}, Credentials("u", "p")),
         ({"registrytoken": "t"}, Credentials("", "", "", "t")),
+        ({"registrytoken": "\ud800"}, Credentials("", "", "", "\ufffd")),
         ({}, ANONYMOUS),
         (None, ANONYMOUS),
         ({"username": 3, "auth": None}, ANONYMOUS),

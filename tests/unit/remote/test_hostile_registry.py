@@ -265,6 +265,8 @@ def test_a_registry_that_asks_to_wait_for_long_is_not_waited_for(registries: Reg
         b'{"tags": ',
         b'{"tags": 3}',
         b'{"tags": [1]}',
+        b'{"tags": ["../other/manifests/1"]}',
+        b'{"tags": ["\\u001bc"]}',
         b"[]",
         b"null",
         b'"x"',
@@ -386,7 +388,9 @@ def test_token_server_that_lies_is_named(registries: Registries, answer: bytes, 
     assert SECRET not in caught.value.message
 
 
-@pytest.mark.parametrize("realm", ["", "ftp://x/", "file:///etc/passwd", "token", "http://[x/"])
+@pytest.mark.parametrize(
+    "realm", ["", "ftp://x/", "file:///etc/passwd", "token", "http://[x/", "http://[x]/", "http://\x1bc/"]
+)
 def test_realm_that_is_no_url_is_named(registries: Registries, realm: str) -> None:
     registry = registries.serve(challenged(realm))
     with pytest.raises(BadAnswer, match="the registry named an address that is none"):

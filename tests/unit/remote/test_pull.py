@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,10 +21,15 @@ from ligan.store import fsck
 from ligan.store.store import Store
 from tests.support import archives
 from tests.support.honest_registry import DOCKER_MANIFEST, HonestRegistry, config_of
+from tests.support.lying_registry import reply
+from tests.support.waiting import SECONDS
 from tests.unit.remote.conftest import FAST, Told
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ligan.remote.pull import PullOutcome
+    from tests.support.lying_registry import Reply, Request
     from tests.support.stores import Stock
 
 BASE = archives.layer({"base": os.urandom(200_000)})
@@ -331,6 +337,76 @@ def test_foreign_layer_is_fetched_from_its_address(puller: Puller) -> None:
     manifest["layers"][0]["urls"] = [f"{puller.registry.url}/v2/elsewhere/blobs/{digest}"]
     puller.registry.add_manifest("app", "1", json.dumps(manifest).encode(), media_type)
     assert len(puller.pull().images) == 1
+
+
+def test_only_the_blob_that_was_fetched_is_known_to_be_a_layer(puller: Puller) -> None:
+    """Of two blobs that an image says are the same layer, the second may be anything."""
+    registry = puller.registry
+    packed = gzip.compress(BASE, mtime=0)
+    registry.add_image("app", "1", [BASE, BASE], forms=[packed, b"something else"])
+    assert len(puller.pull().images) == 1
+    with puller.stock.store.database.read() as tx:
+        assert tx.column("SELECT digest FROM layer_remote") == [archives.digest(packed)]
+        assert not tx.all("SELECT 1 FROM manifest")
+
+
+def test_interrupted_pull_does_not_wait_for_a_registry_that_is_silent(puller: Puller) -> None:
+    registry = puller.registry
+    registry.add_image("app", "1", [archives.layer({"f": os.urandom(50_000)}) for _ in range(2)])
+    stalled = threading.Semaphore(0)
+    answer = registry._answer
+
+    def stall(request: Request) -> Reply | None:
+        whole = answer(request)
+        if not isinstance(whole, bytes) or len(whole) < 40_000:
+            return whole
+
+        def half() -> Iterator[bytes]:
+            yield whole[:30_000]
+            stalled.release()
+            registry.ended.wait(SECONDS)
+            yield b""
+
+        return half()
+
+    registry._answer = stall
+    command = [sys.executable, "-m", "ligan", "--root", puller.stock.store.layout.root, "pull"]
+    with subprocess.Popen(
+        [*command, f"{registry.host}/app:1"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as pull:
+        for _ in range(2):
+            assert stalled.acquire(timeout=SECONDS)
+        pull.send_signal(signal.SIGINT)
+        assert pull.communicate(timeout=SECONDS)[1] == b""
+    assert pull.returncode == 130
+    puller.stock.store.recover()
+    registry._answer = answer
+    registry.requests.clear()
+    assert len(puller.pull().images) == 1
+    assert len([item for item in registry.requests if "range" in item.headers]) == 2
+
+
+def test_layer_that_is_wrong_does_not_wait_for_one_that_is_silent(puller: Puller) -> None:
+    registry = puller.registry
+    registry.add_image("app", "1", TARS)
+    base, top = (archives.digest(gzip.compress(tar, mtime=0)) for tar in TARS)
+    begun = threading.Event()
+    answer = registry._answer
+
+    def lie(request: Request) -> Reply | None:
+        if request.path.endswith(base):
+            begun.set()
+            registry.ended.wait(SECONDS)
+            return [b""]
+        if request.path.endswith(top):
+            assert begun.wait(SECONDS)
+            return reply(200, bytes(len(registry.blobs["app", top])))
+        return answer(request)
+
+    registry._answer = lie
+    started = time.monotonic()
+    puller.fails(Corrupt, f"filesystem layer verification failed for digest {top}")
+    assert time.monotonic() - started < SECONDS
 
 
 def test_pull_that_breaks_off_goes_on_where_it_ended(puller: Puller) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ligan.remote.faults import BadAnswer
 from ligan.remote.site import Site, split_host, target_of
+from ligan.remote.transport import shown
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,9 @@ def test_urls_lead_to_sites(url: str, site: tuple[str, str, int], target: str) -
     "url",
     [
         "", "r.example", "//r.example/", "file:///etc/passwd", "ftp://x/", "https://", "https:///x", "http://:80/",
-        "http://[bad/", "http://[::1]x/", "http://x:99999/", "http://x:-1/", "http://x:+1/", "http://x:1:2/", "http://x:٣/",
+        "http://[bad/", "http://[::1]x/", "http://[bad]/", "http://[::1%a]b]/", "http://a]b/", "http://u[p@a/",
+        "http://a b/", "http://a\x1bc/", "http://a\0/", "http://a\u2100/", "http://u\u2100@a/", "http://\ud800/",
+        "http://x:99999/", "http://x:-1/", "http://x:+1/", "http://x:1:2/", "http://x:٣/",
     ],
 )  # fmt: skip
 def test_what_is_no_url_of_http_is_refused(url: str) -> None:
@@ -60,3 +63,12 @@ def test_sites_are_those_of_the_standard_library(netloc: str, rest: str) -> None
         return
     assert Site.of(parts.geturl()) == Site("https", parts.hostname or "", port or 443)
     assert target_of(f"https://{netloc}/{rest}") == parts.path + ("?" if "?" in rest else "") + parts.query
+
+
+@given(st.text("ab.:@[]%1\u2100\u2044é\x1b #?/", max_size=12))
+def test_what_leads_to_a_site_can_be_shown(rest: str) -> None:
+    try:
+        Site.of(f"http://{rest}")
+    except BadAnswer:
+        return
+    shown(f"http://{rest}")

@@ -19,6 +19,7 @@ from ligan.remote.credentials import Credentials
 from ligan.remote.endpoint import Endpoint
 from ligan.remote.faults import Failing, Interrupted, Unreachable
 from ligan.remote.transport import shown
+from tests.support import archives
 from tests.support.lying_registry import LyingRegistry, Request, head, reply
 from tests.unit.remote.conftest import FAST
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     import _socket
     from collections.abc import Iterable, Iterator
 
+    from tests.support.honest_registry import HonestRegistry
     from tests.support.lying_registry import Reply
+    from tests.support.stores import Stock
     from tests.unit.remote.conftest import Registries
 
 BASIC = {"WWW_Authenticate": 'Basic realm="here"'}
@@ -253,7 +256,17 @@ def test_proxy_that_refuses_is_named_without_its_password(registries: Registries
 
 
 @pytest.mark.usefixtures("outside")
-@pytest.mark.parametrize("proxy", ["socks5://u:secret@127.0.0.1:1", "https://u:secret@127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "socks5://u:secret@127.0.0.1:1",
+        "https://u:secret@127.0.0.1:1",
+        "http://u:secret@127.0.0.1:99999",
+        "http://u:secret@[::1",
+        "http://u:secret@[x]:1",
+        "u:secret@",
+    ],
+)
 def test_proxy_of_another_kind_is_refused(registries: Registries, proxy: str) -> None:
     with pytest.raises(Unsupported, match="cannot use the proxy") as caught:
         registries.open("r.example", FAST.replace(https_proxy=proxy))
@@ -316,6 +329,32 @@ def test_mirror_is_read_from_as_long_as_it_has_what_is_wanted(
     registry.writable("library/alpine").put_manifest("v1", b"{}", OCI_MANIFEST)
     assert mirror.paths("PUT") == []
     assert len(hub.paths("PUT")) == 1
+
+
+def test_registry_is_not_asked_for_what_a_mirror_has(
+    registries: Registries, registry: HonestRegistry, stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be out of reach."""
+    hub = registries.serve(lambda _: None)
+    ways = [Endpoint("http", registry.host, mirror=True), Endpoint("http", hub.host)]
+    monkeypatch.setattr("ligan.remote.repository.endpoints_of", lambda *_: ways)
+    registry.add_image("library/app", "1", [archives.layer({"f": b""})])
+    stock.engine.remote = FAST
+    stock.engine.pull("app:1", lambda _message: None)
+    assert stock.names().keys() > {"app:1"}
+    assert hub.requests == []
+
+
+def test_login_is_tried_at_the_registry_that_has_mirrors(
+    registries: Registries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = registries.serve(lambda _: None)
+    hub = registries.serve(lambda request: None if request.authorization else reply(401, {}, **BASIC))
+    ways = [Endpoint("http", mirror.host, mirror=True), Endpoint("http", hub.host)]
+    monkeypatch.setattr("ligan.remote.repository.endpoints_of", lambda *_: ways)
+    assert registries.open("docker.io", credentials=Credentials("joe", "secret")).login() == ""
+    assert hub.requests[-1].authorization.startswith("Basic ")
+    assert mirror.requests == []
 
 
 def test_mirror_that_is_down_is_asked_once(registries: Registries, monkeypatch: pytest.MonkeyPatch) -> None:
