@@ -90,7 +90,7 @@ def _image_table(images: Iterable[ImageSummary], now: int, *, digests: bool, who
     for image in images:
         minutes = (now - image.created_s) // 60
         if minutes not in ages or minutes < 1:  # from a minute on, seconds do not show
-            ages[minutes] = _since(image.created_s, now, unknown=_ZERO_TIME)
+            ages[minutes] = _since(image.created_s, now, unknown=_ZERO_TIME, word="N/A")
         if image.size not in sizes:
             sizes[image.size] = human_size(image.size, 3)
         end = (image.id if whole else image.id[_SHORT], ages[minutes], sizes[image.size])

@@ -120,7 +120,7 @@ def inspect(tx: ReadTransaction, layout: Layout, name: str) -> dict[str, Any]:
     result["Os"] = document.get("os") or "linux"
     if document.get("os.version"):
         result["OsVersion"] = document["os.version"]
-    rootfs: dict[str, Any] = {"Type": "layers"}
+    rootfs: dict[str, Any] = {"Type": document["rootfs"].get("type") or ""}
     if config.diff_ids:
         rootfs["Layers"] = list(config.diff_ids)
     return result | {

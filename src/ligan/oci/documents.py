@@ -111,6 +111,7 @@ class ImageConfig(Value):
         if "rootfs" not in document or document["rootfs"] is None:
             raise Invalid("invalid image JSON, no RootFS key")
         rootfs = typed(document, "rootfs", dict, what)
+        typed(rootfs, "type", str, what)
         diff_ids = tuple(DiffID.parse(_text(item, what)) for item in typed(rootfs, "diff_ids", list, what))
         history = tuple(_history_row(item) for item in typed(document, "history", list, what))
         if sum(not row.empty_layer for row in history) > len(diff_ids):

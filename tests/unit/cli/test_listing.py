@@ -34,6 +34,16 @@ def test_images_are_a_table_of_one_row_a_tag(ligan: CommandLine) -> None:
     )
 
 
+def test_an_image_that_does_not_say_when_it_was_made_has_no_age_but_in_the_table(ligan: CommandLine) -> None:
+    engine = images(summary(tags=("app:1",), created_s=-62135596800))
+    for words in (["images"], ["images", "--format", "table"]):
+        assert ligan(*words, engine=engine).out == (
+            "REPOSITORY   TAG       IMAGE ID       CREATED   SIZE\n"
+            "app          1         0123456789ab   N/A       1.99MB\n"
+        )
+    assert ligan("images", "--format", "[{{.CreatedSince}}]", engine=engine).out == "[]\n"
+
+
 def test_the_words_become_filters(ligan: CommandLine) -> None:
     engine = images()
     ligan("images", "-a", "-f", "dangling=true", "-f", "label=x=y", "app*", engine=engine)

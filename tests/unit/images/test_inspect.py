@@ -113,7 +113,7 @@ def test_the_document_of_an_image_without_anything(stock: Stock) -> None:
     assert (document["RepoTags"], document["RepoDigests"], document["Parent"]) == ([], [], "")
     assert (document["Config"], document["Os"], document["Architecture"]) == (None, "linux", "")
     assert document["Created"] == document["Metadata"]["LastTagTime"] == "0001-01-01T00:00:00Z"
-    assert document["RootFS"] == {"Type": "layers"}
+    assert document["RootFS"] == {"Type": ""}
     assert (document["Size"], document["GraphDriver"]["Data"]) == (0, None)
 
 

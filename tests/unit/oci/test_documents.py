@@ -53,6 +53,7 @@ def test_half_a_surrogate_pair_is_the_replacement_character() -> None:
         (b"{}", "invalid image JSON, no RootFS key"),
         (b'{"rootfs": null}', "invalid image JSON, no RootFS key"),
         (b'{"rootfs": []}', "invalid image JSON: rootfs is not an object"),
+        (config(rootfs={"type": 1}), "invalid image JSON: type is not a string"),
         (config(rootfs={"diff_ids": "x"}), "invalid image JSON: diff_ids is not a list"),
         (config(rootfs={"diff_ids": [1]}), "invalid image JSON: 1 is not a string"),
         (config(rootfs={"diff_ids": ["sha256:1"]}), "invalid checksum digest length"),
