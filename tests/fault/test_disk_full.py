@@ -231,6 +231,20 @@ def test_a_disk_without_a_free_byte_is_read_and_emptied(root: str, words: tuple[
 
 
 @pytest.mark.root
+def test_to_look_at_a_disk_that_others_keep_full_leaves_room_to_delete(root: str) -> None:
+    stock = Stock(root)
+    load(stock, "x", 3)
+    stock.store.close()
+    for number in range(8):
+        fill(os.path.join(os.path.dirname(root), f"filling{number}"))
+        assert ligan(root, "images", "-q").returncode == 0
+    fill(os.path.join(os.path.dirname(root), "last"))
+    run = ligan(root, "rmi", "--now", "x:1")
+    assert run.returncode == 0, run.stderr
+    check_store(root)
+
+
+@pytest.mark.root
 def test_the_reserve_comes_back_when_there_is_room(root: str) -> None:
     stock = Stock(root)
     filling = os.path.join(os.path.dirname(root), "filling")

@@ -171,8 +171,8 @@ def open_database(layout: Layout) -> Database:
     """
     if not os.access(layout.root, os.W_OK):
         return _open_read_only(layout)
-    reserve.release_if_full(layout.reserve)
     with Explained(layout.root):
+        reserve.release_to_read(layout.reserve)
         lock = os.open(layout.schema_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_SH)
     connection = None
@@ -182,6 +182,7 @@ def open_database(layout: Layout) -> Database:
         if version < SCHEMA_VERSION:
             from ligan.store import migrations
 
+            reserve.release_if_full(layout.reserve)
             if version == 0:
                 migrations.create(connection, layout)
             else:

@@ -3,7 +3,8 @@
 SQLite needs 32 KiB of shared memory on that disk even to read, else it fails
 or, on ext4, dies of SIGBUS; and a delete needs pages in the log before it can
 free anything. So the store keeps a file that holds nothing, and gives it up
-when the disk is full (docs/decisions/0005-full-disk.md).
+when the disk is full (docs/decisions/0005-full-disk.md): to read a little of it,
+so that looking costs nobody the chance to delete, and all of it to write.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import os
 
 RESERVE_BYTES = 4 << 20
 """The log pages of a delete of hundreds of images, or of one with an index for each of its rows."""
+
+_READING_BYTES = 256 << 10
+"""More than the shared memory of a log, even of one that a killed process left."""
 
 
 def keep(path: str) -> None:
@@ -27,18 +31,31 @@ def keep(path: str) -> None:
     try:
         os.posix_fallocate(file, 0, RESERVE_BYTES)
     except OSError:
-        os.unlink(path)  # another process was faster to fill the disk
+        _remove(path)  # another process was faster to fill the disk
     finally:
         os.close(file)
+
+
+def release_to_read(path: str) -> None:
+    """Give up a part of the reserve where the disk has less than reading needs."""
+    if _free_bytes(path) < _READING_BYTES:
+        try:
+            os.truncate(path, max(0, os.stat(path).st_size - _READING_BYTES))
+        except FileNotFoundError:
+            pass
 
 
 def release_if_full(path: str) -> None:
     """Give the reserve up where the disk has less than that left."""
     if _free_bytes(path) < RESERVE_BYTES:
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            pass
+        _remove(path)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass  # another process needed it as well
 
 
 def _free_bytes(path: str) -> int:

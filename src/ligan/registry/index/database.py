@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from ligan.errors import Corrupt, LiganError, NoSpace, Unavailable, Unsupported
-from ligan.store.reserve import release_if_full
+from ligan.store.reserve import release_if_full, release_to_read
 from ligan.store.sqlite import ReadTransaction as ReadTransaction  # everyone takes them from here
 from ligan.store.sqlite import WriteTransaction as WriteTransaction
 from ligan.store.sqlite import sqlite
@@ -86,7 +86,7 @@ class Index:
 
 def open_index(path: str) -> Index:
     """Open the index, which `create_index` has made or brought up to date."""
-    release_if_full(reserve_of(path))
+    release_to_read(reserve_of(path))
     try:
         connection = sqlite.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         connection.execute("PRAGMA synchronous=FULL")
