@@ -90,6 +90,10 @@ CASES: dict[str, list[Build]] = {
         Build('FROM busybox\nENTRYPOINT ["a"]\n'),
         Build("FROM busybox\nENTRYPOINT []\n"),
     ],
+    "no entrypoint": [
+        Build('FROM busybox\nENTRYPOINT [""]\nENV A=1\nRUN true\n'),
+        Build('FROM busybox\nENTRYPOINT [""]\nENV A=1\nRUN true\n'),
+    ],
     "empty command": [Build("FROM busybox\nCMD []\n"), Build("FROM busybox\nCMD\n")],
     "shell": [Build('FROM busybox\nSHELL ["/bin/sh", "-ec"]\nRUN echo a > /a\nENV A=1\nCMD b\n')],
     "healthcheck": [
@@ -106,7 +110,14 @@ CASES: dict[str, list[Build]] = {
     "workdir of the base": [
         Build("FROM busybox\nWORKDIR /w\nRUN rmdir /w && touch /z\nENV A=1\nENV B=1\n"),
     ],
-    "workdir in the way": [Build("FROM busybox\nRUN touch /w\nWORKDIR /w/x\n")],
+    "workdir in the way": [
+        Build("FROM busybox\nRUN touch /w\nWORKDIR /w/x\n"),
+        Build("FROM busybox\nRUN touch /w\nWORKDIR /w\n"),
+    ],
+    "links in a circle": [
+        Build("FROM busybox\nRUN ln -s b /a && ln -s a /b\nCOPY f /a/x\n", {"f": "f"}),
+        Build("FROM busybox\nRUN ln -s b /a && ln -s a /b\nWORKDIR /a\n"),
+    ],
     "run": [
         Build(
             'FROM busybox\nRUN echo out; echo err >&2\nRUN ["touch", "/a b"]\n'

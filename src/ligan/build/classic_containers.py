@@ -140,6 +140,8 @@ class Containers:
         container_id = naming.new_id()
         settings = base.document.get("config")
         merged = run_config(merge(asked, run_config(settings))) if settings is not None else asked
+        if merged["Entrypoint"] == [""]:
+            merged["Entrypoint"] = None
         merged["Hostname"] = merged["Hostname"] or container_id[:12]
         if merged["WorkingDir"]:
             merged["WorkingDir"] = "/" + normpath(merged["WorkingDir"]).lstrip("/")

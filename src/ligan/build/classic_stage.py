@@ -190,8 +190,11 @@ class Stage:
             upper = Upper(root, builder.store.now() // 10**9, None)
             try:
                 wanted = upper.resolve(normpath(f"/{path}").lstrip("/"))
-                if upper.is_folder(wanted):
+                kind = upper.kind(wanted)
+                if kind == "folder":
                     return None
+                if kind:
+                    raise Invalid(f"Cannot mkdir: {path} is not a directory")
                 try:
                     upper.folder(wanted, (0, 0))
                 except Invalid:

@@ -157,7 +157,7 @@ class Upper:
                 continue
             links += 1
             if links > _LINKS_MAX:
-                raise Invalid(f"lstat /{path}: too many levels of symbolic links")
+                raise Invalid(f"evalSymlinksInScope: too many links in /{path}")
             if target.startswith("/"):
                 done = top
             ahead.extend(target.split("/")[::-1])

@@ -249,7 +249,7 @@ def test_later_sources_take_the_place_of_earlier_ones(image: str, lease: Lease) 
 
 def test_links_of_the_image_that_go_in_a_circle_are_refused(image: str, lease: Lease) -> None:
     os.symlink("circle", f"{image}/circle")
-    with context(("a", file("x"))) as tree, pytest.raises(Invalid, match="too many levels of symbolic links"):
+    with context(("a", file("x"))) as tree, pytest.raises(Invalid, match="too many links in /circle/x"):
         modern(image, tree, ["a"], "/circle/x", lease)
 
 
