@@ -19,6 +19,7 @@ PERMISSIONS = 0o7777
 
 _NODE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _LATEST = (1 << 63) - 1
+_ID = (1 << 32) - 1
 
 NO_OWNERS = (
     "Run ligan as root, or in a user namespace that has these IDs: with /etc/subuid and /etc/subgid set up "
@@ -68,9 +69,12 @@ def finish_node(folder: int, name: str, member: Member, owner: tuple[int, int]) 
 
 
 def set_owner(file: int | str, uid: int, gid: int) -> None:
-    """Give a file to somebody. Raises Unsupported where this user may not."""
+    """Give a file to somebody, by 32 bits of each ID as Linux does; all of them set leave it as it is.
+
+    Raises Unsupported where this user may not.
+    """
     try:
-        os.chown(file, uid, gid)
+        os.chown(file, uid & _ID, gid & _ID)
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EINVAL):
             raise

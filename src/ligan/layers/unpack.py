@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PATH_MAX = 4095
+"""Bytes of a path that Linux takes, with its slash. Here no path is given to it whole, in Docker each is."""
 _KINDS = {CHARACTER_DEVICE: stat.S_IFCHR, BLOCK_DEVICE: stat.S_IFBLK, FIFO: stat.S_IFIFO}
 
 
@@ -115,6 +117,8 @@ def _unpack(
             parent, _, name = path.rpartition("/")
             unpacking.times = times_of(member)
             try:
+                if len(os.fsencode(path)) >= _PATH_MAX:
+                    raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
                 if whiteout and name.startswith(WHITEOUT):
                     whiteout(unpacking, parent, name)
                 elif not only_whiteouts:
@@ -240,6 +244,7 @@ class _Unpacking:
 
         As Docker does, by their names: a later member may have put something else there.
         """
+        self._parent = "/"  # what is at hand may have been come to by a link
         for path, times in self._made_times:
             self._set_time_of_folder(path, times)
         for path, times in self._folder_times:
@@ -248,16 +253,20 @@ class _Unpacking:
 
     def _set_time_of_folder(self, path: str, times: tuple[int, int]) -> bool:
         """Return False where the path does not lead to a folder, or through a link."""
+        # A folder often follows the one that it is in: the way to it is not gone again.
+        is_below = path.startswith(f"{self._parent}/")
         try:
-            folder = open_folder(self._root, path)
+            if is_below:
+                folder = open_folder(self._parent_file, path[len(self._parent) + 1 :])
+            else:
+                folder = open_folder(self._root, path)
         except OSError as error:
             if error.errno not in CHANGED:
                 raise
             return False
-        try:
-            os.utime(folder, ns=times)
-        finally:
-            os.close(folder)
+        os.close(self._parent_file)
+        self._parent, self._parent_file = path, folder
+        os.utime(folder, ns=times)
         return True
 
     def _set_time(self, path: str, times: tuple[int, int]) -> None:

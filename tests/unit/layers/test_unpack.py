@@ -236,6 +236,24 @@ def test_a_copy_can_be_given_away(folder: str) -> None:
     assert {entry[1:3] for entry in described(folder).values()} == {(12, 34)}
 
 
+def test_of_an_owner_32_bits_count(folder: str) -> None:
+    big, same = tarfile.TarInfo("big"), tarfile.TarInfo("same")
+    big.uid, big.gid = (1 << 40) + 7, (1 << 32) + 8
+    same.uid, same.gid = -1, (1 << 32) - 1
+    content = b"".join([entry.tobuf(tarfile.GNU_FORMAT) for entry in (big, same)]) + tars.END
+    copy(content, folder)
+    owners = {name: entry[1:3] for name, entry in described(folder).items()}
+    assert (owners["big"], owners["same"]) == ((7, 8), (os.geteuid(), os.getegid()))
+
+
+def test_a_path_longer_than_linux_takes_is_refused(folder: str) -> None:
+    os.mkdir(os.path.join(folder, "d"))
+    longest = "n/" * 2045 + "nn"  # with "/d/": 4095 bytes
+    copy(tars.extended({"path": longest}) + tars.entry("x", data=b"x") + tars.END, folder, "d")
+    with pytest.raises(Corrupt, match="nnn: file name too long$"):
+        copy(tars.extended({"path": longest + "n"}) + tars.entry("x", data=b"x") + tars.END, folder, "d")
+
+
 def test_two_ways_to_the_same_tree(tmp_path: Path) -> None:
     """A layer without whiteouts is the same, whether it is unpacked or applied."""
     content = (
