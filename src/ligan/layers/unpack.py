@@ -116,9 +116,9 @@ def _unpack(
                 continue  # Docker leaves the folder that it unpacks into as it is
             parent, _, name = path.rpartition("/")
             unpacking.times = times_of(member)
+            if len(os.fsencode(path)) >= _PATH_MAX:
+                raise _explained(OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)), path, member)
             try:
-                if len(os.fsencode(path)) >= _PATH_MAX:
-                    raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
                 if whiteout and name.startswith(WHITEOUT):
                     whiteout(unpacking, parent, name)
                 elif not only_whiteouts:

@@ -250,7 +250,7 @@ def test_a_path_longer_than_linux_takes_is_refused(folder: str) -> None:
     os.mkdir(os.path.join(folder, "d"))
     longest = "n/" * 2045 + "nn"  # with "/d/": 4095 bytes
     copy(tars.extended({"path": longest}) + tars.entry("x", data=b"x") + tars.END, folder, "d")
-    with pytest.raises(Corrupt, match="nnn: file name too long$"):
+    with pytest.raises(Corrupt, match=r"nnn: file name too long$"):
         copy(tars.extended({"path": longest + "n"}) + tars.entry("x", data=b"x") + tars.END, folder, "d")
 
 
