@@ -156,7 +156,7 @@ def _prepared(
         if not _over_budget(tx, store, held):
             return _Prepared(decisions, removal, 0, held, outcome.KEPT)
         reason = outcome.BUDGET
-    return _Prepared(decisions, removal, freed_bytes(tx, removal), 0, reason)
+    return _Prepared(decisions, removal, freed_bytes(tx, images=removal.images), 0, reason)
 
 
 def _reason(store: Store, removal: RemovalPlan, *, now: bool) -> str:
@@ -320,7 +320,7 @@ def reclaim(store: Store, keys: Sequence[int], *, drop_all: bool) -> int:
 def plan_reclaim(store: Store, keys: Sequence[int], *, drop_all: bool) -> int:
     """Return the bytes that reclaim would free, and drop nothing."""
     with store.database.read() as tx:
-        return undo.bytes_of(tx, _entries(tx, store, keys, drop_all=drop_all))
+        return freed_bytes(tx, entries=_entries(tx, store, keys, drop_all=drop_all))
 
 
 def _entries(tx: ReadTransaction, store: Store, keys: Sequence[int], *, drop_all: bool) -> list[int]:

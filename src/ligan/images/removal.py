@@ -178,14 +178,6 @@ def decide_each(
     return tuple(decisions), world.plan()
 
 
-def layers_without(facts: RemovalFacts, images: Iterable[ImageID]) -> tuple[int, ...]:
-    """Return the layers that stop living if all these images go, whatever else they hold."""
-    world = _World(facts)
-    for image in images:
-        world.release(facts.images[image].layer)
-    return world.plan().layers
-
-
 def decide_prune(facts: RemovalFacts, candidates: Iterable[ImageID], *, dangling_only: bool) -> RemovalPlan:
     """Return what a prune of these candidates does; what is in use stays whole.
 

@@ -6,6 +6,7 @@ from ligan.errors import Conflict, NotFound
 from ligan.images.catalog import find_by_id, find_by_reference, link_parent, relink_containers, revive_layer
 from ligan.images.events import labels_of, record
 from ligan.images.facts import IMAGE_COLUMNS
+from ligan.insight.bytes import freed_bytes
 from ligan.oci.digest import ImageID
 from ligan.oci.reference import familiar, is_digest_reference, repository_of
 from ligan.store import failpoints
@@ -14,8 +15,6 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ligan.store.db import ReadTransaction, WriteTransaction
     from ligan.store.layout import Layout
 
@@ -97,47 +96,12 @@ def entries(tx: ReadTransaction) -> list[UndoEntry]:
                 )
             ),
             tuple(map(ImageID, tx.column("SELECT id FROM deletion_image WHERE deletion = ?", (key,)))),
-            bytes_of(tx, [key]),
+            freed_bytes(tx, entries=[key]),
         )
         for key, command, at, until in tx.all(
             "SELECT key, command, at, until FROM deletion ORDER BY key DESC"
         )
     ]
-
-
-# Layers that only these entries (a JSON list) hold: not live, below their images,
-# and neither named by another entry nor under a layer that stays.
-_ALONE = """
-    WITH RECURSIVE
-    these (key) AS MATERIALIZED (SELECT value FROM json_each(?1)),
-    below (key) AS (
-        SELECT layer FROM deletion_image WHERE deletion IN these AND layer IS NOT NULL
-        UNION SELECT layer.parent FROM layer JOIN below USING (key) WHERE layer.parent IS NOT NULL),
-    mine (key) AS MATERIALIZED (SELECT key FROM layer JOIN below USING (key) WHERE NOT live),
-    stays (key) AS (
-        SELECT key FROM mine
-        WHERE EXISTS (SELECT 1 FROM deletion_image WHERE layer = mine.key AND deletion NOT IN these)
-           OR EXISTS (SELECT 1 FROM layer child WHERE child.parent = mine.key
-                      AND child.key NOT IN (SELECT key FROM mine))
-        UNION SELECT layer.parent FROM layer JOIN stays USING (key)
-        WHERE layer.parent IN (SELECT key FROM mine)),
-    goes (key) AS MATERIALIZED (SELECT key FROM mine EXCEPT SELECT key FROM stays)
-    SELECT COALESCE(SUM(size + COALESCE(unpacked, 0)), 0) FROM blob WHERE key IN (
-        SELECT blob FROM layer WHERE key IN (SELECT key FROM goes)
-        UNION SELECT config FROM deletion_image WHERE deletion IN these
-        UNION SELECT layer_blob.blob FROM layer_blob JOIN layer USING (diff_id)
-              WHERE layer.key IN (SELECT key FROM goes))
-    AND NOT EXISTS (SELECT 1 FROM image WHERE config = blob.key)
-    AND NOT EXISTS (SELECT 1 FROM deletion_image WHERE config = blob.key AND deletion NOT IN these)
-    AND NOT EXISTS (SELECT 1 FROM layer WHERE blob = blob.key AND key NOT IN (SELECT key FROM goes))
-    AND NOT EXISTS (SELECT 1 FROM layer_blob JOIN layer USING (diff_id)
-                    WHERE layer_blob.blob = blob.key AND layer.key NOT IN (SELECT key FROM goes))
-"""
-
-
-def bytes_of(tx: ReadTransaction, keys: Iterable[int]) -> int:
-    """Return the bytes on disk that dropping these entries, and no other, would free."""
-    return int(tx.value(_ALONE, ("[" + ",".join(map(str, keys)) + "]",)))
 
 
 def newest(tx: ReadTransaction) -> int | None:

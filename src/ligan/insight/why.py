@@ -5,7 +5,7 @@ from __future__ import annotations
 from ligan.errors import NotFound
 from ligan.images.catalog import former_names, resolve
 from ligan.images.facts import is_running, removal_facts
-from ligan.images.removal import NoSuchImage, RemovalFacts, RemovalPlan, layers_without
+from ligan.images.removal import NoSuchImage, RemovalFacts, RemovalRequest, decide_each
 from ligan.insight.bytes import freed_bytes
 from ligan.insight.plan import Stays
 from ligan.oci.digest import ChainID, Digest, ImageID, is_hex
@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ligan.images.removal import ImageFacts
+    from ligan.images.removal import ContainerFacts, ImageFacts, RemovalPlan
     from ligan.store.db import ReadTransaction
     from ligan.store.layout import Layout
 
@@ -50,10 +50,10 @@ class FormerName(Value):
 class Why(Value):
     """Everything that holds an object; no holder at all means that it is about to go.
 
-    `kind` is image, layer, blob or cache. `bytes` is what the disk would gain if the
-    holders went and nothing were kept for undo. `commands` is the shortest
-    list of commands that frees it, in order. `detail` tells of what a part of
-    the cache was made.
+    `kind` is image, layer, blob or cache. `commands` is the shortest list of
+    commands that frees it, in order, and `bytes` is what the disk would gain by
+    them if nothing were kept for undo: blobs and unpacked layers, to the byte.
+    `detail` tells of what a part of the cache was made.
     """
 
     kind: str
@@ -131,7 +131,7 @@ def _explain_image(tx: ReadTransaction, key: int, image: ImageID) -> Why:
     ]
     ids = _ids(tx, doomed)
     holders += _sharing(tx, target, set(ids))
-    freed = freed_bytes(tx, _plan(layers_without(facts, ids), ids))
+    freed = _freed(tx, facts, ids, [item.id for item in _containers(facts, ids)])
     return Why("image", image, tuple(holders), _former_names(tx, image), _commands(facts, ids, ()), freed)
 
 
@@ -173,7 +173,7 @@ def _explain_blob(tx: ReadTransaction, layout: Layout, prefix: str) -> Why | Non
             holders=found.holders + _undo_holders(tx, entries),
             former_names=_former_names(tx, digest),
             commands=(f"ligan reclaim {' '.join(map(str, entries))}",),
-            bytes=tx.value("SELECT size FROM blob WHERE key = ?", (key,)),
+            bytes=freed_bytes(tx, entries=entries),
         )
     return found.replace(holders=found.holders + _lease_holders(leases))
 
@@ -203,11 +203,30 @@ def _explain_layers(tx: ReadTransaction, kind: str, name: Digest, layers: Sequen
         f"SELECT DISTINCT deletion FROM deletion_image WHERE layer IN ({_list(above)}) ORDER BY deletion"
     )
     ids = _ids(tx, doomed)
-    commands = _commands(facts, ids, entries, [container for container, _state in containers], now=True)
-    if cached:  # what images had too is no longer shared by then
-        which = " ".join([f"--filter id={row}" for row, _description in cached])
-        commands += (f"ligan builder prune -f {which}",)
-    return Why(kind, name, (*holders, *_undo_holders(tx, entries)), (), commands, _bytes_above(tx, above))
+    on_layers = [container for container, _state in containers]
+    commands = _commands(facts, ids, entries, on_layers, now=True)
+    rows = [row for row, _description in cached]
+    if rows:  # what images had too is no longer shared by then
+        commands += (f"ligan builder prune -f {' '.join([f'--filter id={row}' for row in rows])}",)
+    gone = [*[item.id for item in _containers(facts, ids)], *on_layers]
+    freed = _freed(tx, facts, ids, gone, rows, entries)
+    return Why(kind, name, (*holders, *_undo_holders(tx, entries)), (), commands, freed)
+
+
+def _freed(
+    tx: ReadTransaction,
+    facts: RemovalFacts,
+    doomed: Sequence[ImageID],
+    containers: Iterable[str],
+    cached: Iterable[str] = (),
+    entries: Iterable[int] = (),
+) -> int:
+    """Return the bytes that the commands free: with the images go parents that nothing else holds."""
+    unused = {image: facts.images[image].replace(containers=(), pins=()) for image in doomed}
+    _decisions, removal = decide_each(
+        RemovalFacts({**facts.images, **unused}, facts.layers), _requests(facts, doomed)
+    )
+    return freed_bytes(tx, images=removal.images, containers=containers, cached=cached, entries=entries)
 
 
 def _former_names(tx: ReadTransaction, image: str) -> tuple[FormerName, ...]:
@@ -227,12 +246,12 @@ def _explain_cached(tx: ReadTransaction, layout: Layout, name: str) -> Why | Non
     if len(name) < _SHORT_ID:
         return None
     rows = tx.all(
-        "SELECT key, id, description, layer FROM build_cache WHERE id >= ?1 AND id < ?1 || '~' LIMIT 2",
+        "SELECT id, description, layer FROM build_cache WHERE id >= ?1 AND id < ?1 || '~' LIMIT 2",
         (name,),
     )
     if len(rows) != 1:
         return None
-    [(key, row, description, layer)] = rows
+    [(row, description, layer)] = rows
     if layer is None:
         freed, sharing = tree_size(layout.cache(row)), []
     else:
@@ -242,13 +261,7 @@ def _explain_cached(tx: ReadTransaction, layout: Layout, name: str) -> Why | Non
             Holder("sharing", ImageID(image).short, _label(tx, image_key), False)
             for image_key, image in images
         ]
-        others = tx.value(
-            f"""SELECT EXISTS (SELECT 1 FROM build_cache WHERE layer IN ({_list(above)}) AND key != ?1)
-                    OR EXISTS (SELECT 1 FROM container WHERE layer IN ({_list(above)}))
-                    OR EXISTS (SELECT 1 FROM deletion_image WHERE layer IN ({_list(above)}))""",
-            (key,),
-        )
-        freed = 0 if sharing or others else _bytes_above(tx, above)
+        freed = freed_bytes(tx, cached=[row])
     everything = "-a " if sharing else ""
     commands = (f"ligan builder prune -f {everything}--filter id={row}",)
     return Why("cache", row, tuple(sharing), (), commands, freed, one_line(description))
@@ -356,19 +369,10 @@ def _commands(
     images = [facts.images[image] for image in doomed]
     pins = sorted({pin.replace("'", _QUOTE) for image in images for pin in image.pins})
     commands = [f"ligan unpin '{pin}'" for pin in pins]
-    containers = dict.fromkeys([*(item.id for image in images for item in image.containers), *others])
+    containers = dict.fromkeys([*(item.id for item in _containers(facts, doomed)), *others])
     if containers:
         commands.append(f"ligan rm -f {' '.join(container[:12] for container in containers)}")
-    arguments = []
-    for image in images:
-        tagged = {repository_of(name) for name in image.references if not is_digest_reference(name)}
-        arguments += [
-            familiar(name)
-            for name in image.references
-            if not is_digest_reference(name) or repository_of(name) not in tagged
-        ]
-        if not image.references and not image.children:
-            arguments.append(image.id.short)
+    arguments = [request.argument for request in _requests(facts, doomed)]
     if arguments:
         commands.append(f"ligan rmi {'--now ' if now else ''}{' '.join(arguments)}")
     if entries:
@@ -376,17 +380,20 @@ def _commands(
     return tuple(commands)
 
 
-def _plan(layers: Iterable[int], images: Iterable[ImageID]) -> RemovalPlan:
-    return RemovalPlan((), (), (), tuple(images), tuple(layers), 0)
+def _containers(facts: RemovalFacts, images: Iterable[ImageID]) -> list[ContainerFacts]:
+    return [container for image in images for container in facts.images[image].containers]
 
 
-def _bytes_above(tx: ReadTransaction, above: Sequence[int]) -> int:
-    """Return the bytes of the tars that only these layers use."""
-    return int(
-        tx.value(
-            f"""SELECT COALESCE(SUM(size), 0) FROM blob
-                WHERE key IN (SELECT blob FROM layer WHERE key IN ({_list(above)}))
-                AND NOT EXISTS (SELECT 1 FROM layer WHERE layer.blob = blob.key
-                                AND layer.key NOT IN ({_list(above)}))"""
-        )
-    )
+def _requests(facts: RemovalFacts, doomed: Iterable[ImageID]) -> list[RemovalRequest]:
+    """Return the arguments of the `rmi` that removes these images, as few as can be."""
+    requests = []
+    for image in [facts.images[key] for key in doomed]:
+        tagged = {repository_of(name) for name in image.references if not is_digest_reference(name)}
+        requests += [
+            RemovalRequest(familiar(name), image.id, name)
+            for name in image.references
+            if not is_digest_reference(name) or repository_of(name) not in tagged
+        ]
+        if not image.references and not image.children:
+            requests.append(RemovalRequest(image.id.short, image.id))
+    return requests
