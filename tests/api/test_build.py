@@ -114,6 +114,15 @@ def test_a_body_that_is_no_tar_is_refused(answering: Daemon) -> None:
     assert answer.message
 
 
+def test_what_a_url_names_is_fetched_by_the_proxy_of_the_daemon(isolated: Daemon) -> None:
+    """Of which nobody knows here where it is: only the proxy's own address can refuse."""
+    refused = 'Get "http://r.example/x": connection refused'
+    failed = build(isolated, "FROM scratch\nADD http://r.example/x /")
+    assert failed.lines[-1]["error"].endswith(refused)
+    answer = ask(isolated, "POST", "/v1.41/build?remote=http://r.example/x")
+    assert answer.message.endswith(refused)
+
+
 def test_quiet_tells_the_id_alone_and_everything_after_an_error(isolated: Daemon) -> None:
     answer = build(isolated, "FROM busybox\nENV A=1\n", q="1")
     assert [list(line) for line in answer.lines] == [["stream"]]

@@ -377,6 +377,12 @@ def test_a_url_that_leads_nowhere_is_refused(web: str, shared: Daemon) -> None:
     assert answer.message.startswith(f"failed to GET {web}/nothing with status 404 File not found")
 
 
+def test_a_url_is_reached_by_the_proxy_of_the_daemon(shared: Daemon) -> None:
+    """Of which nobody knows here where it is: only the proxy's own address can refuse."""
+    answer = ask(shared, "POST", "/images/create?fromSrc=http://r.example/fs.tar")
+    assert (answer.status, answer.message) == (503, 'Get "http://r.example/fs.tar": connection refused')
+
+
 ARM = quote('{"architecture":"arm64","os":"linux"}')
 AMD = quote('{"architecture":"amd64","os":"linux"}')
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from urllib.request import getproxies
 
 from ligan.api import answers, wire
 from ligan.api.connections import end_with_client
@@ -142,6 +143,7 @@ def _request(call: Call) -> ClassicRequest:
         force_remove=force_remove,
         platform=call.text("platform") if call.api >= 32 else "",
         host_config=_host_config(call),
+        proxies=getproxies(),
     )
     build_tags(request.tags)  # before anything is read
     return request

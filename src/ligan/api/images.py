@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from urllib.request import getproxies
 
 from ligan.api import answers, platforms, registry, wire
 from ligan.api.streams import ClientGone, RequestBody, ResponseBody, run
@@ -171,7 +172,7 @@ async def _create(call: Call) -> StreamResponse:
     def make(engine: Engine) -> str:
         if body is not None:
             return engine.import_image(body, request)
-        with open_url(origin) as download:
+        with open_url(origin, getproxies()) as download:
             answer.write(wire.stream_line({"status": f"Downloading from {download.address}"}))
             download.watch(lambda current, size: answer.write(wire.import_line(current, size)))
             image = engine.import_image(download, request)

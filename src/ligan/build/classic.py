@@ -50,7 +50,8 @@ NO_BASE = "scratch"
 class ClassicRequest(Value):
     """What to build, in Docker's terms. `host_config` are the limits of what runs, Docker's document.
 
-    `arguments` of None are declared, and have the value of their ARG.
+    `arguments` of None are declared, and have the value of their ARG. `proxies` are for what is fetched:
+    scheme -> address.
     """
 
     tags: tuple[str, ...] = ()
@@ -64,6 +65,7 @@ class ClassicRequest(Value):
     force_remove: bool = False
     platform: str = ""
     host_config: Mapping[str, Any] = {}
+    proxies: Mapping[str, str] | None = None
 
 
 def build(

@@ -13,6 +13,8 @@ from ligan.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ligan.build.tar_tree import TarTree
     from ligan.build.trees import Tree
     from ligan.dockerfile.nodes import Dockerfile
@@ -59,15 +61,18 @@ class Opened:
     dockerfile: Dockerfile
     tree: Tree
 
-    def __init__(self, context: Readable | str, dockerfile: str, lease: Lease) -> None:
+    def __init__(
+        self, context: Readable | str, dockerfile: str, lease: Lease, proxies: Mapping[str, str] | None = None
+    ) -> None:
         self._context = context
         self._name = dockerfile
         self._lease = lease
+        self._proxies = proxies
 
     def __enter__(self) -> Opened:
         tree, text, name = None, "", self._name
         if isinstance(self._context, str):
-            tree, text = open_remote(self._context, self._lease)
+            tree, text = open_remote(self._context, self._lease, self._proxies)
         else:
             tree = open_tar(self._context, self._lease)
         self.tree = FilesTree({}) if tree is None else tree

@@ -34,7 +34,7 @@ class EmbeddedBuilds:
         from ligan.build.classic_context import Opened
 
         self.store.recover()
-        with self.store.lease() as lease, Opened(context, dockerfile, lease) as opened:
+        with self.store.lease() as lease, Opened(context, dockerfile, lease, request.proxies) as opened:
             return build(
                 self.store,
                 opened.dockerfile,
