@@ -286,9 +286,7 @@ class Stage:
                 continue
             if instruction.name == "COPY":
                 raise Invalid("source can't be a URL for COPY")
-            source = fetch_file(
-                path, lease, proxies=self._builder.request.proxies, watch=self._tell_download
-            )
+            source = fetch_file(path, lease, proxies=self._builder.request.proxies, watch=self._tell_download)
             fetched.enter_context(source.tree)
             check_named(source, path, destination)
             self._builder.output.say("\n")
