@@ -304,6 +304,10 @@ CASES: dict[str, list[Build]] = {
     "copy over a link": [
         Build("FROM busybox\nRUN mkdir /r && ln -s /r /l\nCOPY src /l/\nCOPY src/a /l/z\n", _TREE)
     ],
+    "what marks a deleted file": [
+        Build("FROM busybox\nCOPY . /c/\n", {"n": File(kind=tarfile.CHRTYPE)}),
+        Build("FROM busybox\nADD a.tar /c/\n", {"a.tar": archive({"n": File(kind=tarfile.CHRTYPE)})}),
+    ],
     "add archives": [
         Build(
             "FROM busybox\nADD a.tar /a/\nADD a.tar.gz /b\nADD a.tar.xz a.tar.bz2 /c/\nADD f /f\n"

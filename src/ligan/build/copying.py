@@ -17,7 +17,7 @@ from ligan.build.tar_tree import open_member
 from ligan.build.trees import NO_XATTRS, Entry, Tree, has_wildcards, without
 from ligan.build.upper import File, Upper
 from ligan.errors import Invalid, NotFound
-from ligan.layers.tar import DIRECTORY, REGULAR, SYMLINK
+from ligan.layers.tar import CHARACTER_DEVICE, DIRECTORY, REGULAR, SYMLINK
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -265,8 +265,9 @@ class _Copier:
         # an archive only implies is made for what lies in it, and may be behind a link of the image.
         folders: dict[str, tuple[Folder | None, str]] = {"": (folder, path)}
         entries = tree.walk(top.path)
-        if (exclude := self._options.exclude) is not None:
-            entries = without(exclude, entries, stem)
+        options = self._options
+        if options.exclude is not None:
+            entries = without(options.exclude, entries, stem)
         for entry in entries:
             relative = entry.path[stem:]
             if not relative:
@@ -280,6 +281,10 @@ class _Copier:
             if at is None:
                 at = self._make(where, (0, 0), "")
             if entry.kind != DIRECTORY:
+                if _is_whiteout(entry):
+                    doing = "failed to copy directory: " if options.classic and not is_archive else ""
+                    words = "Error processing tar file(exit status 1): operation not permitted"
+                    raise Invalid(doing + words)
                 inode = (number, entry.inode) if entry.inode else None
                 self._put_file(at, name, here, tree, entry, inode, chowned=not is_archive)
             else:
@@ -363,6 +368,11 @@ class _Copier:
         if archive is not None:
             self.archives.append(archive)
         return archive
+
+
+def _is_whiteout(entry: Entry) -> bool:
+    """Return whether it is the device by which overlay marks what was deleted: it lets nobody make one."""
+    return entry.kind == CHARACTER_DEVICE and entry.devmajor == entry.devminor == 0
 
 
 def _inside(destination: str, *, clamp: bool) -> str:

@@ -155,6 +155,12 @@ def test_modern_copy_refuses_to_put_a_folder_in_the_place_of_a_file(image: str, 
         modern(image, tree, ["d"], "/etc", lease)
 
 
+def test_modern_copy_refuses_the_device_that_marks_what_was_deleted(image: str, lease: Lease) -> None:
+    members = (("d", folder()), ("d/hosts", {"type": "3", "devmajor": 0, "devminor": 0}))
+    with context(*members) as tree, pytest.raises(Invalid, match="operation not permitted"):
+        modern(image, tree, ["d"], "/etc", lease)
+
+
 def test_modern_source_outside_of_the_context_begins_at_its_root(image: str, lease: Lease) -> None:
     with context(("a", file("x"))) as tree:
         assert "b" in modern(image, tree, ["../../a"], "/b", lease)
