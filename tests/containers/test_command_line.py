@@ -54,6 +54,17 @@ def test_only_the_streams_that_were_asked_for(home: Home) -> None:
     assert ligan(home, *RUN, "--rm", "-a", "stderr", "busybox", "sh", "-c", script) == (0, b"", b"err\n")
 
 
+def test_commit_that_is_told_to_end_lets_the_container_go_on(home: Home) -> None:
+    container = home.start("sleep", "1000")
+    program = (
+        "import os, signal, sys; from ligan.containers import committing; from ligan.cli.main import main; "
+        "committing.layer_of = lambda *_: os.kill(os.getpid(), signal.SIGTERM); sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", program, "--root", home.root, "commit", container]
+    assert subprocess.run(command, check=False).returncode == 128 + signal.SIGTERM
+    assert home.events(container)[-2:] == ["pause", "unpause"]
+
+
 def test_what_is_slow_to_import_is_not_imported(home: Home) -> None:
     """Each of these takes a short run milliseconds (docs/decisions/0002-start-up.md)."""
     program = (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ligan.containers import runtime
 from ligan.containers.ending import reconcile
 from ligan.containers.processes import Process, await_end, send
 from ligan.errors import Conflict
@@ -73,6 +74,19 @@ def test_kill_at_end(point: str, home: Home, *, removed: bool) -> None:
         row = home.row(container)
         assert (row.state, row.exits, row.exit_code) == ("exited", 1, 3)
         check_clean(home, container)
+
+
+def test_kill_of_a_commit_while_the_container_is_paused_for_it(home: Home) -> None:
+    container = home.start("sleep", "1000")
+    home.killed("still.paused", "commit", container)
+    folder = home.store.layout.container(container)
+    assert runtime.state(folder, container) == "paused"
+    reconcile(home.store)
+    assert (home.row(container).state, runtime.state(folder, container)) == ("running", "running")
+    home.engine.pause_container(container)
+    reconcile(home.store)
+    assert home.row(container).state == "paused"
+    home.store.recover()  # as the next verb that writes does: it takes what the commit had written
 
 
 def test_conmon_and_container_killed(home: Home) -> None:

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ligan.containers import supervising
+from ligan.containers.committing import CommitRequest, layer_of
 from ligan.containers.rows import NoSuchContainer
 from ligan.errors import Conflict, LiganError, NotFound
 from tests.support.homes import cgroups_of
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ligan.containers.rows import Container
     from ligan.store.store import Store
     from tests.support.homes import Home
 
@@ -165,6 +169,19 @@ def test_pause_and_unpause(home: Home) -> None:
     with pytest.raises(Conflict, match="is not paused"):
         home.engine.unpause_container(container)
     assert home.row(container).state == "running"
+
+
+@pytest.mark.parametrize("verb", ["unpause_container", "kill_container"])
+def test_commit_of_what_goes_on_meanwhile(home: Home, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    container = home.start("sleep", "1000")
+
+    def disturbed(store: Store, row: Container) -> Iterator[bytes]:
+        getattr(home.engine, verb)(container)
+        return layer_of(store, row)
+
+    monkeypatch.setattr("ligan.containers.committing.layer_of", disturbed)
+    home.engine.commit_container(container, CommitRequest(repository="made"))
+    assert home.events(container)[-1] == "commit"
 
 
 def test_stop_of_a_paused_container(home: Home) -> None:

@@ -29,7 +29,18 @@ def scenarios_at(point: str) -> list[str]:
     return [name for name in faults.SCENARIOS if faults.reference_run(name).reached.get(point)]
 
 
-OTHERS = ("tree.", "snapshot.", "start.", "finish.", "create.", "rm.", "step.", "build.", "registry")
+OTHERS = (
+    "tree.",
+    "snapshot.",
+    "start.",
+    "finish.",
+    "still.",
+    "create.",
+    "rm.",
+    "step.",
+    "build.",
+    "registry",
+)
 """Tried by tests/contract and tests/containers, which need root, by tests/unit/store/test_folders.py, and by
 test_killed.py and test_undo.py of tests/registry."""
 

@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from ligan.containers import rows
+from ligan.containers.committing import CommitRequest
 from ligan.containers.creating import CreateRequest
 from ligan.containers.ending import current
 from ligan.engine.embedded import EmbeddedEngine
@@ -145,6 +146,8 @@ def _die(root: str, point: str, verb: str, name: str) -> None:
         home.engine.start_container(name)
     elif verb == "run":
         home.engine.run_to_end(name, lambda: None)
+    elif verb == "commit":
+        home.engine.commit_container(name, CommitRequest())
     else:
         home.engine.kill_container(name)
 

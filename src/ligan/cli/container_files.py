@@ -132,8 +132,18 @@ def _commit(session: Session, options: Options) -> int:
         changes=tuple(options.values("change")),
         pause=options.on("pause"),
     )
+    _end_in_order()
     write(f"{session.engine.commit_container(container, request)}\n")
     return 0
+
+
+def _end_in_order() -> None:
+    """Have a signal that ends this process raise SystemExit: what is paused by then is let go on."""
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _frame: sys.exit(128 + number))
 
 
 COMMIT = Command(

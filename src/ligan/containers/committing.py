@@ -9,7 +9,7 @@ from __future__ import annotations
 from ligan.containers import rows
 from ligan.containers.copying import changes_of
 from ligan.containers.ending import current
-from ligan.containers.locking import Locked
+from ligan.containers.locking import Locked, Stilling
 from ligan.containers.merging import merge
 from ligan.containers.roots import settle
 from ligan.errors import Conflict
@@ -123,20 +123,29 @@ def _settings(container: Container, request: CommitRequest) -> dict[str, Any]:
 def _stage_layer(store: Store, lease: Lease, container: Container, *, pause: bool) -> tuple[Staged, int]:
     """Write the layer once, hashed on the way. Returns it with its DiffSize.
 
-    Nothing changes meanwhile, unless the container runs and is not to be paused: then only the layer itself
-    can tell its size.
+    Nothing changes meanwhile, unless the container runs and is not to be paused, or somebody lets it go on:
+    then only the layer itself can tell its size.
     """
     settle(store, container)
     if container.state == "running" and not pause:
         staged = lease.write_chunks(layer_of(store, container))
-        with open(staged.path, "rb") as file:
-            return staged, scan_layer(file.fileno()).diff_size
-    with _Still(store, container):
-        return lease.write_chunks(layer_of(store, container)), _size(store, container)
+        return staged, _size_in(staged)
+    still = _Still(store, container)
+    with still:
+        staged, size = lease.write_chunks(layer_of(store, container)), _size(store, container)
+    return staged, _size_in(staged) if still.was_broken else size
+
+
+def _size_in(staged: Staged) -> int:
+    with open(staged.path, "rb") as file:
+        return scan_layer(file.fileno()).diff_size
 
 
 class _Still:
-    """`with _Still(store, container)`: one that runs is paused, and any other is not started."""
+    """`with _Still(store, container)`: one that runs is paused, and any other is not started.
+
+    `was_broken`: somebody let it go on, or killed it, before the end of the block.
+    """
 
     def __init__(self, store: Store, container: Container) -> None:
         self._store = store
@@ -144,6 +153,8 @@ class _Still:
         self._lock = (
             Locked(store.layout, container.id) if container.state not in ("running", "paused") else None
         )
+        self._stilling: Stilling | None = None
+        self.was_broken = False
 
     def __enter__(self) -> None:
         if self._lock is not None:
@@ -151,15 +162,34 @@ class _Still:
         elif self._container.state == "running":
             from ligan.containers.stopping import pause
 
-            pause(self._store, self._container.id)
+            self._stilling = Stilling(self._store.layout, self._container.id)
+            try:
+                if self._stilling.is_held:
+                    self._stilling.mark()
+                pause(self._store, self._container.id)
+            except BaseException:
+                self._end()
+                raise
+            failpoints.hit("still.paused")
 
     def __exit__(self, *_exception: object) -> None:
         if self._lock is not None:
             self._lock.__exit__(None, None, None)
-        elif self._container.state == "running":
+        elif self._stilling is not None:
             from ligan.containers.stopping import unpause
 
-            unpause(self._store, self._container.id)
+            try:
+                unpause(self._store, self._container.id)
+            except Conflict:  # as Docker, which heeds no error here
+                self.was_broken = True
+            finally:
+                self._end()
+
+    def _end(self) -> None:
+        if self._stilling is not None:
+            if self._stilling.is_held:
+                self._stilling.unmark()
+            self._stilling.close()
 
 
 def layer_of(store: Store, container: Container) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ import time
 
 from ligan.containers import rows
 from ligan.containers.health import at_end
-from ligan.containers.locking import Locked, Watch, is_checked, is_locked, is_watched
+from ligan.containers.locking import Locked, Watch, is_checked, is_left_stilled, is_locked, is_watched
 from ligan.containers.processes import Process, await_end, is_alive, send
 from ligan.containers.restart_policy import wait_before, wants_restart
 from ligan.containers.rows import Container, NoSuchContainer
@@ -287,6 +287,10 @@ def _compare(store: Store, row: tuple[str, str, int, int, str, str | None]) -> N
         finish(store, container_id)
     elif _is_starting(store.layout, container_id):
         _settle_start(store, container_id)
+    elif is_left_stilled(store.layout, container_id):
+        from ligan.containers.stopping import let_go_on
+
+        let_go_on(store, container_id)
     elif health and not is_checked(store.layout, container_id):
         _start_checking(store.layout, container_id)
 

@@ -104,6 +104,30 @@ class Checks(Task):
     _name = "health"
 
 
+class Stilling(Task):
+    """Keeping a container paused while its files are read.
+
+    A mark in the file tells of it: where nobody holds it any more, the container is to be let go on.
+    """
+
+    _name = "stilling"
+
+    def mark(self) -> None:
+        os.write(self._file, b"paused")
+
+    def unmark(self) -> None:
+        os.ftruncate(self._file, 0)
+
+
+def is_left_stilled(layout: Layout, container_id: str) -> bool:
+    """Return whether somebody has paused the container to read its files, and was killed before the end."""
+    try:
+        marked = os.path.getsize(f"{layout.container(container_id)}/{Stilling._name}") > 0
+    except FileNotFoundError:
+        return False
+    return marked and not _is_taken(layout, container_id, Stilling._name)
+
+
 def is_watched(layout: Layout, container_id: str) -> bool:
     return _is_taken(layout, container_id, "watch")
 

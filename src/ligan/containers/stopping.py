@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ligan.containers import rows
 from ligan.containers.ending import current, finish, process_of
-from ligan.containers.locking import Locked, Watch
+from ligan.containers.locking import Locked, Stilling, Watch
 from ligan.containers.processes import await_end, send
 from ligan.errors import Conflict, Invalid, LiganError, NotFound, Unavailable
 from ligan.oci.signals import is_supported, parse_signal
@@ -129,6 +129,23 @@ def _thaw(store: Store, container: Container) -> None:
     with store.database.write() as tx:
         rows.set_state(tx, container.key, "running")
         rows.record(tx, store.now(), "unpause", container)
+
+
+def let_go_on(store: Store, container_id: str) -> None:
+    """Let a container go on that was paused for a commit which was killed."""
+    from ligan.containers import runtime
+
+    with Locked(store.layout, container_id), Stilling(store.layout, container_id) as stilling:
+        if not stilling.is_held:
+            return
+        with store.database.read() as tx:
+            container = rows.by_id(tx, container_id)
+        if (
+            container is not None
+            and runtime.state(store.layout.container(container_id), container_id) == "paused"
+        ):
+            _thaw(store, container)
+        stilling.unmark()
 
 
 def _stop_signal(container: Container) -> int:

@@ -32,6 +32,7 @@ POINTS = (
     "snapshot.lowers",
     "snapshot.mounted",
     "snapshot.unmounted",
+    "still.paused",
     "create.rows",
     "create.done",
     "rm.rows",
