@@ -8,6 +8,7 @@ import json
 
 from ligan.api import answers, platforms, wire
 from ligan.api.bodies import read_document
+from ligan.api.connections import end_with_client
 from ligan.api.streams import ResponseBody, run
 from ligan.errors import Invalid, LiganError, Unauthorized
 from ligan.oci.digest import Digest
@@ -38,9 +39,17 @@ async def pull(call: Call) -> StreamResponse:
     pullable(reference.canonical)
     credentials = _credentials(call) or Credentials()
     platform = call.text("platform") if call.api >= 32 else ""
+    answer = ResponseBody(call, answers.stream())
     return await _stream(
         call,
-        lambda engine, report: engine.pull(reference.canonical, report, credentials, platform=platform),
+        lambda engine, report: engine.pull(
+            reference.canonical,
+            report,
+            credentials,
+            platform=platform,
+            is_wanted=lambda: not answer.abandoned,
+        ),
+        answer,
     )
 
 
@@ -57,12 +66,14 @@ async def _push(call: Call) -> StreamResponse:
         platforms.check(engine, reference.familiar, platform)
         engine.push(reference.canonical, report, credentials)
 
-    return await _stream(call, push)
+    return await _stream(call, push, ResponseBody(call, answers.stream()))
 
 
-async def _stream(call: Call, verb: Callable[[Engine, Callable[[Message], None]], object]) -> StreamResponse:
+async def _stream(
+    call: Call, verb: Callable[[Engine, Callable[[Message], None]], object], answer: ResponseBody
+) -> StreamResponse:
     """Run a verb whose messages are the answer. An error after the first of them is one of them."""
-    answer = ResponseBody(call, answers.stream())
+    end_with_client(call.http)  # a registry may be silent for long, and nothing is written meanwhile
 
     def report(message: Message) -> None:
         answer.write(wire.message_line(message))

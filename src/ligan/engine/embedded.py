@@ -170,11 +170,19 @@ class EmbeddedEngine(EmbeddedContainers, EmbeddedBuilds):
         return import_image(self.store, source, request)
 
     def pull(
-        self, name: str, report: Report, credentials: Credentials | None = None, *, platform: str = ""
+        self,
+        name: str,
+        report: Report,
+        credentials: Credentials | None = None,
+        *,
+        platform: str = "",
+        is_wanted: Callable[[], bool] | None = None,
     ) -> PullOutcome:
         from ligan.remote.pull import pull
 
-        return pull(self.store, name, report, self.remote, credentials, platform=platform)
+        return pull(
+            self.store, name, report, self.remote, credentials, platform=platform, is_wanted=is_wanted
+        )
 
     def push(self, name: str, report: Report, credentials: Credentials | None = None) -> tuple[Digest, ...]:
         from ligan.remote.push import push

@@ -41,12 +41,17 @@ class EmbeddedBuilds:
                 opened.tree,
                 request,
                 output,
-                lambda name, platform: self._pull_base(name, platform, output, credentials),
+                lambda name, platform: self._pull_base(name, platform, output, credentials, is_wanted),
                 is_wanted,
             )
 
     def _pull_base(
-        self, name: str, platform: str, output: Output, credentials: Mapping[str, Credentials]
+        self,
+        name: str,
+        platform: str,
+        output: Output,
+        credentials: Mapping[str, Credentials],
+        is_wanted: Callable[[], bool],
     ) -> None:
         from ligan.oci.reference import DEFAULT_DOMAIN
         from ligan.remote.credentials import ANONYMOUS, HUB_KEY, hostname
@@ -62,4 +67,5 @@ class EmbeddedBuilds:
             self.remote,
             credentials.get(found, ANONYMOUS),
             platform=platform,
+            is_wanted=is_wanted,
         )

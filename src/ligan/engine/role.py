@@ -114,12 +114,19 @@ class Engine(ContainerEngine, BuildEngine, Protocol):
         """Make an image of one layer from a tar; returns its ID."""
 
     def pull(
-        self, name: str, report: Report, credentials: Credentials | None = None, *, platform: str = ""
+        self,
+        name: str,
+        report: Report,
+        credentials: Credentials | None = None,
+        *,
+        platform: str = "",
+        is_wanted: Callable[[], bool] | None = None,
     ) -> PullOutcome:
         """Pull an image, or all tags of a repository that is named without tag or digest.
 
         `report` is told Docker's messages. Credentials that are not given are looked up in docker's
-        config. On return the images and their names are stored; after an error those before it are.
+        config. On return the images and their names are stored; after an error those before it are. A pull
+        that `is_wanted`, asked several times a second, says no of ends even where the registry is silent.
         """
 
     def push(self, name: str, report: Report, credentials: Credentials | None = None) -> tuple[Digest, ...]:

@@ -16,7 +16,7 @@ from ligan.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ligan.oci.digest import Digest, ImageID
     from ligan.oci.documents import Descriptor
@@ -45,13 +45,15 @@ def pull(
     credentials: Credentials | None = None,
     *,
     platform: str = "",
+    is_wanted: Callable[[], bool] | None = None,
 ) -> PullOutcome:
     """Pull an image, or all tags of a repository that is named without tag or digest.
 
     `report` is told Docker's messages, in this thread. `platform` chooses among
     the manifests of an image for several; it is this machine's unless given. On
     return the images and their names are stored; after an error those before
-    the faulty one are. Raises what registries raise, in Docker's words.
+    the faulty one are. Raises what registries raise, in Docker's words; Unavailable where `is_wanted`,
+    asked several times a second while layers come, says no.
     """
     reference = pullable(name)
     wanted = parse_platform(platform) if platform else host_platform()
@@ -74,7 +76,7 @@ def pull(
                     has_begun = True
                 from ligan.remote.pulling import Pulling
 
-                with Pulling(store, repository, each, wanted, report) as pulling:
+                with Pulling(store, repository, each, wanted, report, is_wanted=is_wanted) as pulling:
                     is_news |= pulling.run(head)
                 images.append(pulling.image)
                 if pulling.replaced is not None:

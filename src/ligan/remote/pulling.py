@@ -64,10 +64,11 @@ class Pulling:
         report: Report,
         *,
         source: str = "",
+        is_wanted: Callable[[], bool] | None = None,
     ) -> None:
         """`source` is what the image is called in the repository, where that is not the reference's own.
 
-        Without it names by digest are given too.
+        Without it names by digest are given too. `is_wanted` is asked while the registry is silent.
         """
         self._store = store
         self._repository = repository
@@ -76,7 +77,9 @@ class Pulling:
         self._report = report
         self._is_remote = not source
         self._source = source or reference.digest or reference.tag
-        self._team = Team(store, self._say, THREADS, in_order=False, stop=repository.stop)
+        self._team = Team(
+            store, self._say, THREADS, in_order=False, stop=repository.stop, is_wanted=is_wanted
+        )
         self._lease = store.lease(self._team.make_room)
         self._downloads: dict[Digest, Download] = {}
         self._layers: dict[DiffID, FetchedLayer] = {}
@@ -198,6 +201,7 @@ class Pulling:
                 has_waited = True
                 self._report(Message("Waiting", digest.short, True))
             while download is None:
+                self._team.check_wanted()
                 time.sleep(_LOOK_AGAIN)
                 download = claim(self._store.layout, digest)
             self._downloads[digest] = download

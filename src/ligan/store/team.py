@@ -8,9 +8,10 @@ the thread that asked: what the others want said or done there, they send it.
 from __future__ import annotations
 
 from collections import deque
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread, current_thread
 
+from ligan.errors import Unavailable
 from ligan.values import Value
 
 TYPE_CHECKING = False
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
     Tell = Callable[[Any], None]
     """What a worker reports by. It does not return where the work is for nothing."""
+
+
+_ASKED_EACH = 0.2
+"""Seconds between two questions whether the work is still wanted."""
 
 
 class _RoomRequest(Value):
@@ -49,12 +54,14 @@ class Team:
         *,
         in_order: bool = True,
         stop: Callable[[], None] | None = None,
+        is_wanted: Callable[[], bool] | None = None,
     ) -> None:
         """`say` is told in this thread what the others report.
 
         Of several failures that of the first job counts, and with `in_order` a
         failure stops none of the jobs before it; else it stops all. `stop` is called where the rest is for
-        nothing: it breaks off what the other threads wait for.
+        nothing: it breaks off what the other threads wait for. That is so too where `is_wanted`, asked
+        several times a second in this thread, says no.
         """
         self._store = store
         self._say = say
@@ -62,6 +69,7 @@ class Team:
         self._in_order = in_order
         self._stop = stop
         self._is_stopped = False
+        self._is_wanted = is_wanted
         self._owner = current_thread()
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         self._pending: deque[int] = deque()
@@ -77,9 +85,14 @@ class Team:
         self._inbox.put(request)
         return request.answer.get()
 
+    def check_wanted(self) -> None:
+        """Raise Unavailable where nobody wants the work any more."""
+        if self._is_wanted is not None and not self._is_wanted():
+            raise Unavailable("nobody waits for this any more")
+
     def run(self, jobs: Sequence[Job], work: Callable[[Job, Tell], Result]) -> list[Result]:
         """Return what `work` made of each job, in their order. Raises what it raised."""
-        if len(jobs) == 1:
+        if len(jobs) == 1 and self._is_wanted is None:
             return [work(jobs[0], self._say)]
         results: dict[int, Result] = {}
 
@@ -112,7 +125,7 @@ class Team:
     def _serve(self) -> None:
         """Do what the threads want done in this one, until all of them have ended."""
         while self._working:
-            message = self._inbox.get()
+            message = self._next()
             if message is None:
                 self._working -= 1
                 if self._failures and not self._in_order:
@@ -125,6 +138,15 @@ class Team:
                     message.answer.put(there_is_room)
             elif not self._abandoned:
                 self._say(message)
+
+    def _next(self) -> Any:
+        """Return what another thread wants said or done. Raises as check_wanted does."""
+        while self._is_wanted is not None and not self._abandoned:
+            try:
+                return self._inbox.get(timeout=_ASKED_EACH)
+            except Empty:
+                self.check_wanted()
+        return self._inbox.get()
 
     def _break_off(self) -> None:
         if self._stop is not None and not self._is_stopped:

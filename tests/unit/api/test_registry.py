@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,10 +13,12 @@ from tests.support import archives
 from tests.support.asking import ask
 from tests.support.honest_registry import HonestRegistry
 from tests.support.serving import serving
+from tests.support.waiting import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.lying_registry import Reply, Request
     from tests.support.serving import Daemon
 
 TARS = [archives.layer({"file": b"content"})]
@@ -94,6 +97,29 @@ def test_error_after_the_first_message_is_one_of_them(daemon: Daemon, registry: 
     words = "no matching manifest for linux/386 in the manifest list entries"
     assert answer.status == 200
     assert answer.lines[-1] == {"errorDetail": {"message": words}, "error": words}
+
+
+def test_client_that_goes_leaves_nothing_to_wait_for(daemon: Daemon, registry: HonestRegistry) -> None:
+    """However silent the registry is: who pulls the same image next would wait for its blobs."""
+    registry.add_image("app", "1", TARS)
+    stalled = threading.Event()
+    answer = registry._answer
+
+    def stall(request: Request) -> Reply | None:
+        whole = answer(request)
+        if "/blobs/" not in request.path or stalled.is_set() or b"diff_ids" in (whole or b""):
+            return whole
+        stalled.set()
+        registry.ended.wait(SECONDS)
+        return [b""]
+
+    registry._answer = stall
+    path = f"/images/create?fromImage={registry.host}/app&tag=1"
+    with daemon.connect() as connection:
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+        assert stalled.wait(SECONDS)
+    daemon.await_log("path=/images/create status=499")
+    assert ask(daemon, "POST", path).lines[-1]["status"].startswith("Status: Downloaded newer image")
 
 
 def test_push_needs_a_header_or_a_body(daemon: Daemon) -> None:
