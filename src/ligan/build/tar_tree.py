@@ -74,7 +74,7 @@ def open_member(extent: Extent, lease: Lease) -> TarTree | None:
     To Docker an archive is what begins with a header once it is decompressed. Raises Corrupt as `open_tar`.
     """
     if extent.runs is None and extent.compression() is None:
-        if not begins_archive(os.pread(extent.fd, min(BLOCK, extent.size), extent.offset)):
+        if not begins_archive(extent.first(BLOCK)):
             return None
         return TarTree(os.dup(extent.fd), extent.offset, extent.offset + extent.size)
     content = content_of(ExtentReader(extent, lambda _count: None), None)

@@ -14,11 +14,14 @@ from __future__ import annotations
 import os
 import stat
 from io import IOBase
+from itertools import chain
 
 from ligan.errors import Corrupt, Invalid
 from ligan.layers.compression import detect, open_decompressed
 from ligan.layers.scan import path_in_layer
-from ligan.layers.tar import DIRECTORY, HARD_LINK, REGULAR, SYMLINK, Member, members
+from ligan.layers.tar import BLOCK, DIRECTORY, HARD_LINK, REGULAR, SYMLINK, Member, begins_archive, members
+from ligan.layers.tar_fields import INVALID
+from ligan.layers.tar_write import END
 from ligan.oci.documents import MAX_DOCUMENT_SIZE
 from ligan.values import Value
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO, Protocol, Self
 
+    from ligan.layers.compression import Reader
     from ligan.layers.compression import Source as Readable
     from ligan.store.blobs import Lease
 
@@ -96,7 +100,11 @@ class Extent(Value):
 
     def compression(self) -> str | None:
         """Return how the bytes are compressed, by their first ones, or None."""
-        return detect(os.pread(self.fd, min(_MAGIC, self.size), self.offset)) if self.runs is None else None
+        return detect(self.first(_MAGIC)) if self.runs is None else None
+
+    def first(self, count: int) -> bytes:
+        """Return the first bytes of an extent without holes, as many as there are of them."""
+        return os.pread(self.fd, min(count, self.size), self.offset)
 
 
 class ExtentReader:
@@ -138,21 +146,44 @@ def open_archive(stream: BinaryIO, lease: Lease, limit: int | None) -> TarSource
     file = regular_file(stream)
     if file is not None and file.compression() is None:
         return TarSource(file.fd, file.offset)
-    path = lease.spool(content_of(stream, limit))
+    content = content_of(stream, limit)
+    first = next(content, b"")
+    is_empty = first.startswith(END)  # whatever follows: it may be a whole disk
+    path = lease.spool((first,) if is_empty else chain((first,), content))
     return TarSource(os.open(path, os.O_RDONLY | os.O_CLOEXEC), 0, owned=True)
 
 
 def content_of(stream: Readable, limit: int | None) -> Iterator[bytes]:
     """Yield the content of a stream, whatever it is compressed with.
 
-    Raises Corrupt with Docker's words for what is damaged, Invalid beyond `limit` bytes.
+    Raises Corrupt with Docker's words for what is damaged or does not begin as a tar, Invalid beyond `limit`
+    bytes.
     """
+    with open_decompressed(stream, limit) as content:
+        first = b""
+        while len(first) < BLOCK and (more := _read(content)):
+            first += more
+        if first:
+            check_start(first)
+            yield first
+        while chunk := _read(content):
+            yield chunk
+
+
+def _read(content: Reader) -> bytes:
     try:
-        with open_decompressed(stream, limit) as content:
-            while chunk := content.read(_CHUNK):
-                yield chunk
+        return content.read(_CHUNK)
     except Corrupt as error:
         raise _unreadable(error) from None
+
+
+def check_start(first: bytes) -> None:
+    """Raise Corrupt in Docker's words for bytes that no tar begins with.
+
+    To be asked before they are stored: what is no tar might fill the disk, and cost what undo keeps.
+    """
+    if len(first) >= BLOCK and not first.startswith(bytes(BLOCK)) and not begins_archive(first):
+        raise _unreadable(Corrupt(INVALID))
 
 
 def _unreadable(error: Corrupt) -> Corrupt:

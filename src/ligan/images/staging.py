@@ -7,8 +7,9 @@ database, and whoever watches the progress, stay in the thread that asked.
 from __future__ import annotations
 
 from ligan.errors import Corrupt
-from ligan.images.source import ExtentReader, content_of, regular_file
+from ligan.images.source import ExtentReader, check_start, content_of, regular_file
 from ligan.layers.snapshots.indexing import are_wanted, scan_staged
+from ligan.layers.tar import BLOCK
 from ligan.oci.digest import DiffID, DigestMismatch
 from ligan.store.team import Team
 from ligan.values import Value
@@ -107,6 +108,7 @@ class Staging:
 
     def _copy(self, extent: Extent, tell: Callable[[int], None]) -> Staged:
         if extent.runs is None and extent.compression() is None:
+            check_start(extent.first(BLOCK))
             try:
                 return self.lease.copy_range(extent.fd, extent.offset, extent.size, tell)
             except EOFError:

@@ -13,6 +13,7 @@ import pytest
 
 from ligan.errors import Corrupt, Invalid
 from ligan.images import source
+from ligan.images.importing import ImportRequest
 from ligan.images.source import (
     Extent,
     ExtentReader,
@@ -23,6 +24,7 @@ from ligan.images.source import (
     read_document,
 )
 from ligan.oci.documents import MAX_DOCUMENT_SIZE
+from ligan.store.blobs import Lease
 from tests.support import layouts, tars
 
 if TYPE_CHECKING:
@@ -165,12 +167,50 @@ def test_plain_file_is_read_in_place(tmp_path: Path, stock: Stock) -> None:
 
 
 def test_bomb_is_stopped_at_the_limit(stock: Stock) -> None:
-    bomb = gzip.compress(bytes(10 << 20))
+    bomb = gzip.compress(tars.entry("a", data=bytes(10 << 20)) + tars.END)
     with (
         stock.store.lease() as lease,
         pytest.raises(Invalid, match=r"^decompressed content exceeds the limit of 1048576 bytes$"),
     ):
         open_archive(io.BytesIO(bomb), lease, limit=1 << 20)
+
+
+class Endless:
+    """A stream of some bytes over and over, which fails its test where nobody stops reading."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._left = 64 << 20
+
+    def read(self, size: int, /) -> bytes:
+        data = (self._data * (size // len(self._data) + 1))[:size]
+        self._left -= size
+        assert self._left > 0, "it would be read to the end of the disk"
+        return data
+
+
+@pytest.mark.parametrize("data", [b"not a tar", b"\x7fELF" + bytes(60)])
+def test_what_does_not_begin_as_a_tar_is_not_written_down(data: bytes, stock: Stock) -> None:
+    words = r"^Error processing tar file\(exit status 1\): archive/tar: invalid tar header$"
+    with pytest.raises(Corrupt, match=words):
+        stock.engine.load(Endless(data), lambda _progress: None)  # type: ignore[arg-type]  # it has but `read`
+    with pytest.raises(Corrupt, match=words):
+        stock.engine.import_image(Endless(data), ImportRequest())
+
+
+def test_a_file_that_is_no_tar_is_not_copied(
+    tmp_path: Path, stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lease, "copy_range", None)
+    path = tmp_path / "disk.img"
+    path.write_bytes(b"not a tar" * 100)
+    with open(path, "rb") as file, pytest.raises(Corrupt, match=r"archive/tar: invalid tar header$"):
+        stock.engine.import_image(file, ImportRequest())
+
+
+def test_of_a_stream_that_begins_with_the_end_of_an_archive_no_more_is_read(stock: Stock) -> None:
+    with pytest.raises(MissingMember, match=r"^open repositories: no such file or directory$"):
+        stock.engine.load(Endless(b"\0"), lambda _progress: None)  # type: ignore[arg-type]  # it has but `read`
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip"])
