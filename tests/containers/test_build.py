@@ -558,8 +558,19 @@ def test_a_step_whose_builder_was_killed_is_ended(builds: Builds) -> None:
     builds.home.store.recover()
 
 
-@pytest.mark.parametrize("other", ["", "FROM busybox\nRUN sleep 1000\nCOPY --from=a / /\n"])
-def test_an_interrupted_build_leaves_nothing(other: str, builds: Builds) -> None:
+@pytest.mark.parametrize(
+    ("other", "number", "status"),
+    [
+        ("", signal.SIGINT, 130),
+        ("", signal.SIGTERM, 143),
+        ("", signal.SIGHUP, 129),
+        ("FROM busybox\nRUN sleep 1000\nCOPY --from=a / /\n", signal.SIGINT, 130),
+        ("FROM busybox\nRUN sleep 1000\nCOPY --from=a / /\n", signal.SIGTERM, 143),
+    ],
+)
+def test_an_interrupted_build_leaves_nothing(
+    other: str, number: signal.Signals, status: int, builds: Builds
+) -> None:
     builds.write(f"FROM busybox AS a\nRUN echo speaks; sleep 1000\n{other}")
     words = [sys.executable, "-m", "ligan", "--root", builds.home.root, "build", "--network", "none"]
     command = [*words, "--cgroup-parent", PARENT, "--progress", "plain", "--target", "" if other else "a"]
@@ -570,9 +581,9 @@ def test_an_interrupted_build_leaves_nothing(other: str, builds: Builds) -> None
             until(lambda: sum(os.path.getsize(f"{marks}/{name}") > 0 for name in _names(marks)) == 2)
         else:
             assert any(line.endswith(b" speaks\n") for line in process.stderr)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         said = process.stderr.read()
-    assert process.returncode == 130
+    assert process.returncode == status
     assert said.count(b"CANCELED") == (2 if other else 1)
 
 

@@ -91,7 +91,7 @@ class Vertex:
         from ligan.errors import LiganError
 
         said = ""
-        self.cancelled = self.cancelled or isinstance(error, KeyboardInterrupt)
+        self.cancelled = self.cancelled or isinstance(error, (KeyboardInterrupt, SystemExit))
         if error is not None:
             said = error.message if isinstance(error, LiganError) else str(error) or type(error).__name__
         now = self._progress.now()

@@ -11,6 +11,7 @@ from ligan.cli.commands import Command
 from ligan.cli.flags import LIST, TEXT, Flag
 from ligan.cli.output import Failure, flush, note, write, write_error
 from ligan.cli.session import is_terminal
+from ligan.cli.signals import end_in_order
 from ligan.errors import LiganError
 
 TYPE_CHECKING = False
@@ -34,6 +35,7 @@ def _build(session: Session, options: Options) -> int:
     request = _request(session, options)
     export = exporter(options)
     _remove(options.text("iidfile"))
+    end_in_order()
     shown = printer(
         form, session.now, is_terminal=is_terminal(sys.stderr), colors=not session.environ.get("NO_COLOR")
     )

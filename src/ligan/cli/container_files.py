@@ -8,6 +8,7 @@ from ligan.cli.commands import DAEMON, Command
 from ligan.cli.flags import LIST, TEXT, Flag
 from ligan.cli.output import Failure, write
 from ligan.cli.session import is_terminal
+from ligan.cli.signals import end_in_order
 from ligan.errors import Invalid
 
 TYPE_CHECKING = False
@@ -132,18 +133,9 @@ def _commit(session: Session, options: Options) -> int:
         changes=tuple(options.values("change")),
         pause=options.on("pause"),
     )
-    _end_in_order()
+    end_in_order()
     write(f"{session.engine.commit_container(container, request)}\n")
     return 0
-
-
-def _end_in_order() -> None:
-    """Have a signal that ends this process raise SystemExit: what is paused by then is let go on."""
-    import signal
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda number, _frame: sys.exit(128 + number))
 
 
 COMMIT = Command(
