@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.support.ligan_registry import Registry
 
@@ -18,13 +20,13 @@ class Missing:
         if name in {"fcntl", "grp", "pty", "pwd", "resource", "termios", "tty", "uvloop"}:
             raise ModuleNotFoundError(name)
 
-import os, socket, ssl, subprocess, threading
+import os, select, socket, ssl, subprocess, threading
 sys.meta_path.insert(0, Missing())
 for name in ("fcntl", "grp", "pty", "pwd", "resource", "termios", "tty"):
     sys.modules.pop(name, None)
 for name in ("geteuid", "getuid", "getegid", "getgid", "chown", "fchown", "copy_file_range", "statvfs"):
     delattr(os, name)
-del socket.AF_UNIX
+del socket.AF_UNIX, select.poll
 sys.platform = "win32"
 from ligan.cli.main import main
 sys.exit(main(sys.argv[1:]))
@@ -56,7 +58,8 @@ def test_a_registry_is_asked_from_other_systems(shared: Registry, tmp_path: os.P
     assert _run(home, "logout", shared.address).returncode == 0
 
 
-def test_a_store_is_refused_in_clear_words_on_other_systems(tmp_path: os.PathLike[str]) -> None:
-    refused = _run(os.fspath(tmp_path), "--root", os.path.join(tmp_path, "store"), "images")
+@pytest.mark.parametrize("verb", ["images", "serve"])
+def test_a_store_is_refused_in_clear_words_on_other_systems(tmp_path: os.PathLike[str], verb: str) -> None:
+    refused = _run(os.fspath(tmp_path), "--root", os.path.join(tmp_path, "store"), verb)
     assert refused.returncode == 1
     assert refused.stderr.startswith("a store needs Linux, and this is win32")

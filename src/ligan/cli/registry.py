@@ -126,8 +126,12 @@ def _asked(prompt: str) -> str:
 
 def _asked_secretly(prompt: str) -> str:
     """Ask without showing what is typed."""
-    import termios
+    try:
+        import termios
+    except ImportError:  # Windows
+        from getpass import getpass
 
+        return getpass(prompt).strip()
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     silent = termios.tcgetattr(descriptor)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 def _serve(session: Session, options: Options) -> int:
     gc.enable()  # the script of a short command turns it off
+    session.enter_namespace()
     from ligan.api.operations import Settings, Tunables, run
     from ligan.api.server import Api
     from ligan.cli.settings import read_policy, read_remote
 
-    session.enter_namespace()
     settings = Settings(
         root=session.root,
         addresses=tuple(options.values("host")) or (_default_host(session),),

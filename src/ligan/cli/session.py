@@ -34,16 +34,19 @@ class Session:
     @property
     def engine(self) -> Engine:
         if self._engine is None:
-            _refuse_other_systems()
+            self.enter_namespace()
             from ligan.cli.settings import read_policy
             from ligan.engine.embedded import open_engine
 
-            self.enter_namespace()
             self._engine = open_engine(self.root, read_policy(self.environ), command=self.command)
         return self._engine
 
     def enter_namespace(self) -> None:
-        """On return this process is in the store's user namespace, if it has to be. It has one thread yet."""
+        """On return this process is in the store's user namespace, if it has to be. It has one thread yet.
+
+        Raises Failure where no store can be.
+        """
+        _refuse_other_systems()
         if os.geteuid() != 0:
             from ligan.cli.rootless import enter_where_needed
 

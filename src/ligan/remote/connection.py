@@ -121,10 +121,12 @@ class Connection:
 
     def is_usable(self) -> bool:
         """Return whether the other side left an idle connection open, and said nothing."""
-        from select import POLLERR, POLLHUP, POLLIN, poll
+        import select
 
-        watched = poll()
-        watched.register(self._sock.fileno(), POLLIN | POLLHUP | POLLERR)
+        if not hasattr(select, "poll"):  # Windows, whose select() takes sockets of any number
+            return not select.select([self._sock], [], [], 0)[0]
+        watched = select.poll()
+        watched.register(self._sock.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
         return not watched.poll(0)
 
     @property

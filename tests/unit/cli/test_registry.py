@@ -178,6 +178,15 @@ def typed(*answers: bytes, words: list[str], monkeypatch: pytest.MonkeyPatch) ->
     return status, shown.decode().removesuffix("end\r\n")
 
 
+def test_password_is_asked_for_where_there_is_no_termios(
+    host: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "termios", None)
+    monkeypatch.setattr("getpass.getpass", {"Password: ": "good"}.__getitem__)
+    status, shown = typed(b"joe\n", words=["login", host], monkeypatch=monkeypatch)
+    assert (status, "Login Succeeded" in shown) == (0, True)
+
+
 def test_login_on_a_terminal_asks(host: str, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, shown = typed(b"joe\n", b"good\n", words=["login", host], monkeypatch=monkeypatch)
     assert (status, shown) == (0, "Username: joe\r\nPassword: \r\nLogin Succeeded\r\n")
