@@ -224,6 +224,19 @@ def test_what_lies_in_mounted_memory_can_be_run(builds: Builds) -> None:
     assert builds.output == b"ran\n"
 
 
+def test_what_of_a_stage_is_not_mounted_may_change(builds: Builds) -> None:
+    text = (
+        "FROM busybox AS base\nCOPY f /f\nRUN mkdir -m {} /d && echo {} > /d/x && chown 3 /d/x\n"
+        "FROM busybox\nRUN --mount=from=base,source=/d,target=/m stat -c '%n %a %u' /m /m/x; cat /m/x\n"
+    )
+    first = builds.build(text.format(755, "same"), {"f": "one"})
+    assert builds.output == b"/m 755 0\n/m/x 644 3\nsame\n"
+    assert builds.build(text.format(755, "same"), {"f": "two"}) == first
+    for mode, said in ((700, "same"), (755, "other")):
+        builds.build(text.format(mode, said))
+        assert builds.output == f"/m {mode} 0\n/m/x 644 3\n{said}\n".encode()
+
+
 def test_a_file_that_is_mounted_can_be_written_to_and_stays_as_it_was(builds: Builds) -> None:
     image = builds.build(
         "FROM busybox\n"

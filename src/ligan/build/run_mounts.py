@@ -41,14 +41,29 @@ class Mounts:
         self._folder = folder
         self._script = script
 
-    def facts(self) -> list[list[object]]:
-        """Return what a step depends on: of what is bound its content, of secrets and caches their names."""
-        return [[*map(str, mount._astuple()), self._content(mount)] for mount in self._mounts]
+    def facts(self, *, itself: bool = False) -> list[list[object]]:
+        """Return what a step depends on: of what is bound its content, of secrets and caches their names.
 
-    def _content(self, mount: Mount) -> str:
+        With `itself` that is the content of no more of a stage than is bound, which takes longer to tell.
+        """
+        return [
+            [*map(str, mount._astuple()), self._content(mount, itself=itself and mount.type == "bind")]
+            for mount in self._mounts
+        ]
+
+    @property
+    def have_own_content(self) -> bool:
+        """Whether `facts` of the content itself may stay the same where the others do not."""
+        sources = self._stage.build.sources
+        return any(
+            mount.type == "bind" and sources.has_own_content(self._stage, mount.base, _source(mount))
+            for mount in self._mounts
+        )
+
+    def _content(self, mount: Mount, *, itself: bool = False) -> str:
         if mount.type not in ("bind", "cache") or not (mount.base or mount.type == "bind"):
             return ""
-        return self._stage.build.sources.content(self._stage, mount.base, normpath(f"/{mount.source}"))
+        return self._stage.build.sources.content(self._stage, mount.base, _source(mount), itself=itself)
 
     @contextmanager
     def made(self, lease: Lease) -> Iterator[tuple[list[Mounted], list[str], Prepare]]:
@@ -176,6 +191,10 @@ class Mounts:
         if not any(variable.startswith("SSH_AUTH_SOCK=") for variable in environment):
             environment.append(f"SSH_AUTH_SOCK={target}")
         return [Mounted("bind", forwarded.path, target, propagation="rprivate", must_exist=True)]
+
+
+def _source(mount: Mount) -> str:
+    return normpath(f"/{mount.source}")
 
 
 def _tmpfs_options(mount: Mount) -> str:

@@ -46,7 +46,7 @@ def run_step(stage: Stage, step: Instruction) -> None:
     asked = [parse_mount(text, lambda word: stage.expand(step, word)) for text in flags.many("mount")]
     mounts = Mounts(stage, asked, command.folder, script)
 
-    def facts() -> dict[str, object]:
+    def facts(*, itself: bool = False) -> dict[str, object]:
         return {
             "run": words,
             "environment": [*arguments, *image],
@@ -56,14 +56,24 @@ def run_step(stage: Stage, step: Instruction) -> None:
             "privileged": command.privileged,
             "script": script,
             "hosts": list(request.host.get("ExtraHosts") or ()),
-            "mounts": mounts.facts(),
+            "mounts": mounts.facts(itself=itself),
         }
+
+    def content() -> dict[str, object]:
+        return facts(itself=True)
 
     row = " ".join([*([f"|{len(shown)}", *shown] if (shown := _shown_arguments(stage)) else []), *words])
     created_by = f"RUN {row} # buildkit"
     runner = _Runner(stage, command, mounts)
     name = stage.next_name(_name(stage, step))
-    made = stage.layer_step(name, created_by, facts, runner.make, forget=runner.forget)
+    made = stage.layer_step(
+        name,
+        created_by,
+        facts,
+        runner.make,
+        content=content if mounts.have_own_content else None,
+        forget=runner.forget,
+    )
     stage.record(created_by, layer=True, created=made)
 
 

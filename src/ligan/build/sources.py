@@ -209,15 +209,24 @@ class Sources:
             return None
         return str(made.chain)
 
-    def content(self, stage: Stage, name: str, path: str) -> str:
-        """Return what covers the content of a path that is mounted."""
+    def has_own_content(self, stage: Stage, name: str, path: str) -> bool:
+        """Return whether a path of another stage may stay the same where that stage as a whole does not."""
+        return path != "/" and self._build.stage_index(name, stage.planned.index) is not None
+
+    def content(self, stage: Stage, name: str, path: str, *, itself: bool = False) -> str:
+        """Return what covers the content of a path that is mounted: more than that, unless `itself`."""
         found = self.chain(stage, name)
-        if found is not None:
+        if found is not None and not (itself and self.has_own_content(stage, name, path)):
             return found
         with self.tree(stage, name) as tree:
-            if tree.find(path) is None:
+            top = tree.find(path)
+            if top is None:
                 raise Invalid(f'failed to calculate checksum of ref: "{path}": not found')
-            return content_digest(tree, path, owners=tree.owners_count)
+            owners = found is not None or tree.owners_count
+            digest = content_digest(tree, path, owners=owners)
+        # A folder that is mounted is seen itself, too.
+        owner = f" {top.uid}:{top.gid}" if owners else ""
+        return f"{digest} {top.mode:o}{owner}" if top.path else digest
 
     @contextmanager
     def folder(self, stage: Stage, name: str, lease: Lease) -> Iterator[str]:

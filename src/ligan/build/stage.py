@@ -212,7 +212,7 @@ class Stage:
         """Put a layer on this stage, out of the cache or made now. Returns when that was, in nanoseconds.
 
         `facts` tells all that the layer depends on besides what is below it. `content`, which takes longer to
-        tell, is that of a step that copies, by what is copied; with `apart` the layer depends on nothing
+        tell, is that of a step by what it copies, or mounts; with `apart` the layer depends on nothing
         else, so that one which was made on other layers will do. `forget` is called in the transaction that
         writes it.
         """
