@@ -14,6 +14,7 @@ from ligan.store.blobs import CHUNK
 from ligan.store.mounts import unused_mounts
 from ligan.store.reclaim import release_blob, release_layer, release_tree, sweep
 from ligan.store.recover import abandoned_leases, recover
+from ligan.store.store import make_folders
 from ligan.store.trees import tree_size
 from ligan.values import Value
 
@@ -38,8 +39,14 @@ def check(database: Database, layout: Layout, *, read_data: bool = True) -> list
     """Return every fault, none for a sound store. `read_data` reads and hashes all blobs.
 
     Other processes may go on meanwhile. What looks like a fault is looked at once
-    more while they have to wait, unless the store may only be read.
+    more while they have to wait, unless the store may only be read. What lacks in
+    a folder that is missing is for the check after a repair.
     """
+    missing = [folder for folder in layout.folders if not os.path.isdir(folder)]
+    if missing:
+        return [
+            Fault(f"folder {os.path.relpath(folder, layout.root)}", "is missing", True) for folder in missing
+        ]
     with database.read() as tx:
         faults = _faults(tx, layout)
         damaged = [*_damaged_blobs(tx, layout), *_changed_trees(tx, layout)] if read_data else []
@@ -69,6 +76,8 @@ def _faults(tx: ReadTransaction, layout: Layout) -> list[Fault]:
 
 def repair(database: Database, layout: Layout) -> None:
     """Mend what can be mended without losing an image: liveness, rows and files that nothing holds."""
+    database.check_writable()
+    make_folders(layout)
     recover(database, layout)
     with database.write() as tx:
         tx.execute(f"UPDATE layer SET live = key IN ({_LIVE})")

@@ -56,7 +56,8 @@ class Store:
         self.layout = layout
         self.policy = policy
         self.now = clock
-        _make_folders(layout)
+        if not os.path.isdir(layout.trash):
+            make_folders(layout)
         self.database: Database = open_database(layout)
 
     def close(self) -> None:
@@ -162,10 +163,8 @@ class Store:
             return held_by_undo(tx)
 
 
-def _make_folders(layout: Layout) -> None:
+def make_folders(layout: Layout) -> None:
     """Make the folders that are missing. The trash comes last: where it is, the others are, durably."""
-    if os.path.isdir(layout.trash):
-        return
     from ligan.store.blobs import sync_folder
 
     *others, trash = layout.folders

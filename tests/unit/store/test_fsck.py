@@ -152,6 +152,16 @@ def test_what_another_process_deletes_meanwhile_is_no_fault(
     other.store.close()
 
 
+@pytest.mark.parametrize("folder", ["blobs", "blobs/sha256", "layers", "containers", "ingest", "trash"])
+def test_a_folder_that_is_missing_is_found_and_made_anew(broken: Stock, folder: str) -> None:
+    path = f"{broken.store.layout.root}/{folder}"
+    os.rename(path, f"{path}.away")
+    assert f"folder {folder}: is missing" in [str(fault) for fault in broken.engine.fsck()]
+    left = broken.engine.fsck(repair=True)
+    assert {fault.problem for fault in left} <= {"no such file or directory"}
+    assert bool(left) == folder.startswith("blobs"), "what was in it is not made up"
+
+
 def test_without_reading_data_a_changed_byte_goes_unseen(broken: Stock) -> None:
     _overwrite(a_blob(broken), b"x")
     assert broken.engine.fsck(read_data=False) == []
