@@ -35,21 +35,34 @@ _CONFIG_TYPES = (OCI_CONFIG, DOCKER_CONFIG, "application/octet-stream", "")
 def kind_of(manifest: FetchedManifest) -> str:
     """Return the media type of a document: the registry's word, else its own, else what its members say.
 
-    Raises Unsupported in Docker's words for what it pulls no more.
+    Raises BadAnswer for one that could be taken for something else by others, to whom the registry has
+    another word for it, or none (CVE-2021-41190).
     """
+    document = parse_json(manifest.raw, "manifest")
+    if not isinstance(document, dict):
+        raise BadAnswer("invalid manifest: not an object")
+    stated = document.get("mediaType")
     media_type = manifest.media_type
     if media_type not in (*MANIFEST_TYPES, *INDEX_TYPES, *SCHEMA1_TYPES):
-        document = parse_json(manifest.raw, "manifest")
-        if not isinstance(document, dict):
-            raise BadAnswer("invalid manifest: not an object")
-        stated = document.get("mediaType")
         if document.get("schemaVersion") == 1:
             media_type = SCHEMA1_TYPES[0]
         elif isinstance(stated, str) and stated:
             media_type = stated
         elif not media_type:
             media_type = INDEX_TYPES[0] if "manifests" in document else MANIFEST_TYPES[0]
+    elif isinstance(stated, str) and stated not in ("", media_type) and media_type not in SCHEMA1_TYPES:
+        raise BadAnswer(f"if present, mediaType in manifest should be '{media_type}' not '{stated}'")
+    for types, others, words in _OTHERS:
+        if media_type in types and any(document.get(name) is not None for name in others):
+            raise BadAnswer(f'media-type: "{media_type}" should not have {words}')
     return media_type
+
+
+_OTHERS = (
+    (MANIFEST_TYPES, ("manifests", "fsLayers"), '"manifests" or "fsLayers"'),
+    (INDEX_TYPES, ("config", "layers", "fsLayers"), '"config", "layers", or "fsLayers"'),
+)
+"""Which kinds of documents have no such members, and Docker's words for that (engine 20.10, distribution)."""
 
 
 def check_type(media_type: str, name: str) -> None:

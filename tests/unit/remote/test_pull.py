@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +21,13 @@ from ligan.oci.platform import normalise
 from ligan.store import fsck
 from ligan.store.store import Store
 from tests.support import archives
-from tests.support.honest_registry import DOCKER_MANIFEST, HonestRegistry, config_of
+from tests.support.honest_registry import (
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    HonestRegistry,
+    config_of,
+)
 from tests.support.lying_registry import reply
 from tests.support.waiting import SECONDS
 from tests.unit.remote.conftest import FAST, Told
@@ -235,6 +242,28 @@ def test_moved_tag_leaves_the_old_image_with_its_former_name(puller: Puller) -> 
 def test_what_is_no_manifest_of_today_is_refused(puller: Puller, media_type: str, words: str) -> None:
     puller.registry.add_manifest("app", "1", b'{"schemaVersion": 2}', media_type)
     puller.fails(Unsupported, words)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "document", "words"),
+    [
+        (
+            OCI_MANIFEST,
+            {"mediaType": OCI_INDEX},
+            re.escape(f"if present, mediaType in manifest should be '{OCI_MANIFEST}' not '{OCI_INDEX}'"),
+        ),
+        (OCI_MANIFEST, {"manifests": []}, 'should not have "manifests" or "fsLayers"$'),
+        ("", {"mediaType": DOCKER_MANIFEST, "manifests": []}, 'should not have "manifests" or "fsLayers"$'),
+        (OCI_INDEX, {"manifests": [], "layers": []}, 'should not have "config", "layers", or "fsLayers"$'),
+        ("", {"manifests": [], "config": {}}, 'should not have "config", "layers", or "fsLayers"$'),
+    ],
+)
+def test_manifest_that_others_could_take_for_something_else_is_refused(
+    puller: Puller, media_type: str, document: dict[str, Any], words: str
+) -> None:
+    raw = json.dumps({"schemaVersion": 2, **document}).encode()
+    puller.registry.add_manifest("app", "1", raw, media_type)
+    puller.fails(Corrupt, words)
 
 
 def test_manifest_of_no_image_is_refused_in_dockers_words(puller: Puller) -> None:
