@@ -13,7 +13,9 @@ class Rehearsal:
     def __init__(self, store: Store) -> None:
         from ligan.containers.ending import reconcile
 
-        reconcile(store)  # inside, nothing can be: ends of runs are written down once
+        # Inside, nothing can be: ends of runs are written down, and what is due or was left goes uncounted.
+        store.recover()
+        reconcile(store)
         self._store = store
         self._scope = store.database.rehearse()
 

@@ -12,7 +12,9 @@ from ligan.build.cache import add
 from ligan.containers.creating import CreateRequest
 from ligan.engine.embedded import EmbeddedEngine
 from ligan.images.catalog import resolve
+from ligan.store.store import Store
 from tests.support.containers import found, image, make, set_state
+from tests.support.stores import HOUR
 
 if TYPE_CHECKING:
     from tests.support.stores import Stock
@@ -111,6 +113,24 @@ def test_it_says_and_counts_what_the_deed_does(full: Stock, ligan: CommandLine, 
     deed = ligan(*words, engine=full.engine)  # type: ignore[arg-type]  # a real one
     assert (dry.status, dry.out[: bytes_told.start()]) == (deed.status, deed.out)
     assert int(bytes_told[1]) == disk - _disk(full)
+
+
+@pytest.mark.parametrize("words", [["rm", "one"], ["system", "prune", "-af", "--now"]], ids=" ".join)
+def test_what_is_due_or_waits_to_go_is_not_counted(
+    full: Stock, ligan: CommandLine, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image(full, "last", files={"last": b"l" * 400})
+    full.engine.remove_images(["unused"])  # its layer is in the cache too
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "sweep", lambda _store: None)  # as if it were killed before that
+        full.engine.remove_images(["last"], now=True)
+    full.now += 24 * HOUR
+    dry = ligan(*words, "--dry-run", engine=full.engine)  # type: ignore[arg-type]  # a real one
+    told = FREED.search(dry.out)
+    assert told is not None
+    disk = _disk(full)
+    assert ligan(*words, engine=full.engine).status == 0  # type: ignore[arg-type]  # a real one
+    assert int(told[1]) == disk - _disk(full)
 
 
 def test_nobody_is_asked(full: Stock, ligan: CommandLine) -> None:
