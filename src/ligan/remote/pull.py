@@ -7,8 +7,8 @@ from ligan.images import catalog
 from ligan.images.events import record
 from ligan.images.host import host_platform
 from ligan.oci.platform import parse as parse_platform
-from ligan.oci.reference import parse
-from ligan.remote.faults import RemoteError, pull_error
+from ligan.oci.reference import DEFAULT_DOMAIN, parse
+from ligan.remote.faults import BadAnswer, Interrupted, RemoteError, pull_error
 from ligan.remote.origins import known_image
 from ligan.remote.progress import Message
 from ligan.remote.repository import Registry
@@ -57,38 +57,75 @@ def pull(
     """
     reference = pullable(name)
     wanted = parse_platform(platform) if platform else host_platform()
-    images: list[ImageID] = []
-    replaced: list[ImageID] = []
-    is_news = has_begun = False
+    one = _Pull(store, reference, wanted, report, credentials, is_wanted)
     try:
-        with Registry.open(reference.domain, settings, credentials) as registry:
-            repository = registry.repository(reference.path)
-            for each in _references(repository, reference):
-                head = repository.head_manifest(each.digest or each.tag)
-                here = _up_to_date(store, each, head, wanted)
-                if here is not None and head is not None:
-                    report(Message(f"Pulling from {each.path}", each.familiar if each.digest else each.tag))
-                    report(Message(f"Digest: {head.digest}"))
-                    images.append(here)
-                    continue
-                if not has_begun:
-                    store.recover()  # not for who is up to date: that takes as long as asking
-                    has_begun = True
-                from ligan.remote.pulling import Pulling
-
-                with Pulling(store, repository, each, wanted, report, is_wanted=is_wanted) as pulling:
-                    is_news |= pulling.run(head)
-                images.append(pulling.image)
-                if pulling.replaced is not None:
-                    replaced.append(pulling.replaced)
+        try:
+            one.run(settings)
+        except (BadAnswer, Interrupted):
+            if reference.domain != DEFAULT_DOMAIN or not settings.mirrors:
+                raise
+            one.run(settings.replace(mirrors=()))  # a mirror is no reason not to get what Docker Hub has
     except RemoteError as error:
         raise pull_error(error, reference.with_default_tag()) from None
     with store.database.write() as tx:
         familiar, repository_name = reference.familiar, reference.familiar_repository
         record(tx, store.now(), "pull", familiar, name=repository_name)
-    outcome = "Downloaded newer image for" if is_news else "Image is up to date for"
+    outcome = "Downloaded newer image for" if one.is_news else "Image is up to date for"
     report(Message(f"Status: {outcome} {familiar}"))
-    return PullOutcome(tuple(images), tuple(replaced))
+    return PullOutcome(tuple(one.images.values()), tuple(one.replaced))
+
+
+class _Pull:
+    """What a pull has got so far."""
+
+    def __init__(
+        self,
+        store: Store,
+        reference: Reference,
+        platform: Platform,
+        report: Report,
+        credentials: Credentials | None,
+        is_wanted: Callable[[], bool] | None,
+    ) -> None:
+        self._store = store
+        self._reference = reference
+        self._platform = platform
+        self._report = report
+        self._credentials = credentials
+        self._is_wanted = is_wanted
+        self._has_begun = False
+        self.images: dict[str, ImageID] = {}
+        """By name."""
+        self.replaced: list[ImageID] = []
+        self.is_news = False
+
+    def run(self, settings: RemoteSettings) -> None:
+        with Registry.open(self._reference.domain, settings, self._credentials) as registry:
+            repository = registry.repository(self._reference.path)
+            for each in _references(repository, self._reference):
+                self._run(repository, each)
+
+    def _run(self, repository: Repository, reference: Reference) -> None:
+        head = repository.head_manifest(reference.digest or reference.tag)
+        here = _up_to_date(self._store, reference, head, self._platform)
+        if here is not None and head is not None:
+            shown = reference.familiar if reference.digest else reference.tag
+            self._report(Message(f"Pulling from {reference.path}", shown))
+            self._report(Message(f"Digest: {head.digest}"))
+            self.images[reference.canonical] = here
+            return
+        if not self._has_begun:
+            self._store.recover()  # not for who is up to date: that takes as long as asking
+            self._has_begun = True
+        from ligan.remote.pulling import Pulling
+
+        with Pulling(
+            self._store, repository, reference, self._platform, self._report, is_wanted=self._is_wanted
+        ) as pulling:
+            self.is_news |= pulling.run(head)
+        self.images[reference.canonical] = pulling.image
+        if pulling.replaced is not None:
+            self.replaced.append(pulling.replaced)
 
 
 def pull_from(

@@ -162,7 +162,10 @@ class Repository:
         return self._first(lambda client: self._get_manifest(client, reference))
 
     def blob_exists(self, digest: Digest) -> int | None:
-        """Return the size of a blob in bytes, or None where the repository has none such."""
+        """Return the size of a blob in bytes, or None where the repository has none such, or will not tell.
+
+        A refusal of HEAD has no words: those come with the refusal of what is asked next.
+        """
         return self._first(lambda client: self._blob_exists(client, digest))
 
     def open_blob(
@@ -246,11 +249,7 @@ class Repository:
     def _blob_exists(self, client: Client, digest: Digest) -> int | None:
         answer = client.request("HEAD", self._url(client, f"blobs/{digest}"), self._scopes)
         answer.discard()
-        if answer.status == 404:
-            return None
-        if answer.status != 200:
-            raise client.refusal(answer)
-        return answer.length
+        return answer.length if answer.status == 200 else None
 
 
 def _lookup(

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ligan.errors import Corrupt, Invalid, NotFound
+from ligan.errors import Corrupt, Forbidden, Invalid, NotFound
 from ligan.oci.documents import ImageConfig
 from ligan.remote.origins import Form
 from ligan.remote.progress import Pushed
 from ligan.remote.push import new_manifest
 from tests.support import archives
 from tests.support.honest_registry import HonestRegistry, config_of
+from tests.support.lying_registry import reply
 from tests.unit.remote.conftest import Told
 
 if TYPE_CHECKING:
     from ligan.oci.digest import Digest
+    from tests.support.lying_registry import Reply, Request
     from tests.support.stores import Stock
 
 BASE = archives.layer({"base": os.urandom(100_000)})
@@ -113,6 +116,24 @@ def test_pulled_image_goes_back_with_the_same_manifest(pusher: Pusher, tmp_path:
         pusher.stock.name(image, f"{other.host}/back:1")
         assert pusher.stock.engine.push(f"{other.host}/back:1", lambda _message: None) == (digest,)
         assert other.manifests["back", "1"] == pusher.registry.manifests["app", "1"]
+
+
+def test_refusal_has_the_words_of_the_registry_though_head_has_none(pusher: Pusher) -> None:
+    pusher.name(pusher.stock.image(BASE, TOP), "app:1")
+    pusher.push("app:1")
+    pusher.stock.engine.tag_image(f"{pusher.registry.host}/app:1", f"{pusher.registry.host}/other:1")
+    answer = pusher.registry._answer
+
+    def refuse(request: Request) -> Reply | None:
+        if "/other/" not in request.path:
+            return answer(request)
+        words = {"code": "DENIED", "message": "requested access to the resource is denied", "detail": []}
+        body = b"" if request.method == "HEAD" else json.dumps({"errors": [words]}).encode()
+        return reply(403, body)
+
+    pusher.registry._answer = refuse
+    with pytest.raises(Forbidden, match=r"^denied: requested access to the resource is denied$"):
+        pusher.push("other:1")
 
 
 def test_all_tags_are_pushed_where_none_is_named(pusher: Pusher) -> None:

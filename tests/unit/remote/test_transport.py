@@ -345,6 +345,29 @@ def test_registry_is_not_asked_for_what_a_mirror_has(
     assert hub.requests == []
 
 
+def test_what_a_mirror_gets_wrong_is_had_from_the_registry(
+    registry: HonestRegistry, stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways = [Endpoint("http", registry.host, "/mirror", mirror=True), Endpoint("http", registry.host)]
+    monkeypatch.setattr(
+        "ligan.remote.repository.endpoints_of",
+        lambda _domain, settings: ways if settings.mirrors else ways[1:],
+    )
+    registry.add_image("library/app", "1", [archives.layer({"f": b""})])
+    answer = registry._answer
+
+    def spoil(request: Request) -> Reply | None:
+        """What the mirror has of blobs ends in another byte."""
+        whole = answer(request._replace(path=request.path.removeprefix("/mirror")))
+        if request.path.startswith("/mirror") and "/blobs/" in request.path and isinstance(whole, bytes):
+            return whole[:-1] + bytes([whole[-1] ^ 1])
+        return whole
+
+    registry._answer = spoil
+    stock.engine.remote = FAST.replace(mirrors=("http://mirror.example",))
+    assert len(stock.engine.pull("app:1", lambda _message: None).images) == 1
+
+
 def test_login_is_tried_at_the_registry_that_has_mirrors(
     registries: Registries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
