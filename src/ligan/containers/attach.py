@@ -50,6 +50,42 @@ def open_attach_socket(folder: str) -> _socket.socket:
     return connection
 
 
+def is_accepted(connection: _socket.socket) -> bool:
+    """Return whether the other side has taken a connection out of its queue, or has ended.
+
+    conmon takes one at a time, and output between them: who is in the queue misses it. The kernel tells by
+    sock_diag(7) that what is there has no inode yet. Where it does not tell, this is True.
+    """
+    import _socket
+    import select
+    from struct import pack, unpack_from
+
+    poll = select.poll()
+    poll.register(connection.fileno(), 0)
+    if poll.poll(0):  # hang-ups are told unasked
+        return True
+    inode = os.fstat(connection.fileno()).st_ino
+    kernel = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _SOCK_DIAG)
+    try:
+        kernel.send(
+            pack("=IHHII", 40, _BY_FAMILY, _REQUEST, 0, 0)
+            + pack("=BBHIIIII", _socket.AF_UNIX, 0, 0, _ALL, inode & _ALL, _SHOW_PEER, _ALL, _ALL)
+        )
+        answer = kernel.recv(4096)
+    except OSError:
+        return True
+    finally:
+        kernel.close()
+    if unpack_from("=IH", answer)[1] != _BY_FAMILY:
+        return True
+    _length, attribute, peer = unpack_from("=HHI", answer, 32)
+    return bool(attribute != _PEER or peer)
+
+
+# include/uapi/linux/{netlink,sock_diag,unix_diag}.h
+_SOCK_DIAG, _REQUEST, _BY_FAMILY, _SHOW_PEER, _PEER, _ALL = 4, 1, 20, 4, 2, 0xFFFFFFFF
+
+
 def adopt(descriptor: int) -> _socket.socket:
     """Return the socket of a descriptor such as `runtime.execute` gives; it is the socket's from now on."""
     import _socket

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
@@ -16,6 +17,7 @@ from ligan.containers.attach import open_attach_socket
 from ligan.containers.attaching import LateAttachment
 from ligan.containers.locking import Attaching, await_attaching
 from ligan.store.layout import Layout
+from tests.support.waiting import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +71,58 @@ def conmon(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.s
         yield listening
 
 
+def _connected(late: LateAttachment, conmon: socket.socket) -> socket.socket:
+    """Return conmon's end once the attachment is connected."""
+    connecting = threading.Thread(target=late.connect)
+    connecting.start()
+    client = _accepted(conmon)
+    connecting.join()
+    return client
+
+
+def _accepted(conmon: socket.socket) -> socket.socket:
+    conmon.settimeout(SECONDS)
+    client = conmon.accept()[0]
+    conmon.setblocking(False)
+    client.settimeout(SECONDS)
+    return client
+
+
+def test_a_start_waits_until_conmon_has_taken_who_is_in_its_queue(
+    layout: Layout, conmon: socket.socket
+) -> None:
+    lates = [_late(layout) for _ in range(3)]
+    assert not any(late.try_connect() for late in lates)
+    for number in range(3):
+        assert is_awaited(layout)
+        with _accepted(conmon):
+            assert [other.try_connect() for other in lates] == [place <= number for place in range(3)]
+    assert not is_awaited(layout)
+    for late in lates:
+        late.close()
+
+
+def is_awaited(layout: Layout) -> bool:
+    """Return whether a start would wait for somebody."""
+    with open(f"{layout.container(NAME)}/attaching", "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def test_waiting_ends_when_conmon_ends_without_having_taken_who_is_in_its_queue(
+    layout: Layout, conmon: socket.socket
+) -> None:
+    late = _late(layout)
+    assert not late.try_connect()
+    conmon.close()
+    assert late.connect()
+    assert list(late) == []
+    late.close()
+
+
 def test_who_reads_and_who_writes_have_one_socket(
     layout: Layout, conmon: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,10 +141,8 @@ def test_who_reads_and_who_writes_have_one_socket(
         return connection
 
     monkeypatch.setattr(attaching, "open_attach_socket", open_while_the_other_comes)
-    assert late.connect()
-    writer.join()
-    with conmon.accept()[0] as client:
-        client.settimeout(5)
+    with _connected(late, conmon) as client:
+        writer.join()
         assert client.recv(100) == b"typed"
         with pytest.raises(BlockingIOError):
             conmon.accept()
@@ -110,10 +162,8 @@ def test_what_is_closed_while_it_connects_is_closed_in_the_end(
         return connection
 
     monkeypatch.setattr(attaching, "open_attach_socket", open_while_the_other_closes)
-    late.connect()
-    closer.join()
-    with conmon.accept()[0] as client:
-        client.settimeout(5)
+    with _connected(late, conmon) as client:
+        closer.join()
         assert client.recv(100) == b""
 
 
@@ -126,8 +176,7 @@ def test_waiting_ends_with_the_run_that_was_missed(layout: Layout) -> None:
 
 def test_what_is_left_of_a_run_comes_after_what_was_read(layout: Layout, conmon: socket.socket) -> None:
     late = _late(layout)
-    assert late.connect()
-    with conmon.accept()[0] as client:
+    with _connected(late, conmon) as client:
         for packet in (b"\x02one", b"\x03two", b"\x02three"):
             client.send(packet)
         shown = iter(late)
