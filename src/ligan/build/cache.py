@@ -217,7 +217,8 @@ def _delete(tx: WriteTransaction, store: Store, key: int, row: CacheRecord) -> N
 class _Filter:
     """Docker's filters of a prune of the cache: until or unused-for, id, and what a row is like.
 
-    `shared`, `private` and `inuse` without a value are to be true. An id is one by any part of it.
+    `shared`, `private` and `inuse` without a value are to be true. An id is one by any part of it. Nothing
+    of the cache has a label: where labels choose, of all that a `system prune` may take, it stays.
 
     Source: engine 20.10, builder/builder-next/builder.go.
     """
@@ -226,9 +227,9 @@ class _Filter:
         from ligan.errors import Invalid
 
         for name, values in filters.items():
-            if name not in ("until", "unused-for", "id", *_FACTS):
+            if name not in ("until", "unused-for", "id", *_LABELS, *_FACTS):
                 raise Invalid(f"Invalid filter '{name}'")
-            if len(values) > 1 and name != "id":
+            if len(values) > 1 and name not in ("id", *_LABELS):
                 raise Invalid("filters expect only one value")
         until = [*filters.get("until", ()), *filters.get("unused-for", ())]
         if len(until) > 1:
@@ -241,6 +242,8 @@ class _Filter:
             self._until = until_time(until[0], now)
 
     def takes(self, row: CacheRecord) -> bool:
+        if any(name in self._filters for name in _LABELS):
+            return False
         if self._until is not None and row.last_used > self._until:
             return False
         wanted = self._filters.get("id", ())
@@ -249,6 +252,9 @@ class _Filter:
             for name, values in self._filters.items()
             if name in _FACTS
         )
+
+
+_LABELS = ("label", "label!")
 
 
 def _told(is_so: bool) -> str:

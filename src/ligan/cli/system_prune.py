@@ -69,13 +69,7 @@ def _prune_before_images(engine: Engine, options: Options) -> int:
 
 
 def _prune_cache(engine: Engine, options: Options) -> CachePruned:
-    """Prune what builds keep. Nothing of it has a label: where labels choose, it stays."""
-    filters = options.filters()
-    if any(name.startswith("label") for name in filters):
-        from ligan.build.cache import CachePruned
-
-        return CachePruned((), 0)
-    return engine.prune_build_cache(filters, everything=options.on("all"))
+    return engine.prune_build_cache(options.filters(), everything=options.on("all"))
 
 
 def _show_cache(pruned: CachePruned) -> None:

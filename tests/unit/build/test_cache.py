@@ -156,6 +156,16 @@ def test_filters_of_a_prune(filters: dict[str, list[str]], left: list[str], stoc
     assert [item.description for item in cache.records(stock.store)] == left
 
 
+@pytest.mark.parametrize("name", ["label", "label!"])
+def test_cache_stays_where_labels_choose(stock: Stock, name: str) -> None:
+    """As `docker system prune --filter label=x` has its daemon prune the cache, too."""
+    image = stock.image("base")
+    hold(stock, image, "step")
+    remove(stock, image)
+    assert not cache.prune(stock.store, {name: ["a", "b=c"]}).removed
+    assert len(cache.prune(stock.store, {}).removed) == 1
+
+
 def test_filters_that_there_are_not(stock: Stock) -> None:
     with pytest.raises(Invalid, match="Invalid filter 'nope'"):
         cache.prune(stock.store, {"nope": ["1"]})
