@@ -10,7 +10,7 @@ from ligan.api.bodies import integer, read_object, read_required
 from ligan.api.connections import end_with_client
 from ligan.api.hijack import MULTIPLEXED, RAW, STDERR, STDOUT, Hijacked, Refused, Streams, frame
 from ligan.api.streams import ResponseBody, run
-from ligan.containers.attaching import LateAttachment
+from ligan.containers.attaching import LateAttachment, pauses
 from ligan.containers.execs import ExecRequest, escape_keys
 from ligan.containers.log_details import check_readable, details
 from ligan.containers.logs import LogRequest
@@ -118,7 +118,7 @@ def _keys(call: Call, tty: bool) -> bytes:
 async def _connected(attachment: Attachment) -> bool:
     """Wait until the container starts, if it has not; returns False where it is removed before."""
     if isinstance(attachment, LateAttachment):
-        for pause in attachment.pauses():
+        for pause in pauses():
             if attachment.try_connect():
                 break
             if attachment.is_over:

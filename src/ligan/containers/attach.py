@@ -7,6 +7,7 @@ those that hold `attach` and `ctl`: of a container, or of an exec.
 from __future__ import annotations
 
 import os
+import time
 from _thread import allocate_lock
 
 from ligan.errors import Conflict
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
+_AF_UNIX = 1
 _SHUT_WR, _SHUT_RDWR = 1, 2
 
 STDOUT, STDERR = 2, 3
@@ -50,40 +52,64 @@ def open_attach_socket(folder: str) -> _socket.socket:
     return connection
 
 
-def is_accepted(connection: _socket.socket) -> bool:
-    """Return whether the other side has taken a connection out of its queue, or has ended.
+def await_accepted(pid: int, seconds: float) -> None:
+    """Return when conmon has taken all who have connected out of its queue, or when so much time has passed.
 
-    conmon takes one at a time, and output between them: who is in the queue misses it. The kernel tells by
-    sock_diag(7) that what is there has no inode yet. Where it does not tell, this is True.
+    It takes one at a time, and output in between: who is still in the queue misses that.
     """
-    import _socket
-    import select
-    from struct import pack, unpack_from
+    deadline = time.monotonic() + seconds
+    while _has_queue(pid) and time.monotonic() < deadline:
+        time.sleep(_TURN_SECONDS)
 
-    poll = select.poll()
-    poll.register(connection.fileno(), 0)
-    if poll.poll(0):  # hang-ups are told unasked
-        return True
-    inode = os.fstat(connection.fileno()).st_ino
-    kernel = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _SOCK_DIAG)
+
+_TURN_SECONDS = 0.0005
+
+
+def _has_queue(pid: int) -> bool:
+    """Return whether somebody waits to be accepted by a process, if the kernel tells (sock_diag(7))."""
+    import _socket
+
     try:
-        kernel.send(
-            pack("=IHHII", 40, _BY_FAMILY, _REQUEST, 0, 0)
-            + pack("=BBHIIIII", _socket.AF_UNIX, 0, 0, _ALL, inode & _ALL, _SHOW_PEER, _ALL, _ALL)
-        )
-        answer = kernel.recv(4096)
+        inodes = _sockets_of(pid)
+        kernel = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _SOCK_DIAG)
     except OSError:
-        return True
+        return False
+    try:
+        return any(_queue_length(kernel, inode) for inode in inodes)
+    except OSError:
+        return False
     finally:
         kernel.close()
-    if unpack_from("=IH", answer)[1] != _BY_FAMILY:
-        return True
-    _length, attribute, peer = unpack_from("=HHI", answer, 32)
-    return bool(attribute != _PEER or peer)
 
 
-# include/uapi/linux/{netlink,sock_diag,unix_diag}.h
-_SOCK_DIAG, _REQUEST, _BY_FAMILY, _SHOW_PEER, _PEER, _ALL = 4, 1, 20, 4, 2, 0xFFFFFFFF
+def _sockets_of(pid: int) -> list[int]:
+    found = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            link = os.readlink(f"/proc/{pid}/fd/{name}")
+        except FileNotFoundError:
+            continue  # it has been closed meanwhile
+        if link.startswith("socket:["):
+            found.append(int(link[8:-1]))
+    return found
+
+
+# include/uapi/linux/{netlink,sock_diag,unix_diag}.h; the state is of include/net/tcp_states.h
+_SOCK_DIAG, _REQUEST, _BY_FAMILY, _SHOW_QUEUE, _QUEUE, _LISTENS, _ANY = 4, 1, 20, 16, 4, 10, 0xFFFFFFFF
+
+
+def _queue_length(kernel: _socket.socket, inode: int) -> int:
+    """Return how many wait to be accepted by a unix socket; 0 of one that does not listen."""
+    from struct import pack, unpack_from
+
+    header = pack("=IHHII", 40, _BY_FAMILY, _REQUEST, 0, 0)
+    kernel.send(header + pack("=BBHIIIII", _AF_UNIX, 0, 0, 1 << _LISTENS, inode, _SHOW_QUEUE, _ANY, _ANY))
+    answer = kernel.recv(4096)
+    kind, state = answer[4], answer[18]
+    if kind != _BY_FAMILY or state != _LISTENS:
+        return 0
+    _length, attribute, waiting = unpack_from("=HHI", answer, 32)
+    return int(waiting) if attribute == _QUEUE else 0
 
 
 def adopt(descriptor: int) -> _socket.socket:

@@ -5,20 +5,26 @@ from __future__ import annotations
 import os
 import time
 from _thread import allocate_lock
-from itertools import count
 
 from ligan.containers import rows
-from ligan.containers.attach import Attachment, is_accepted, open_attach_socket
+from ligan.containers.attach import Attachment, open_attach_socket
 from ligan.containers.ending import current
 from ligan.containers.locking import Attaching
 from ligan.errors import Conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import _socket
     from collections.abc import Iterator
 
     from ligan.store.store import Store
+
+
+def pauses() -> Iterator[float]:
+    """Yield seconds between looks for the socket: few at first, since a start waits for whoever attaches."""
+    for _ in range(500):
+        yield 0.002
+    while True:
+        yield 0.02
 
 
 class LateAttachment(Attachment):
@@ -34,22 +40,16 @@ class LateAttachment(Attachment):
         self._lock = lock
         self._streams = {"stdout": stdout, "stderr": stderr}
         self._one_at_a_time = allocate_lock()
-        self._waiting: _socket.socket | None = None
         self._is_connected = False
         self._is_closed = False
 
     def connect(self) -> bool:
         """Return True once attached, or False where there is nothing to wait for any more."""
-        for pause in self.pauses():
+        for pause in pauses():
             if self.try_connect() or self.is_over:
                 break
             time.sleep(pause)
         return self._is_connected
-
-    def pauses(self) -> Iterator[float]:
-        """Yield seconds between looks: few at first, since a start waits for whoever attaches."""
-        for number in count():
-            yield 0.0002 if self._waiting is not None else 0.002 if number < 500 else 0.02
 
     @property
     def is_over(self) -> bool:
@@ -61,12 +61,10 @@ class LateAttachment(Attachment):
         with self._one_at_a_time:
             if not self._is_connected and not self._is_closed:
                 try:
-                    self._waiting = self._waiting or open_attach_socket(self._folder)
+                    connection = open_attach_socket(self._folder)
                 except Conflict:
                     return False
-                if not is_accepted(self._waiting):
-                    return False
-                super().__init__(self._waiting, **self._streams)
+                super().__init__(connection, **self._streams)
                 self._is_connected = True
                 self._lock.close()
             return self._is_connected
@@ -97,8 +95,6 @@ class LateAttachment(Attachment):
             self._lock.close()
             if self._is_connected:
                 super().close()
-            elif self._waiting is not None:
-                self._waiting.close()
 
 
 def attach(store: Store, name: str, *, stdout: bool = True, stderr: bool = True) -> Attachment:

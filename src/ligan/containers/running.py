@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from ligan.containers import rows
+from ligan.containers.attach import await_accepted
 from ligan.containers.bundling import join, write_bundle
 from ligan.containers.calling import exit_command
 from ligan.containers.ending import current, has_network, mark_started, take_back
@@ -132,6 +133,7 @@ def _launch(store: Store, container: Container, restarts: int) -> None:
     with store.database.write(durable=not _goes_at_its_end(container)) as tx:
         _write_start(tx, store, container, launched, restarts)
     failpoints.hit("start.rows")
+    await_accepted(launched.conmon_pid, _ATTACH_SECONDS)
     runtime.start(folder, container.id)
     failpoints.hit("start.started")
     mark_started(layout, container.id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import socket
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ligan.containers import attaching
-from ligan.containers.attach import open_attach_socket
+from ligan.containers.attach import await_accepted, open_attach_socket
 from ligan.containers.attaching import LateAttachment
 from ligan.containers.locking import Attaching, await_attaching
 from ligan.store.layout import Layout
@@ -71,56 +70,19 @@ def conmon(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.s
         yield listening
 
 
-def _connected(late: LateAttachment, conmon: socket.socket) -> socket.socket:
-    """Return conmon's end once the attachment is connected."""
-    connecting = threading.Thread(target=late.connect)
-    connecting.start()
-    client = _accepted(conmon)
-    connecting.join()
-    return client
-
-
-def _accepted(conmon: socket.socket) -> socket.socket:
-    conmon.settimeout(SECONDS)
-    client = conmon.accept()[0]
-    conmon.setblocking(False)
-    client.settimeout(SECONDS)
-    return client
-
-
-def test_a_start_waits_until_conmon_has_taken_who_is_in_its_queue(
-    layout: Layout, conmon: socket.socket
-) -> None:
+def test_a_start_waits_until_all_who_attached_are_accepted(layout: Layout, conmon: socket.socket) -> None:
     lates = [_late(layout) for _ in range(3)]
-    assert not any(late.try_connect() for late in lates)
-    for number in range(3):
-        assert is_awaited(layout)
-        with _accepted(conmon):
-            assert [other.try_connect() for other in lates] == [place <= number for place in range(3)]
-    assert not is_awaited(layout)
+    assert all(late.connect() for late in lates)
+    waiting = threading.Thread(target=await_accepted, args=(os.getpid(), SECONDS))
+    waiting.start()
+    for _ in lates:
+        waiting.join(0.05)
+        assert waiting.is_alive()
+        conmon.accept()[0].close()
+    waiting.join(SECONDS / 2)
+    assert not waiting.is_alive()
     for late in lates:
         late.close()
-
-
-def is_awaited(layout: Layout) -> bool:
-    """Return whether a start would wait for somebody."""
-    with open(f"{layout.container(NAME)}/attaching", "rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
-
-
-def test_waiting_ends_when_conmon_ends_without_having_taken_who_is_in_its_queue(
-    layout: Layout, conmon: socket.socket
-) -> None:
-    late = _late(layout)
-    assert not late.try_connect()
-    conmon.close()
-    assert late.connect()
-    assert list(late) == []
-    late.close()
 
 
 def test_who_reads_and_who_writes_have_one_socket(
@@ -141,8 +103,10 @@ def test_who_reads_and_who_writes_have_one_socket(
         return connection
 
     monkeypatch.setattr(attaching, "open_attach_socket", open_while_the_other_comes)
-    with _connected(late, conmon) as client:
-        writer.join()
+    assert late.connect()
+    writer.join()
+    with conmon.accept()[0] as client:
+        client.settimeout(5)
         assert client.recv(100) == b"typed"
         with pytest.raises(BlockingIOError):
             conmon.accept()
@@ -162,8 +126,10 @@ def test_what_is_closed_while_it_connects_is_closed_in_the_end(
         return connection
 
     monkeypatch.setattr(attaching, "open_attach_socket", open_while_the_other_closes)
-    with _connected(late, conmon) as client:
-        closer.join()
+    late.connect()
+    closer.join()
+    with conmon.accept()[0] as client:
+        client.settimeout(5)
         assert client.recv(100) == b""
 
 
@@ -176,7 +142,8 @@ def test_waiting_ends_with_the_run_that_was_missed(layout: Layout) -> None:
 
 def test_what_is_left_of_a_run_comes_after_what_was_read(layout: Layout, conmon: socket.socket) -> None:
     late = _late(layout)
-    with _connected(late, conmon) as client:
+    assert late.connect()
+    with conmon.accept()[0] as client:
         for packet in (b"\x02one", b"\x03two", b"\x02three"):
             client.send(packet)
         shown = iter(late)
