@@ -9,6 +9,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import count
 from tempfile import TemporaryFile
 from threading import Barrier
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ def load(stock: Stock, name: str, *mebibytes: int, piped: bool = False) -> None:
         stock.engine.load(source, lambda _progress: None)
 
 
-def mounted(folder: str, kind: str) -> Iterator[str]:
+def mounted(folder: str, kind: str, *format_options: str) -> Iterator[str]:
     target = os.path.join(folder, "disk")
     os.mkdir(target)
     if kind == "tmpfs":
@@ -51,7 +52,7 @@ def mounted(folder: str, kind: str) -> Iterator[str]:
         source, options = os.path.join(folder, "device"), "loop"
         with open(source, "wb") as file:
             file.truncate(CAPACITY + 4 * MIB)  # its own tables
-        subprocess.run(["mkfs.ext4", "-q", "-m", "0", source], check=True)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", *format_options, source], check=True)
     subprocess.run(["mount", "-t", kind, "-o", options, source, target], check=True)
     try:
         yield os.path.join(target, "root")
@@ -241,6 +242,41 @@ def test_to_look_at_a_disk_that_others_keep_full_leaves_room_to_delete(root: str
     fill(os.path.join(os.path.dirname(root), "last"))
     run = ligan(root, "rmi", "--now", "x:1")
     assert run.returncode == 0, run.stderr
+    check_store(root)
+
+
+@pytest.fixture
+def root_of_few_inodes(tmp_path: os.PathLike[str]) -> Iterator[str]:
+    yield from mounted(str(tmp_path), "ext4", "-N", "80")
+
+
+@pytest.mark.root
+def test_a_disk_without_a_free_inode_is_read_and_emptied(root_of_few_inodes: str) -> None:
+    root = root_of_few_inodes
+    stock = Stock(root)
+    stock.now = time.time_ns()  # the command line's clock
+    load(stock, "x", 3)
+    stock.store.close()
+    disk = os.path.dirname(root)
+
+    def take_all(number: int) -> None:
+        with suppress(OSError):
+            for each in count():
+                os.close(os.open(f"{disk}/taken-{number}-{each}", os.O_CREAT, 0o600))
+        assert os.statvfs(disk).f_favail == 0
+
+    for number in range(3):
+        take_all(number)
+        assert ligan(root, "images", "-q").returncode == 0
+    take_all(3)
+    run = ligan(root, "rmi", "--now", "x:1")
+    assert run.returncode == 0, run.stderr
+    take_all(4)
+    run = ligan(root, "images", "-q")
+    assert (run.returncode, "no space left on device" in run.stderr) == (1, True)
+    for name in os.listdir(disk):
+        if name.startswith("taken"):
+            os.unlink(f"{disk}/{name}")
     check_store(root)
 
 

@@ -301,6 +301,8 @@ def explain(error: sqlite3.Error | OSError | UnicodeEncodeError, path: str) -> L
         return Corrupt(
             f"the database {path} is damaged: {error}", "Restore it from a backup of the whole root."
         )
+    if code == sqlite3.SQLITE_CANTOPEN and reserve.is_without_inodes(path):
+        return _no_space(path)
     if code == sqlite3.SQLITE_READONLY:
         return Unavailable(f"cannot write to {path}: the store is read-only")
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):

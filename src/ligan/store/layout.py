@@ -3,7 +3,7 @@
 ROOT/ligan.db             the database (and its -wal and -shm)
 ROOT/schema.lock          shared by every process, exclusive for a migration
 ROOT/daemon.lock          held by the one daemon
-ROOT/reserve              disk space kept for deleting on a full disk
+ROOT/reserve, reserve-<n> disk space and inodes kept for deleting on a full disk
 ROOT/blobs/sha256/<hex>   committed blobs
 ROOT/layers/<hex>/        the layer of this diff ID, unpacked for overlay
 ROOT/mounts/<hex>/        the layer of this diff ID, mounted while containers in use need it
