@@ -143,6 +143,7 @@ def test_an_inspection_has_the_shape_of_its_version(shared: Daemon) -> None:
         ("POST", "/images/nosuch/tag?repo=x", 404, "No such image: nosuch:latest"),
         ("POST", "/images/app:1/tag", 400, "invalid reference format"),
         ("POST", "/images/app:1/tag?repo=x&tag=-x", 400, "invalid tag format"),
+        ("POST", "/images/nosuch/tag?repo=x&tag=-x", 404, "No such image: nosuch:latest"),
         (
             "POST",
             "/images/app:1/tag?repo=X&tag=1",

@@ -69,8 +69,15 @@ async def _history(call: Call) -> StreamResponse:
 
 
 async def _tag(call: Call) -> StreamResponse:
-    target = _target(call)
-    await call.engine.call(lambda engine: engine.tag_image(call.name, target), call.command)
+    def tag(engine: Engine) -> None:
+        try:
+            target = _target(call)
+        except Invalid:
+            engine.inspect_image(call.name)  # what is missing is said before what the new name lacks
+            raise
+        engine.tag_image(call.name, target)
+
+    await call.engine.call(tag, call.command)
     return answers.nothing(201)
 
 

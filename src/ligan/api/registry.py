@@ -123,11 +123,12 @@ async def _credentials_of_body(call: Call) -> Credentials:
 
 
 def credentials_in(document: Any) -> Credentials:
-    """Raises Invalid for what is no AuthConfig."""
+    """Raises Invalid for what is no AuthConfig. To Docker's server, as to all of Go's, case is nothing."""
     if not isinstance(document, dict):
         raise Invalid("not an object")
+    members = {name.lower(): value for name, value in document.items()}
     fields = {
-        name: document.get(name.replace("_", "")) or ""
+        name: members.get(name.replace("_", "")) or ""
         for name in ("username", "password", "identity_token", "registry_token")
     }
     if not all(isinstance(value, str) for value in fields.values()):
@@ -142,7 +143,8 @@ async def _login(call: Call) -> StreamResponse:
         credentials = credentials_in(document)
     except (ValueError, RecursionError, Invalid) as error:
         raise Invalid(str(error) if body.strip() else "EOF") from None
-    domain = _domain(document.get("serveraddress"))
+    addresses = [value for name, value in document.items() if name.lower() == "serveraddress"]
+    domain = _domain(addresses[-1] if addresses else "")
     try:
         token = await call.engine.stream(lambda engine: engine.login(domain, credentials))
     except LoginRefused as error:

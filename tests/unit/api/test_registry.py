@@ -12,6 +12,7 @@ import pytest
 from tests.support import archives
 from tests.support.asking import ask
 from tests.support.honest_registry import HonestRegistry
+from tests.support.lying_registry import reply
 from tests.support.serving import serving
 from tests.support.waiting import SECONDS
 
@@ -165,6 +166,17 @@ def test_login_tries_the_credentials(daemon: Daemon, registry: HonestRegistry) -
     body = json.dumps({"username": "joe", "password": "secret", "serveraddress": registry.host}).encode()
     answer = ask(daemon, "POST", "/auth", body, {"Content-Type": "application/json"})
     assert (answer.status, answer.document) == (200, {"IdentityToken": "", "Status": "Login Succeeded"})
+
+
+def test_credentials_are_read_in_any_case(daemon: Daemon, registry: HonestRegistry) -> None:
+    answer = registry._answer
+    registry._answer = lambda request: (
+        answer(request)
+        if request.authorization == "Basic " + base64.b64encode(b"joe:secret").decode()
+        else reply(401, {}, WWW_Authenticate='Basic realm="here"')
+    )
+    body = json.dumps({"Username": "joe", "PASSWORD": "secret", "serverAddress": registry.host}).encode()
+    assert ask(daemon, "POST", "/auth", body, {"Content-Type": "application/json"}).status == 200
 
 
 def test_credentials_may_come_in_pieces(daemon: Daemon, registry: HonestRegistry) -> None:
