@@ -2,7 +2,8 @@
 
 The rules are Docker's (moby/patternmatcher): a pattern matches a path or a
 folder above it, `**` any number of folders, a later pattern overrides an
-earlier one, and `!` makes exceptions.
+earlier one, and `!` makes exceptions. A folder is no exception to what is not
+said of itself: with `**/a` and `!b` what is `b/a` stays out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from ligan.dockerfile.words import SPACE
 from ligan.errors import Invalid
 
 _LONGEST_LINE = 65535  # bytes: the buffer of Go's line scanner
+_MOST_KNOWN = 10_000  # folders that are remembered
 _MAGIC = re.compile(r"[*?\[\]\\]")
 _ITEM = r"(?:\\.|[^\\\]\-])"
 _CLASS = re.compile(rf"\[(\^?)((?:{_ITEM}(?:-{_ITEM})?)+)\]", re.DOTALL)
@@ -34,14 +36,44 @@ class Ignore:
                 self._exceptions.append(_literal_folders(pattern))
         for run in self._runs:
             run.compile()
+        self._known = {"": [False] * len(self._runs)}
 
     def matches(self, path: str) -> bool:
         """Return whether a path, relative and clean, is left out. The context itself never is."""
+        return bool(path) and self._look(path, self._matched(path.rpartition("/")[0]))
+
+    def _look(self, path: str, above: list[bool], found: list[bool] | None = None) -> bool:
+        """Return whether a path is left out. `above` says of each run whether it matches the path's folder.
+
+        What matches the path is put into `found`. A run that would change nothing is not asked: what is below
+        the path asks it again.
+        """
         is_out = False
-        for run in self._runs:
-            if run.is_exception == is_out and run.matches(path):
-                is_out = not is_out
+        for run, is_matched in zip(self._runs, above, strict=True):
+            matched = is_matched or (run.is_exception == is_out and run.matches(path))
+            if matched:
+                is_out = not run.is_exception
+            if found is not None:
+                found.append(matched)
         return is_out
+
+    def _matched(self, folder: str) -> list[bool]:
+        """Return of each run whether it matches a folder, or one above it.
+
+        That is remembered: mostly what is in the same folder is asked next.
+        """
+        below = []
+        while folder not in self._known:
+            below.append(folder)
+            folder = folder.rpartition("/")[0]
+        matched = self._known[folder]
+        if len(self._known) > _MOST_KNOWN:
+            self._known = {"": self._known[""]}
+        for name in reversed(below):
+            above, matched = matched, []
+            self._look(name, above, matched)
+            self._known[name] = matched
+        return matched
 
     def may_hold_exceptions(self, folder: str) -> bool:
         """Return whether something in a folder that is left out may be in: false spares a walk."""
@@ -68,18 +100,11 @@ class _Run:
 
     def compile(self) -> None:
         if self._expressions:
-            self._search = re.compile(f"(?:{'|'.join(self._expressions)})(?:/.*)?", re.DOTALL)
+            self._search = re.compile("|".join(self._expressions), re.DOTALL)
 
     def matches(self, path: str) -> bool:
-        if self._paths:
-            end = path.find("/")
-            while end >= 0:
-                if path[:end] in self._paths:
-                    return True
-                end = path.find("/", end + 1)
-            if path in self._paths:
-                return True
-        return self._search is not None and self._search.fullmatch(path) is not None
+        """Return whether a pattern matches the path itself."""
+        return path in self._paths or (self._search is not None and self._search.fullmatch(path) is not None)
 
 
 def _patterns(text: str) -> list[tuple[bool, str]]:
@@ -93,9 +118,10 @@ def _patterns(text: str) -> list[tuple[bool, str]]:
             continue
         is_exception = pattern.startswith("!")
         pattern = pattern[1:].strip(SPACE) if is_exception else pattern
-        if not pattern:
+        cleaned = _clean(pattern)
+        if not pattern or (is_exception and cleaned == "/"):  # Go cleans "!/" once more
             raise Invalid('illegal exclusion pattern: "!"')
-        found.append((is_exception, _clean(pattern)))
+        found.append((is_exception, cleaned))
     return found
 
 

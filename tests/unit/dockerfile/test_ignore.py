@@ -40,6 +40,9 @@ from ligan.errors import Invalid
         ("a\n!a/b\na/b/c", ["a", "a/x", "a/b/c"], ["a/b", "a/b/d"]),
         ("! a\na", ["a"], ["b"]),
         ("*\n!**/*.md\nx/*.md", ["a", "x/b.md"], ["b.md", "a/b.md"]),
+        ("**/a\n!b", ["a", "b/a", "b/a/c"], ["b", "b/c"]),
+        ("*.log\nb/*\n!b", ["a.log", "b/c", "b/c/d"], ["b"]),
+        ("b\n!b/c\n**/d\n!b/c", ["b", "b/c/d"], ["b/c", "b/c/e"]),
     ],
 )
 def test_what_is_left_out(text: str, left_out: list[str], left_in: list[str]) -> None:
@@ -48,7 +51,7 @@ def test_what_is_left_out(text: str, left_out: list[str], left_in: list[str]) ->
     assert [path for path in paths if ignore.matches(path)] == left_out
 
 
-@pytest.mark.parametrize("pattern", ["[", "[a", "[]a]", "[a-]", "[b-a]", "a\\", "!", "! "])
+@pytest.mark.parametrize("pattern", ["[", "[a", "[]a]", "[a-]", "[b-a]", "a\\", "!", "! ", "!/", "! /a/.."])
 def test_what_is_no_pattern(pattern: str) -> None:
     with pytest.raises(Invalid) as caught:
         Ignore(pattern)
