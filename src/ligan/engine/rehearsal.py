@@ -4,6 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from ligan.store.store import Store
 
 
@@ -23,8 +25,10 @@ class Rehearsal:
         self._tx = self._scope.__enter__()
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self._scope.__exit__(*exception)
+    def __exit__(
+        self, kind: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._scope.__exit__(kind, exception, trace)
 
     def freed(self) -> int:
         """Return the bytes that what was removed so far would free, to be asked before the end."""

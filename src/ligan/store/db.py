@@ -114,10 +114,14 @@ class _RehearsalScope:
         self._database.is_rehearsing = True
         return tx
 
-    def __exit__(self, *_exception: object) -> None:
+    def __exit__(
+        self, _kind: type[BaseException] | None, exception: BaseException | None, _trace: TracebackType | None
+    ) -> None:
         self._database.is_rehearsing = False
         if self._database.connection.in_transaction:  # some errors have ended it
             self._database.connection.execute("ROLLBACK")
+        if isinstance(exception, sqlite3.Error | UnicodeEncodeError):
+            raise explain(exception, self._database.path) from exception
 
 
 class Database:

@@ -174,7 +174,7 @@ def test_an_exception_rolls_back(layout: Layout) -> None:
     database.close()
 
 
-@pytest.mark.parametrize("scope", ["read", "write"])
+@pytest.mark.parametrize("scope", ["read", "write", "rehearse"])
 def test_words_that_are_no_text_are_refused(layout: Layout, scope: str) -> None:
     database = open_database(layout)
     word = os.fsdecode(b"caf\xe9")
