@@ -17,10 +17,11 @@ from ligan.oci.documents import OCI_MANIFEST
 from ligan.remote import connection
 from ligan.remote.credentials import Credentials
 from ligan.remote.endpoint import Endpoint
-from ligan.remote.faults import Failing, Interrupted, Unreachable
+from ligan.remote.faults import Failing, Interrupted, RemoteError, Unreachable
 from ligan.remote.transport import shown
 from tests.support import archives
 from tests.support.lying_registry import LyingRegistry, Request, head, reply
+from tests.support.waiting import SECONDS
 from tests.unit.remote.conftest import FAST
 
 if TYPE_CHECKING:
@@ -55,6 +56,38 @@ def test_name_that_nobody_has_is_said_as_docker_says_it(
     with pytest.raises(Unreachable) as caught:
         registries.open("r.example")
     assert caught.value.message == 'Get "https://r.example/v2/": dial tcp: lookup r.example: no such host'
+
+
+@pytest.mark.parametrize("by_tls", [False, True])
+def test_stop_breaks_off_what_another_thread_waits_for(registries: Registries, by_tls: bool) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    begun = threading.Event()
+
+    def answer(request: Request) -> Reply | None:
+        if "blobs" not in request.path:
+            return None
+        begun.set()
+        registry.ended.wait(SECONDS)
+        return [b""]
+
+    registry = registries.serve(answer, tls=context if by_tls else None)
+    repository = registries.open(registry).repository("app")
+    failures: list[RemoteError] = []
+
+    def ask() -> None:
+        with pytest.raises(Interrupted) as caught:
+            repository.open_blob(DIGEST, len(BLOB))
+        failures.append(caught.value)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert begun.wait(SECONDS)
+    repository.stop()
+    thread.join(SECONDS / 2)  # the registry is silent for longer
+    assert len(failures) == 1
+    with pytest.raises(Interrupted, match="broken off"):
+        repository.get_manifest("1")
 
 
 @pytest.mark.parametrize("by_tls", [False, True])
