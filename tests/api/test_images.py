@@ -157,6 +157,12 @@ def test_an_inspection_has_the_shape_of_its_version(shared: Daemon) -> None:
             "refusing to create a tag with a digest reference",
         ),
         ("POST", "/images/prune?filters={", 400, "invalid filter"),
+        (
+            "POST",
+            f"/build/prune?keep-storage={'9' * 5000}",
+            400,
+            f"keep-storage is in bytes and expects an integer, got {'9' * 5000}",
+        ),
         ("POST", "/images/create?fromSrc=-&changes=RUN+x", 400, "run is not a valid change command"),
         (
             "POST",

@@ -313,6 +313,7 @@ def test_dockers_folder_of_certificates_is_the_default() -> None:
     [
         (["-H", "tcp://0.0.0.0:0"], "other machines could reach it without a certificate"),
         (["-H", "http://x"], "invalid bind address protocol: http://x"),
+        (["-H", f"tcp://x:{'9' * 5000}"], f"invalid bind address: tcp://x:{'9' * 5000}"),
         (["--tlskey", "x"], "--tlscacert, --tlscert and --tlskey need --tlsverify"),
         (["--stop-timeout", "soon"], "--stop-timeout: 'soon' is not a duration"),
         (["--log-level", "loud"], "unable to parse logging level: loud"),

@@ -119,7 +119,8 @@ def _parse_tcp(text: str, rest: str, default_port: int) -> Address:
         host, port = rest, ""
     if host.startswith("[") != host.endswith("]") or (":" in host and not host.startswith("[")):
         raise Invalid(f"invalid bind address: {text}", "Write an IPv6 address in brackets.")
-    if (port and not (port.isascii() and port.isdigit() and int(port) < 1 << 16)) or "/" in host:
+    is_port = port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 1 << 16
+    if (port and not is_port) or "/" in host:
         raise Invalid(f"invalid bind address: {text}")
     return Address("tcp", host=host.strip("[]") or "localhost", port=int(port or default_port))
 

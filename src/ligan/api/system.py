@@ -63,10 +63,14 @@ async def _disk_usage(call: Call) -> StreamResponse:
     return answers.document(await call.engine.stream(usage))
 
 
+_MOST_DIGITS = 18
+"""Of a whole number: those of any number of bytes. Python reads no number of very many."""
+
+
 async def _prune_cache(call: Call) -> StreamResponse:
     filters = wire.filters(call.text("filters"))
     keep = call.text("keep-storage") or "0"
-    if not (keep.isascii() and keep.isdigit()):
+    if not (keep.isascii() and keep.isdigit()) or len(keep) > _MOST_DIGITS:
         raise Invalid(f"keep-storage is in bytes and expects an integer, got {keep}")
     everything = call.on("all")
     pruned = await call.engine.stream(
