@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ligan.containers.ending import reconcile
+from ligan.errors import Invalid
+from ligan.images import catalog
 from tests.support.classic_builds import build
 from tests.support.faults import REPOSITORY
 
@@ -34,3 +36,10 @@ def test_kill_at(point: str, home: Home) -> None:
     assert build(home.engine, "after").startswith("sha256:")
     container = home.create(config={"Image": "after", "Cmd": None})
     assert home.run_attached(container)[:2] == (0, b"x\nf")
+
+
+def test_a_layer_too_many_is_no_fault_of_the_copy(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "MAX_DEPTH", 3)  # busybox, WORKDIR, RUN
+    with pytest.raises(Invalid, match="^max depth exceeded$"):
+        build(home.engine, "deep")
+    assert home.engine.fsck() == []

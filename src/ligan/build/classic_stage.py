@@ -270,9 +270,10 @@ class Stage:
                 if chown:
                     options = options.replace(owner=_owner(root, chown))
                 try:
-                    self._write(recorded, copying.copy_layer(root, sources, target, options, lease))
+                    layer = copying.copy_layer(root, sources, target, options, lease)
                 except LiganError as error:
                     raise Invalid(f"failed to copy files: {error.message}") from None
+                self._write(recorded, layer)
 
     def _sources(
         self, instruction: Instruction, tree: Tree, lease: Lease, fetched: ExitStack, *, in_context: bool
