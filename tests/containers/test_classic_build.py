@@ -40,6 +40,6 @@ def test_kill_at(point: str, home: Home) -> None:
 
 def test_a_layer_too_many_is_no_fault_of_the_copy(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog, "MAX_DEPTH", 3)  # busybox, WORKDIR, RUN
-    with pytest.raises(Invalid, match="^max depth exceeded$"):
+    with pytest.raises(Invalid, match=r"^max depth exceeded$"):
         build(home.engine, "deep")
     assert home.engine.fsck() == []
