@@ -71,7 +71,7 @@ class CredentialFile:
         """Return the name of the helper that keeps what is under the key, or an empty string."""
         helpers = self._object("credHelpers")
         name = helpers.get(key) or self._document.get("credsStore") or ""
-        if not isinstance(name, str) or "/" in name:
+        if not isinstance(name, str) or "/" in name or "\0" in name:
             raise Invalid(f"{self.path}: {name!r:.80} is no name of a credential helper")
         return name
 
@@ -176,7 +176,7 @@ def hostname(address: str) -> str:
 def _read(path: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
-            document = json.loads(file.read() or b"{}")
+            document = json.loads(file.read().strip() or b"{}")
     except FileNotFoundError:
         return {}
     except OSError as error:

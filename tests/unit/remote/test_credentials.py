@@ -128,6 +128,13 @@ def test_no_file_is_no_credentials(path: str) -> None:
     assert credentials_for("r.example", path) == ANONYMOUS
 
 
+def test_file_of_nothing_is_no_credentials(path: str) -> None:
+    os.makedirs(os.path.dirname(path))
+    with open(path, "w") as file:
+        file.write(" \n")
+    assert credentials_for("r.example", path) == ANONYMOUS
+
+
 @pytest.mark.parametrize("text", ["{bad", "[]", "\udcff", "[" * 100_000])
 def test_file_that_is_no_object_is_named_and_kept(path: str, text: str) -> None:
     os.makedirs(os.path.dirname(path))
@@ -245,7 +252,7 @@ def test_helper_that_is_not_installed_is_named(path: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["../evil", 3, ["x"]])
+@pytest.mark.parametrize("name", ["../evil", "a\0b", 3, ["x"]])
 def test_helper_whose_name_is_none_is_refused(path: str, name: object) -> None:
     with pytest.raises(Invalid, match="is no name of a credential helper"):
         write(path, {"credsStore": name}).get("r.example")
