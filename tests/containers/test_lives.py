@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 
 from ligan.containers import supervising
 from ligan.containers.committing import CommitRequest, layer_of
+from ligan.containers.failures import RuntimeFailed
 from ligan.containers.rows import NoSuchContainer
 from ligan.errors import Conflict, LiganError, NotFound
 from tests.support.homes import cgroups_of
@@ -18,6 +20,7 @@ from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from ligan.containers.rows import Container
     from ligan.store.store import Store
@@ -224,6 +227,30 @@ def test_out_of_memory(home: Home) -> None:
     assert home.run_attached(container)[0] == 137
     assert home.row(container).oom_killed
     assert home.events(container)[-2:] == ["oom", "die"]
+
+
+def test_propagation_needs_a_mount_of_the_host_that_is_shared(home: Home, tmp_path: Path) -> None:
+    place = str(tmp_path / "place")
+    os.mkdir(place)
+    subprocess.run(["mount", "-t", "tmpfs", "--make-private", "none", place], check=True)
+    try:
+        for mode, words in (("rshared", "shared"), ("slave", "shared or slave")):
+            container = home.create("true", Binds=[f"{place}:/x:{mode}"])
+            with pytest.raises(
+                RuntimeFailed, match=f"^path {place} is mounted on {place} but it is not a {words} mount$"
+            ):
+                home.engine.start_container(container)
+        subprocess.run(["mount", "--make-shared", place], check=True)
+        assert home.run("true", Binds=[f"{place}:/x:rshared"])[0] == 0
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+def test_a_volume_is_filled_with_what_every_container_has_there(home: Home) -> None:
+    container = home.create("true", Binds=["names:/etc"])
+    assert {"hostname", "hosts", "mtab", "passwd"} <= set(os.listdir(home.store.layout.volume_data("names")))
+    home.engine.remove_container(container)
+    home.engine.remove_volume("names")
 
 
 def test_files_of_names(home: Home) -> None:

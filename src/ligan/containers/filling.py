@@ -28,7 +28,7 @@ def fill_volumes(store: Store, container: Container) -> None:
         return
     from ligan.layers.snapshots import Snapshots
 
-    with Snapshots(store).view(container.layer) as root:
+    with Snapshots(store).view(container.layer, with_places=True) as root:  # as Docker, from its init layer
         for mount in empty:
             _fill(store, root, mount)
 

@@ -27,6 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ligan.containers.mounts import Mount
     from ligan.containers.network import Connection
     from ligan.containers.rows import Container
     from ligan.containers.runtime import Launched
@@ -202,6 +203,27 @@ def _prepare_mounts(store: Store, container: Container) -> None:
                     f'invalid mount config for type "bind": bind source path does not exist: {mount.source}'
                 )
             os.makedirs(mount.source, 0o755, exist_ok=True)
+        if mount.type == "bind" and mount.propagation.endswith(("shared", "slave")):
+            _check_propagation(store, mount)
+
+
+def _check_propagation(store: Store, mount: Mount) -> None:
+    """Raise RuntimeFailed where nothing can be propagated (daemon/oci_linux.go, ensureSharedOrSlave).
+
+    What has the store in it, or is in it, is a slave unasked: there it is no error.
+    """
+    from ligan.store.mounts import peers_of
+
+    root, source = f"{store.layout.root}/", f"{mount.source.rstrip('/')}/"
+    is_asked = mount.propagation in mount.mode.split(",")
+    if not is_asked and (root.startswith(source) or source.startswith(root)):
+        return
+    wanted = ("shared",) if mount.propagation.endswith("shared") else ("shared", "slave")
+    point, peers = peers_of(mount.source)
+    if not peers.intersection(wanted):
+        raise RuntimeFailed(
+            f"path {mount.source} is mounted on {point} but it is not a {' or '.join(wanted)} mount"
+        )
 
 
 def _share_memory(container: Container, shm: str, folder: str) -> None:

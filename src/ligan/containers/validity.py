@@ -126,7 +126,7 @@ def _check_log(log: Document) -> None:
     if "max-buffer-size" in options and options.get("mode") != "non-blocking":
         raise Invalid("logger: max-buffer-size option is only supported with 'mode=non-blocking'")
     if log["Type"] not in _LOG_DRIVERS:
-        raise Invalid(f"logger: no log driver named '{log['Type']}' is registered")
+        raise Invalid(f'error looking up logging plugin {log["Type"]}: plugin "{log["Type"]}" not found')
     for name in ("labels-regex", "env-regex"):
         if options.get(name):
             _check_pattern(options[name])

@@ -82,6 +82,23 @@ def mounted_below(path: str) -> list[str]:
     return [point for point in reversed(points) if point == path or point.startswith(f"{path}/")]
 
 
+def peers_of(path: str) -> tuple[str, set[str]]:
+    """Return where the file system is mounted that a path is in, and what that mount is to others.
+
+    It is `shared` where they get what is mounted below it, and a `slave` where it gets what they have.
+    """
+    path = f"{os.path.realpath(path)}/"
+    found, optional = "/", [b""]
+    with open("/proc/self/mountinfo", "rb") as table:
+        for line in table:
+            fields = line.split(b" ")
+            point = _unescaped(fields[4])
+            if len(point) >= len(found) and path.startswith(f"{point.rstrip('/')}/"):
+                found, optional = point, fields[6 : fields.index(b"-", 6)]
+    names = {b"shared": "shared", b"master": "slave"}
+    return found, {names.get(field.partition(b":")[0], "") for field in optional}
+
+
 def _unescaped(field: bytes) -> str:
     """Return a path of mountinfo: blanks, newlines and backslashes are in octal there (proc(5))."""
     head, *parts = field.split(b"\\")

@@ -88,7 +88,7 @@ _SHARED = {"NetworkMode": "container:web"}
         ),
         ({}, {"RestartPolicy": {"Name": "bogus"}}, "invalid restart policy 'bogus'"),
         ({}, {"Runtime": "bogus"}, "Unknown runtime specified bogus"),
-        ({}, {"LogConfig": {"Type": "bogus"}}, "logger: no log driver named 'bogus' is registered"),
+        ({}, {"LogConfig": {"Type": "x"}}, 'error looking up logging plugin x: plugin "x" not found'),
         ({}, {"LogConfig": {"Config": {"x": "1"}}}, "unknown log opt 'x' for json-file log driver"),
         (
             {},

@@ -11,6 +11,7 @@ from ligan.store.mounts import (
     detach,
     is_mounted,
     mounted_below,
+    peers_of,
     unmount,
     unmount_below,
     unmount_place,
@@ -105,6 +106,26 @@ def test_a_folder_for_mounts_that_nobody_uses_goes(stock: Stock) -> None:
     stock.store.recover()
     assert os.listdir(layout.mounts) == []
     assert mounts.below(layout.root) == []
+
+
+@pytest.mark.root
+def test_what_a_mount_is_to_others(place: str) -> None:
+    mount(place)
+    below = mount(os.path.join(place, "a b"))
+    os.makedirs(os.path.join(below, "c"))
+    os.symlink(os.path.join(below, "c"), os.path.join(place, "link"))
+    try:
+        for kind in ("private", "shared"):
+            subprocess.run(["mount", f"--make-{kind}", below], check=True)
+            point, peers = peers_of(os.path.join(place, "link"))
+            assert (point, peers & {"shared", "slave"}) == (below, {kind} - {"private"})
+        other = os.path.join(place, "other")
+        os.mkdir(other)
+        subprocess.run(["mount", "--bind", below, other], check=True)
+        subprocess.run(["mount", "--make-slave", other], check=True)
+        assert peers_of(os.path.join(other, "c")) == (other, {"slave"})
+    finally:
+        unmount_below(place)
 
 
 @pytest.mark.root
