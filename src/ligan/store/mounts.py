@@ -28,6 +28,9 @@ _MNT_DETACH, _UMOUNT_NOFOLLOW = 2, 8
 _THREADS = 4
 """By how many at a time the kernel is to take apart what is not mounted any more."""
 
+_MOST_HELD = 256
+"""Of how many it is to do so aside: more would leave the other threads of a daemon without descriptors."""
+
 
 class Lock:
     """`with Lock(path)`: no other process is in such a block with this file or folder.
@@ -121,7 +124,8 @@ def unmount_place(place: str) -> None:
 
     held: list[int] = []
     try:
-        held.extend(os.open(point, os.O_PATH | os.O_CLOEXEC) for point in mounted_in(place))
+        points = list(mounted_in(place))[:_MOST_HELD]
+        held.extend(os.open(point, os.O_PATH | os.O_CLOEXEC) for point in points)
     except OSError:
         pass  # too many files are open: the kernel takes the others apart before it returns
     try:

@@ -160,6 +160,30 @@ def test_a_place_goes_where_no_thread_and_no_descriptor_is_to_be_had(
     assert _held_below(place) == []
 
 
+@pytest.mark.root
+def test_a_place_goes_without_taking_all_descriptors(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    most: list[int] = []
+    monkeypatch.setattr("ligan.store.mounts._MOST_HELD", 3)
+
+    def counted(path: str) -> None:
+        most.append(_count())
+        unmount(path)
+
+    monkeypatch.setattr("ligan.store.mounts.unmount", counted)
+    mount(place)
+    for number in range(10):
+        mount(f"{place}/{number}")
+    before = _count()
+    unmount_place(place)
+    assert most == [before + 3]
+    assert mounted_below(place) == []
+    until(lambda: not _held_below(place), lambda: _held_below(place))
+
+
+def _count() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
 def _held_below(path: str) -> list[str]:
     """Return the names, as the kernel has them, of what this process has open there."""
     names = []
