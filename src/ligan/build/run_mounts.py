@@ -103,6 +103,9 @@ class Mounts:
         source = _inside(root, mount.source)
         if not mount.read_only:
             source = stack.enter_context(_writable(source, lease))
+        return self._bound(mount, source)
+
+    def _bound(self, mount: Mount, source: str) -> Mounted:
         return Mounted(
             "bind",
             source,
@@ -132,14 +135,7 @@ class Mounts:
             folders[step] = self._cache_folder(mount, identity, stack, lease)
         folder = folders[step]
         source = folder if mount.base else _inside(folder, mount.source)
-        return Mounted(
-            "bind",
-            source,
-            self._target(mount),
-            rw=not mount.read_only,
-            propagation="rprivate",
-            must_exist=True,
-        )
+        return self._bound(mount, source)
 
     def _cache_folder(self, mount: Mount, identity: tuple[str, str], stack: ExitStack, lease: Lease) -> str:
         build = self._stage.build
