@@ -48,6 +48,16 @@ def test_a_signal_gives_the_status_128_and_its_number(bundle: Bundle) -> None:
     assert open_pidfd(process) == -1
 
 
+def test_on_return_of_a_start_the_container_runs_its_own_program(bundle: Bundle) -> None:
+    process = bundle.launch("sleep", "1000")
+    bundle.start()
+    program = os.readlink(f"/proc/{process.pid}/exe")
+    assert send(process, 15)  # by which runc would end, with its own status
+    assert not await_end(process, 0.05)
+    assert send(process, 9)
+    assert (bundle.end(process), program) == (137, "/bin/busybox")
+
+
 def test_end_of_stdin_comes_through_and_output_goes_on(bundle: Bundle) -> None:
     process = bundle.launch("cat", stdin=True)
     attachment = bundle.attach()

@@ -44,6 +44,7 @@ class Bundle:
         self.id = os.path.basename(folder)
         self.rootfs = rootfs
         self.process: dict[str, Any] = {}
+        self.pid = -1
         os.makedirs(folder)
 
     def write(self, *command: str, host_config: dict[str, Any] | None = None, **config: Any) -> None:
@@ -71,7 +72,8 @@ class Bundle:
         launched = runtime.launch(
             self.folder, self.id, tty=tty, stdin=stdin, stdin_once=more.pop("stdin_once", stdin), **more
         )
-        process = Process.of(launched.pid)
+        self.pid = launched.pid
+        process = Process.of(self.pid)
         assert process is not None
         return process
 
@@ -88,7 +90,7 @@ class Bundle:
         return self.end(process), written
 
     def start(self) -> None:
-        runtime.start(self.folder, self.id)
+        runtime.start(self.folder, self.id, self.pid)
 
     def end(self, process: Process) -> int:
         """Wait for the end, and take the run away; returns the exit status."""

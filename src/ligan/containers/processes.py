@@ -10,6 +10,9 @@ from ligan.values import Value
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
+_FORKED = 0x40
+"""PF_FORKNOEXEC (include/linux/sched.h): what the process runs is still its parent's program."""
+
 
 class Process(Value):
     """One process of one boot. `started` is in clock ticks since boot (field 22 of /proc/PID/stat)."""
@@ -33,14 +36,34 @@ def boot_id() -> str:
 
 def start_time(pid: int) -> int | None:
     """Return when a process started, in clock ticks since boot; None where it has ended, a zombie too."""
+    fields = _fields(pid)
+    return int(fields[19]) if fields else None
+
+
+def await_program(pid: int, seconds: float) -> bool:
+    """Return True once a forked process runs a program of its own, or has ended; False after so many seconds.
+
+    Until then a signal meets the program that forked it, and that program's handlers.
+    """
+    deadline, pause = time.monotonic() + seconds, 0.0001
+    while (fields := _fields(pid)) and int(fields[6]) & _FORKED:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 2, 0.01)
+    return True
+
+
+def _fields(pid: int) -> list[bytes]:
+    """Return what /proc/PID/stat tells of a process after its name; nothing where it has ended."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             text = file.read()
     except (FileNotFoundError, ProcessLookupError):
-        return None
+        return []
     # The name may hold anything, parentheses too; it ends at the last one.
     fields = text[text.rindex(b")") + 2 :].split()
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+    return [] if fields[0] in (b"Z", b"X") else fields
 
 
 def is_alive(process: Process) -> bool:

@@ -135,7 +135,7 @@ def _launch(store: Store, container: Container, restarts: int) -> None:
         _write_start(tx, store, container, launched, restarts)
     failpoints.hit("start.rows")
     await_accepted(launched.conmon_pid, _ATTACH_SECONDS)
-    runtime.start(folder, container.id)
+    runtime.start(folder, container.id, launched.pid)
     failpoints.hit("start.started")
     mark_started(layout, container.id)
     if check_of(config) is not None:

@@ -23,6 +23,9 @@ _RUNTIMES = ("crun", "runc")
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _HYBRID = "/sys/fs/cgroup/unified/cgroup.controllers"
 
+_LOAD_SECONDS = 1.0
+"""How long a start waits for the container's program to be loaded: it may come from a slow disk."""
+
 
 def find_runtime() -> Runtime:
     """Return the runtime and conmon that PATH leads to. Raises Unavailable, with what to install."""
@@ -149,13 +152,20 @@ def execute(
     return Executed(pid, _read_number(f"{exec_folder}/conmon.pid"), attached)
 
 
-def start(folder: str, container_id: str) -> None:
-    """Let a created container's process run. Raises RuntimeFailed."""
+def start(folder: str, container_id: str, pid: int) -> None:
+    """Let a created container's process run, which has this pid. Raises RuntimeFailed.
+
+    On return it runs its own program: by a signal before that, runc ends with its own status and crun not at
+    all. Only of a program that takes more than a second to be loaded it may still be the runtime's.
+    """
+    from ligan.containers.processes import await_program
+
     fifo = f"{folder}/runc/{container_id}/exec.fifo"
     if os.path.exists(fifo):
-        _let_run(fifo, _read_number(f"{folder}/pid"))
+        _let_run(fifo, pid)
     else:
         _call(folder, "start", container_id)
+    await_program(pid, _LOAD_SECONDS)
 
 
 def _let_run(fifo: str, pid: int) -> None:

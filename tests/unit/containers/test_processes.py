@@ -2,12 +2,22 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ligan.containers.processes import Process, await_end, is_alive, open_pidfd, send, start_time
+from ligan.containers.processes import (
+    Process,
+    await_end,
+    await_program,
+    is_alive,
+    open_pidfd,
+    send,
+    start_time,
+)
 from ligan.containers.spawning import run, spawn, wait_for
+from tests.support.waiting import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +59,32 @@ def test_another_process_with_the_pid_is_not_mistaken(
     assert open_pidfd(other) == -1
     assert await_end(other)
     assert is_alive(process)
+
+
+FORKING = """
+import os, sys
+if pid := os.fork():
+    print(pid, flush=True)
+    os.waitpid(pid, 0)
+else:
+    sys.stdin.readline()
+    os.execv("/bin/sleep", ["sleep", "1000"])
+"""
+
+
+def test_a_program_is_awaited_until_what_was_forked_runs_it() -> None:
+    words = [sys.executable, "-c", FORKING]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        before = os.readlink(f"/proc/{pid}/exe")
+        assert not await_program(pid, 0.05)
+        parent.stdin.close()
+        assert await_program(pid, SECONDS)
+        assert os.readlink(f"/proc/{pid}/exe") != before
+        os.kill(pid, 9)
+    assert await_program(pid, 0)  # it has ended
 
 
 def test_a_name_with_parentheses_does_not_mislead(tmp_path: Path) -> None:
