@@ -21,7 +21,16 @@ from ligan.store.reclaim import release_tree
 from ligan.store.trees import tree_size
 from tests.support import mounts
 from tests.support.stores import Stock, check_store
-from tests.support.trees import PLACES, LayerTar, check_same, described, expected, of_image
+from tests.support.trees import (
+    PLACES,
+    LayerTar,
+    check_same,
+    described,
+    expected,
+    of_image,
+    outlines,
+    outlines_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,6 +136,13 @@ class SnapshotSuite:
         check_same(of_image(described(snapshots.mount(container))), of_image(wanted))
         with snapshots.view(layer) as view:
             check_same(described(view), wanted)
+
+    def test_what_is_below_a_container_is_told_as_it_is_mounted(self, stock: Stock) -> None:
+        for layers in ([], self.layers[:1], self.layers, [*self.layers[:2], self.layers[0]]):
+            image = stock.image(*layers)
+            snapshots, layer = self.snapshots(stock), stock.row(image).layer
+            with snapshots.view(layer, with_places=True) as view, snapshots.below(layer) as below:
+                check_same(outlines_of(below), outlines(view))
 
     def test_a_layer_that_comes_twice_is_seen_once(self, stock: Stock, tmp_path: str) -> None:
         layers = [self.layers[0], self.layers[1], self.layers[0]]

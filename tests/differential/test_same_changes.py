@@ -14,6 +14,7 @@ import pytest
 from ligan.errors import Invalid
 from ligan.layers.beneath import NoSuchPath
 from ligan.layers.diff import KINDS, overlay_changes, overlay_layer, upper_size
+from ligan.layers.stack import Tree
 from ligan.layers.tree_tar import export_tar, path_tar
 from tests.support.overlays import merged_view
 
@@ -157,7 +158,7 @@ def test_same_changes_and_layers(container: Container, tmp_path: os.PathLike[str
             # Where a name is not UTF-8, Go's JSON has a replacement character for each byte that is wrong.
             ours = [
                 (os.fsencode(path).decode("utf-8", "replace"), kind)
-                for path, kind in overlay_changes(upper, lower).items()
+                for path, kind in overlay_changes(upper, Tree(lower)).items()
             ]
             assert sorted(ours) == container.changes(), operation
             assert our_layer(upper) == container.layer(), operation

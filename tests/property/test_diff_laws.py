@@ -21,6 +21,7 @@ from ligan.layers.diff import (
     upper_size,
 )
 from ligan.layers.scan import scan_layer
+from ligan.layers.stack import Tree
 from ligan.layers.tree_tar import export_tar
 from tests.support.overlays import apply_layer, facts, mounted
 from tests.support.tars import opened
@@ -106,9 +107,9 @@ def test_layer_and_base_make_the_tree(base: Sequence[Operation], script: Sequenc
             assert facts(copy) == facts(f"{folder}/lower")
         with mounted(folder) as overlay:
             operate(overlay.merged, script)
-            changes = overlay_changes(overlay.upper, overlay.lower)
+            changes = overlay_changes(overlay.upper, Tree(overlay.lower))
             layer = b"".join(overlay_layer(overlay.upper))
-            assert tree_changes(overlay.merged, overlay.lower) == changes
+            assert tree_changes(overlay.merged, Tree(overlay.lower)) == changes
             assert b"".join(overlay_layer(overlay.upper)) == layer
 
             expected = facts(overlay.merged)

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ligan.layers.stack import Stack
+    from ligan.layers.stack import Tree as Below
+
 Tree = dict[str, tuple[Any, ...]]
 
 _HIDDEN = ("trusted.overlay.", "security.selinux")
@@ -187,3 +190,41 @@ class LayerTar:
     def done(self) -> bytes:
         self._archive.close()
         return self._buffer.getvalue()
+
+
+def outlines(root: str) -> Tree:
+    """Return what a `Stack` tells of each path, of a folder: status, and the capability of a file.
+
+    Overlay lists the whiteouts of a folder that one layer alone has, though nothing is there.
+    """
+    found: Tree = {}
+    for parent, folders, files in os.walk(root):
+        for path in [f"{parent}/{name}" for name in (*folders, *files)]:
+            if not os.path.lexists(path):
+                continue
+            named = "security.capability" in os.listxattr(path, follow_symlinks=False)
+            capability = os.getxattr(path, "security.capability", follow_symlinks=False) if named else b""
+            found[path.removeprefix(root)] = *_outline(os.lstat(path)), capability
+    return found
+
+
+def outlines_of(stack: Stack | Below) -> Tree:
+    """Return the same of all that a stack shows, down to so many folders: a damaged one may be in itself."""
+    found: Tree = {}
+    todo = [""]
+    while todo:
+        folder = todo.pop()
+        for path in [f"{folder}/{name}" for name in stack.names(folder)]:
+            node = stack.find(path)
+            found[path] = *_outline(node.status), node.capability
+            if stat.S_ISDIR(node.status.st_mode) and path.count("/") < _DEEPEST:
+                todo.append(path)
+    return found
+
+
+_DEEPEST = 8
+
+
+def _outline(status: os.stat_result) -> tuple[int, ...]:
+    size = 0 if stat.S_ISDIR(status.st_mode) else status.st_size
+    return status.st_mode, status.st_uid, status.st_gid, status.st_rdev, size, status.st_mtime_ns

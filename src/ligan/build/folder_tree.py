@@ -13,9 +13,9 @@ from ligan.build.sums import entry_sum
 from ligan.build.trees import KINDS, NO_XATTRS, Entry, Tree, capability_of, sort_key, without
 from ligan.errors import Unavailable
 from ligan.images.source import Extent
+from ligan.layers.attributes import CAPABILITY
 from ligan.layers.beneath import CHANGED, FILE, open_folder, open_root
 from ligan.layers.tar import BLOCK_DEVICE, CHARACTER_DEVICE, DIRECTORY, REGULAR, SYMLINK
-from ligan.layers.tar_xattrs import CAPABILITY
 from ligan.layers.tree_tar import owners_here, unreadable
 
 TYPE_CHECKING = False

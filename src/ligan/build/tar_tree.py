@@ -16,6 +16,7 @@ from ligan.build.sums import tarsum
 from ligan.build.trees import NO_XATTRS, Entry, Tree, capability_of, sort_key
 from ligan.errors import Corrupt, Unavailable
 from ligan.images.source import Extent, ExtentReader, content_of, regular_file
+from ligan.layers.attributes import CAPABILITY
 from ligan.layers.scan import path_in_layer
 from ligan.layers.tar import (
     BLOCK,
@@ -30,7 +31,7 @@ from ligan.layers.tar import (
     begins_archive,
     members,
 )
-from ligan.layers.tar_xattrs import CAPABILITY, xattrs_of
+from ligan.layers.tar_xattrs import xattrs_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

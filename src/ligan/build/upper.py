@@ -12,10 +12,10 @@ import stat
 
 from ligan.build.trees import NO_XATTRS, TYPES, sort_key
 from ligan.errors import Invalid
+from ligan.layers.attributes import CAPABILITY
 from ligan.layers.beneath import open_root
 from ligan.layers.tar import BLOCK_DEVICE, CHARACTER_DEVICE, DIRECTORY, HARD_LINK, REGULAR, SYMLINK, XATTR
 from ligan.layers.tar_write import header, padding
-from ligan.layers.tar_xattrs import CAPABILITY
 from ligan.layers.tree_tar import chunks, owners_here
 
 TYPE_CHECKING = False

@@ -2,7 +2,8 @@
 
 There are two ways to know. An overlay keeps the changes apart, in its upper
 directory; the layers below are looked at only where both have a name. Of two
-plain trees (the vfs driver) all is compared.
+plain trees (the vfs driver) all is compared. What was before is told by a
+`Stack` or a `Tree`, so that it need not be mounted.
 
 To Docker a thing has changed when its kind, mode, owner, device number or
 capabilities differ, or, unless it is a folder, its size or time. A folder in
@@ -17,14 +18,13 @@ from __future__ import annotations
 import os
 import stat
 
+from ligan.layers.attributes import CAPABILITY, is_whiteout
 from ligan.layers.beneath import CHANGED, open_folder, open_root
 from ligan.layers.tar_write import header
 from ligan.layers.tree_tar import (
-    CAPABILITY,
     TreeTar,
     chunks,
     is_opaque,
-    is_whiteout,
     owners_here,
     unreadable,
 )
@@ -33,11 +33,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from ligan.layers.stack import Stack, Tree
+
 MODIFIED, ADDED, DELETED = KINDS = ("C", "A", "D")
 """In the order of their numbers in the Engine API."""
 
 
-def overlay_changes(upper: str, lower: str) -> dict[str, str]:
+def overlay_changes(upper: str, lower: Stack | Tree) -> dict[str, str]:
     """Return what the upper directory of an overlay changes of `lower`, the layers below it as one tree.
 
     Each folder comes before what is in it, names by their bytes. (Docker's order is that of a Go map,
@@ -47,7 +49,7 @@ def overlay_changes(upper: str, lower: str) -> dict[str, str]:
     return _changes(upper, lower, overlay=True)
 
 
-def tree_changes(new: str, old: str) -> dict[str, str]:
+def tree_changes(new: str, old: Stack | Tree) -> dict[str, str]:
     """Return what differs between two whole trees, in the order of `overlay_changes`.
 
     Raises Unavailable for what cannot be read.
@@ -153,7 +155,7 @@ def _with_folders(root: int, paths: Iterable[str]) -> Iterator[tuple[str, int, s
         os.close(folder)
 
 
-def _changes(new: str, old: str, *, overlay: bool) -> dict[str, str]:
+def _changes(new: str, old: Stack | Tree, *, overlay: bool) -> dict[str, str]:
     root = open_root(new)
     try:
         return _in_order(_Comparison(root, old, overlay=overlay).run())
@@ -191,7 +193,7 @@ def _sorted(kinds: dict[str, str]) -> dict[str, str]:
 class _Comparison:
     """One walk over a tree, beside an old one that nobody changes."""
 
-    def __init__(self, root: int, old: str, *, overlay: bool) -> None:
+    def __init__(self, root: int, old: Stack | Tree, *, overlay: bool) -> None:
         self._root = root
         self._old = old
         self._overlay = overlay
@@ -230,10 +232,7 @@ class _Comparison:
 
     def _folder(self, folder: int, path: str, was_folder: bool, shows: bool) -> dict[str, str]:
         """Look at all that is in an open folder. Returns the kinds of what changed."""
-        gone: set[str] = set()
-        if was_folder:
-            with os.scandir(self._old + path) as entries:
-                gone.update(entry.name for entry in entries)
+        gone = self._old.names(path) if was_folder else set()
         with os.scandir(folder) as entries:
             found = list(entries)
         new = [entry for entry in found if entry.name not in gone] if gone else found
@@ -266,20 +265,20 @@ class _Comparison:
     def _compare(self, folder: int, path: str, name: str, shows: bool, kinds: dict[str, str]) -> None:
         """Compare what both trees have at `path`."""
         new = _status(folder, name)
-        old = os.lstat(self._old + path)
+        before = self._old.find(path)
+        old = before.status
         if new is None or (self._overlay and is_whiteout(new)):
             kinds[path] = DELETED
             return
         was_folder = stat.S_ISDIR(old.st_mode)
         if _differ(new, old) or (
-            stat.S_ISREG(new.st_mode)
-            and _capability(f"/proc/self/fd/{folder}/{name}") != _capability(self._old + path)
+            stat.S_ISREG(new.st_mode) and _capability(f"/proc/self/fd/{folder}/{name}") != before.capability
         ):
             kinds[path] = MODIFIED
         if stat.S_ISDIR(new.st_mode):
             self._pending.append((path, was_folder, shows))
         elif was_folder and new.st_mode & stat.S_IFDIR:
-            below = [f"{path}/{name}" for name in os.listdir(self._old + path)]
+            below = [f"{path}/{name}" for name in self._old.names(path)]
             if below:
                 self._changed[path] = dict.fromkeys(below, DELETED)
 

@@ -15,11 +15,12 @@ from __future__ import annotations
 import stat
 
 from ligan.errors import Unsupported
-from ligan.layers.erofs_image import BLOCK, BLOCKS_MAX, DEVICE, ROOT, Image
+from ligan.layers.attributes import CAPABILITY
+from ligan.layers.erofs_image import BLOCK, BLOCKS_MAX, DEVICE, OPAQUE, ROOT, Image
 from ligan.layers.erofs_image import Inode as Entry
 from ligan.layers.scan import Inodes
 from ligan.layers.tar import BLOCK_DEVICE, CHARACTER_DEVICE, FIFO, REGULAR, SYMLINK
-from ligan.layers.tar_xattrs import CAPABILITY, POSIX_ACLS, xattrs_of
+from ligan.layers.tar_xattrs import POSIX_ACLS, xattrs_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Index(Inodes):
     def mark_opaque(self, folder: Folder) -> None:
         number = _own(folder)
         entry = self._image.read(number)
-        xattrs = {**entry.xattrs, "trusted.overlay.opaque": b"y"}
+        xattrs = {**entry.xattrs, OPAQUE: b"y"}
         folder["."] = self._replace(number, entry, xattrs)
 
     def touch(self, node: Folder | Inode | int, member: Member) -> None:

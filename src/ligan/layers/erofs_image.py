@@ -13,7 +13,7 @@ from struct import Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 BLOCK = 512
 
@@ -22,6 +22,9 @@ ROOT = 40
 
 DEVICE = 1 << 24
 """Where the other device begins in the space of blocks. The image lies below, and takes 8 GiB at most."""
+
+OPAQUE = "trusted.overlay.opaque"
+"""The attribute, of value `y`, of a folder that hides what lower layers have in it."""
 
 BLOCKS_MAX = (1 << 32) - 1 - DEVICE
 """The blocks that the other device can have: their numbers are of 32 bits."""
@@ -42,17 +45,21 @@ _KIND_AT, _SIZE_AT, _TIME_AT, _LINKS_AT = 5, 8, 32, 44
 _SIZE, _SIZE_AND_BLOCK, _TIME, _LINKS = Struct("<Q"), Struct("<QI"), Struct("<qI"), Struct("<I")
 _FLAT, _INLINE = 1, 5  # both extended inodes; inline data follows the inode
 _LOW_BITS = (1 << 32) - 1
+INODE_SIZE = _INODE.size
+"""Bytes of an inode without its extended attributes."""
+
 # The number of an inode is its place in units of 32 bytes.
 _UNIT, _UNIT_BITS = 32, 5
 # Entry of a folder: inode, place of the name in the block, type.
 _ENTRY = Struct("<QHBx")
 # The types of entries, by the upper four bits of a mode.
+_CHARACTER_DEVICE = 3
 _TYPES = {
     kind >> 12: number
     for number, kind in (
         (1, stat.S_IFREG),
         (2, stat.S_IFDIR),
-        (3, stat.S_IFCHR),
+        (_CHARACTER_DEVICE, stat.S_IFCHR),
         (4, stat.S_IFBLK),
         (5, stat.S_IFIFO),
         (7, stat.S_IFLNK),
@@ -151,22 +158,7 @@ class Image:
 
     def read(self, number: int) -> Inode:
         """Return an inode that was put."""
-        image = self._bytes
-        at = number << _UNIT_BITS
-        _, units, mode, _, size, data, _, uid, gid, seconds, below, _ = _INODE.unpack_from(image, at)
-        inode = Inode(mode, uid, gid, seconds * _SECOND + below, size, data)
-        if not units:
-            return inode
-        xattrs = inode.xattrs = {}
-        at += _INODE.size + _XATTRS_HEADER
-        end = at + 4 * (units - 1)
-        while at < end:
-            length, namespace, size = _XATTR.unpack_from(image, at)
-            value_at = at + _XATTR.size + length
-            name = image[at + _XATTR.size : value_at].decode("utf-8", "surrogateescape")
-            xattrs[_NAMESPACES[namespace] + name] = bytes(image[value_at : value_at + size])
-            at = -(-(value_at + size) // 4) * 4
-        return inode
+        return read_inode(self._bytes, number << _UNIT_BITS)
 
     def size_of(self, number: int) -> int:
         """Return the size of an inode, 0 for a folder that has no entries yet."""
@@ -246,3 +238,41 @@ class Image:
     def _pad(self, unit: int) -> None:
         if over := len(self._bytes) % unit:
             self._bytes += bytes(unit - over)
+
+
+def place_of(number: int) -> int:
+    """Return how many bytes before an inode the image has."""
+    return number << _UNIT_BITS
+
+
+def inode_size(start: bytes) -> int:
+    """Return how many bytes an inode has with its extended attributes, by the first INODE_SIZE of them."""
+    units: int = _INODE.unpack(start)[1]
+    return INODE_SIZE + (_XATTRS_HEADER + 4 * (units - 1) if units else 0)
+
+
+def read_inode(image: bytes | bytearray, at: int = 0) -> Inode:
+    """Return the inode that begins `at` so many bytes, all of it being there."""
+    _, units, mode, _, size, data, _, uid, gid, seconds, below, _ = _INODE.unpack_from(image, at)
+    inode = Inode(mode, uid, gid, seconds * _SECOND + below, size, data)
+    if not units:
+        return inode
+    xattrs = inode.xattrs = {}
+    at += _INODE.size + _XATTRS_HEADER
+    end = at + 4 * (units - 1)
+    while at < end:
+        length, namespace, size = _XATTR.unpack_from(image, at)
+        value_at = at + _XATTR.size + length
+        name = image[at + _XATTR.size : value_at].decode("utf-8", "surrogateescape")
+        xattrs[_NAMESPACES[namespace] + name] = bytes(image[value_at : value_at + size])
+        at = -(-(value_at + size) // 4) * 4
+    return inode
+
+
+def read_entries(block: bytes) -> Iterator[tuple[bytes, int, bool]]:
+    """Yield names, numbers and "is a character device" of what a folder's block has, `.` and `..` too."""
+    _, first, _ = _ENTRY.unpack_from(block)
+    entries = list(_ENTRY.iter_unpack(block[:first]))
+    ends = [*[name_at for _, name_at, _ in entries[1:]], len(block)]
+    for (number, name_at, kind), end in zip(entries, ends, strict=True):
+        yield block[name_at:end].rstrip(b"\0"), number, kind == _CHARACTER_DEVICE

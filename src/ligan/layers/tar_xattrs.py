@@ -7,13 +7,13 @@ not support or permit, Docker leaves out; any other answer fails the layer.
 from __future__ import annotations
 
 from ligan.errors import Corrupt
+from ligan.layers.attributes import CAPABILITY
 from ligan.layers.tar import DIRECTORY, HARD_LINK, REGULAR, XATTR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ligan.layers.tar import Member
 
-CAPABILITY = "security.capability"
 POSIX_ACLS = ("system.posix_acl_access", "system.posix_acl_default")
 
 _NAMESPACES = ("user.", "trusted.", "security.")

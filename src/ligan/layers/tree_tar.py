@@ -14,8 +14,8 @@ import os
 import stat
 
 from ligan.errors import Unavailable, Unsupported
+from ligan.layers.attributes import CAPABILITY, is_whiteout, overlay_attribute
 from ligan.layers.beneath import CHANGED, FILE, FOLDER, locate, open_folder, open_root, resolve
-from ligan.layers.namespaces import overlay_attribute
 from ligan.layers.tar import (
     BLOCK_DEVICE,
     CHARACTER_DEVICE,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 
-CAPABILITY = "security.capability"
 
 _NO_RECORDS: Mapping[str, bytes] = {}
 _DEVICES = (CHARACTER_DEVICE, BLOCK_DEVICE)
@@ -326,11 +325,6 @@ def _names_in(root: int, path: str) -> dict[int, str]:
         if len(fields) >= 3 and len(fields[2]) <= 10 and fields[2].isascii() and fields[2].isdigit():
             names.setdefault(int(fields[2]), fields[0])
     return names
-
-
-def is_whiteout(status: os.stat_result) -> bool:
-    """Tell whether a node of an overlay's upper directory says that its name is gone."""
-    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
 def is_opaque(folder: int, name: str) -> bool:

@@ -15,8 +15,9 @@ import os
 import stat
 
 from ligan.errors import Conflict, Corrupt, Invalid, Unsupported
+from ligan.layers.attributes import overlay_attribute
 from ligan.layers.beneath import CHANGED, FOLDER, open_folder, resolve
-from ligan.layers.namespaces import in_user_namespace, overlay_attribute
+from ligan.layers.namespaces import in_user_namespace
 from ligan.layers.restoring import (
     NO_OWNERS,
     PERMISSIONS,

@@ -17,6 +17,7 @@ from ligan.layers.diff import (
     upper_size,
 )
 from ligan.layers.scan import scan_layer
+from ligan.layers.stack import FolderNode, Stack, Tree
 from ligan.layers.tar import members
 from tests.support.overlays import apply_layer, facts, mounted
 from tests.support.tars import opened
@@ -163,8 +164,8 @@ def overlay(tmp_path: Path) -> Iterator[Overlay]:
 def test_overlay_shows_what_changed(overlay: Overlay, tmp_path: Path, name: str) -> None:
     operate, expected = OPERATIONS[name]
     operate(tmp_path / "merged")
-    assert lines(overlay_changes(overlay.upper, overlay.lower)) == expected
-    assert lines(tree_changes(overlay.merged, overlay.lower)) == expected
+    assert lines(overlay_changes(overlay.upper, Tree(overlay.lower))) == expected
+    assert lines(tree_changes(overlay.merged, Tree(overlay.lower))) == expected
 
 
 @pytest.mark.root
@@ -185,10 +186,10 @@ def test_trees_are_compared_and_changes_applied(tmp_path: Path, name: str) -> No
     fill(tmp_path / "old")
     shutil.copytree(tmp_path / "old", tmp_path / "new", symlinks=True)
     operate(tmp_path / "new")
-    changes = tree_changes(str(tmp_path / "new"), str(tmp_path / "old"))
+    changes = tree_changes(str(tmp_path / "new"), Tree(str(tmp_path / "old")))
     assert lines(changes) == expected
     apply_layer(tree_layer(str(tmp_path / "new"), changes), str(tmp_path / "old"))
-    assert tree_changes(str(tmp_path / "new"), str(tmp_path / "old")) == {}
+    assert tree_changes(str(tmp_path / "new"), Tree(str(tmp_path / "old"))) == {}
 
 
 def test_no_change_is_the_empty_layer(tmp_path: Path) -> None:
@@ -225,7 +226,7 @@ def test_whiteouts_of_trees_come_by_path_and_bear_no_time(tmp_path: Path) -> Non
     (tmp_path / "new" / "d" / "y").touch()
     (tmp_path / "new" / "d e" / "y").touch()
     new = str(tmp_path / "new")
-    changes = tree_changes(new, str(tmp_path / "old"))
+    changes = tree_changes(new, Tree(str(tmp_path / "old")))
     layer = b"".join(tree_layer(new, changes))
     with opened(layer) as fd:
         found = list(members(fd))
@@ -247,7 +248,7 @@ def test_upper_directory_that_is_not_the_whole_layer_is_refused(tmp_path: Path, 
         list(overlay_layer(upper))
     if attribute.endswith("redirect"):
         with pytest.raises(Unsupported, match=attribute):
-            overlay_changes(upper, lower)
+            overlay_changes(upper, Tree(lower))
 
 
 @pytest.mark.root
@@ -256,7 +257,7 @@ def test_real_redirect_is_refused(tmp_path: Path) -> None:
     with mounted(str(tmp_path), "redirect_dir=on,metacopy=off,index=off") as overlay:
         (tmp_path / "merged" / "lib").rename(tmp_path / "merged" / "moved")
         with pytest.raises(Unsupported, match=r"redirect_dir=off|redirect"):
-            overlay_changes(overlay.upper, overlay.lower)
+            overlay_changes(overlay.upper, Tree(overlay.lower))
         with pytest.raises(Unsupported):
             list(overlay_layer(overlay.upper))
 
@@ -267,7 +268,17 @@ def test_whiteout_of_nothing_is_no_change(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     os.mknod(tmp_path / "upper" / "gone", 0o20000, os.makedev(0, 0))
     os.mknod(tmp_path / "upper" / "null", 0o20666, os.makedev(1, 3))
-    assert lines(overlay_changes(str(tmp_path / "upper"), str(tmp_path / "lower"))) == ["A /null"]
+    assert lines(overlay_changes(str(tmp_path / "upper"), Tree(str(tmp_path / "lower")))) == ["A /null"]
+
+
+@pytest.mark.root
+def test_what_a_layer_hides_without_need_is_new_where_a_container_makes_it(tmp_path: Path) -> None:
+    for name in ("upper", "lower"):
+        (tmp_path / name / "folder").mkdir(parents=True)
+    os.mknod(tmp_path / "lower" / "folder" / "file", 0o20000, os.makedev(0, 0))
+    (tmp_path / "upper" / "folder" / "file").touch()
+    below = Stack([FolderNode(str(tmp_path / "lower"))])
+    assert lines(overlay_changes(str(tmp_path / "upper"), below)) == ["C /folder", "A /folder/file"]
 
 
 @pytest.mark.root
@@ -278,7 +289,7 @@ def test_sizes_are_those_of_docker(overlay: Overlay, tmp_path: Path) -> None:
     (merged / "link").symlink_to("somewhere")
     (merged / "lib" / "other").unlink()
     assert upper_size(overlay.upper) == 1009
-    assert changes_size(overlay.merged, overlay_changes(overlay.upper, overlay.lower)) == 1009
+    assert changes_size(overlay.merged, overlay_changes(overlay.upper, Tree(overlay.lower))) == 1009
     with opened(b"".join(overlay_layer(overlay.upper))) as fd:
         assert scan_layer(fd).diff_size == 1009
 
@@ -289,7 +300,7 @@ def test_unreadable_tree_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(os, "scandir", fail)
     for look in (
-        lambda: tree_changes(str(tmp_path), str(tmp_path)),
+        lambda: tree_changes(str(tmp_path), Tree(str(tmp_path))),
         lambda: upper_size(str(tmp_path)),
         lambda: list(overlay_layer(str(tmp_path))),
     ):
@@ -303,7 +314,7 @@ def test_what_goes_after_the_comparison_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "new" / "b").write_text("b")
     (tmp_path / "old").mkdir()
     new = str(tmp_path / "new")
-    changes = tree_changes(new, str(tmp_path / "old"))
+    changes = tree_changes(new, Tree(str(tmp_path / "old")))
     shutil.rmtree(tmp_path / "new" / "a")
     with opened(b"".join(tree_layer(new, changes))) as fd:
         assert [member.name for member in members(fd)] == ["b"]

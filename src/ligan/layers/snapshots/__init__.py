@@ -18,6 +18,7 @@ from ligan.layers.mounting import mount_overlay
 from ligan.layers.snapshots.chain import Layer, Lowers, chain, lower_path, once_each
 from ligan.layers.snapshots.drivers import EROFS, OVERLAY, VFS, Choice, chosen
 from ligan.layers.snapshots.placeholders import placeholders, put_into
+from ligan.layers.stack import FolderNode, Stack, Tree
 from ligan.oci.digest import Digest
 from ligan.store import failpoints
 from ligan.store.db import Explained
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from ligan.layers.stack import Node
     from ligan.store.blobs import Lease
     from ligan.store.store import Store
 
@@ -172,7 +174,7 @@ class Snapshots:
                 with Lowers(self._layout, layers) as lowers:
                     failpoints.hit("snapshot.lowers")
                     mount_overlay(
-                        [placeholders(self._store, lowers), *lowers],
+                        [_places(self._store, lowers), *lowers],
                         merged,
                         upper=upper,
                         work=work,
@@ -200,6 +202,10 @@ class Snapshots:
         `with_places`: as a container has them at first, with the places for its mounts.
         """
         return View(self, top, with_places=with_places)
+
+    def below(self, top: int | None) -> Below:
+        """Return what tells of the files below a container, without mounting them: see Below."""
+        return Below(self, top)
 
     def graph_driver(self, container: str, top: int | None) -> dict[str, Any]:
         """Return Docker's GraphDriver of a container: where its image's layers and its files really are."""
@@ -258,7 +264,7 @@ class View:
         path = lease.folder()
         with Lowers(store.layout, layers) as lowers:
             if self._with_places:
-                lowers = [placeholders(store, lowers), *lowers]
+                lowers = [_places(store, lowers), *lowers]
             if len(lowers) == 1:
                 lowers = [*lowers, lease.folder()]  # of one folder alone overlay makes nothing
             if lowers:
@@ -270,3 +276,51 @@ class View:
             unmount(self._path)  # the lease would have to look for what is mounted in it
         self._lease.__exit__(*exception)
         drop_unused_mounts(self._snapshots._store.database, self._snapshots._layout)
+
+
+class Below:
+    """`with snapshots.below(top) as stack`: all that is below a container, with the places for its mounts.
+
+    It can be looked at until the end of the block, whatever is unmounted or removed meanwhile, but for layers
+    that are unpacked. Only where a layer is neither indexed nor unpacked a view is made of them all.
+    """
+
+    def __init__(self, snapshots: Snapshots, top: int | None) -> None:
+        self._snapshots = snapshots
+        self._top = top
+        self._indexes: list[int] = []
+        self._view: View | None = None
+
+    def __enter__(self) -> Stack | Tree:
+        driver, layers = self._snapshots._prepared(self._top)
+        if driver == VFS:
+            self._view = self._snapshots.view(self._top, with_places=True)
+            return Tree(self._view.__enter__())
+        store = self._snapshots._store
+        try:
+            roots = [self._root(layer) for layer in once_each(layers)]
+            return Stack([FolderNode(placeholders(store, roots)), *roots])
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+
+    def _root(self, layer: Layer) -> Node:
+        layout = self._snapshots._layout
+        if layer.unpacked:
+            return FolderNode(layout.tree(layer.diff_id))
+        from ligan.layers.index_node import IndexNode
+
+        path = layout.blob(Digest(layer.index))
+        with Explained(path):
+            self._indexes.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        return IndexNode(self._indexes[-1])
+
+    def __exit__(self, *exception: Any) -> None:
+        if self._view is not None:
+            self._view.__exit__(*exception)
+        for index in self._indexes:
+            os.close(index)
+
+
+def _places(store: Store, lowers: Sequence[str]) -> str:
+    return placeholders(store, [FolderNode(lower) for lower in lowers])

@@ -12,10 +12,13 @@ from __future__ import annotations
 import os
 import stat
 
+from ligan.layers.stack import FolderNode
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ligan.layers.stack import Node
     from ligan.store.store import Store
 
 _AT_THE_TOP = ("dev", "etc", "proc", "sys")
@@ -24,8 +27,8 @@ _FILES = (".dockerenv", "dev/console", "etc/hostname", "etc/hosts", "etc/resolv.
 _LINKS = {"etc/mtab": "/proc/mounts"}
 
 
-def placeholders(store: Store, lowers: Sequence[str]) -> str:
-    """Return a folder with the places, to be put on these layers, the uppermost first."""
+def placeholders(store: Store, lowers: Sequence[Node]) -> str:
+    """Return a folder with the places, to be put on layers with these roots, the uppermost first."""
     found = _at_the_top(lowers)
     path = store.layout.placeholders("-".join([f"{mode:o}.{uid}.{gid}" for mode, uid, gid in found]))
     if not os.path.exists(path):
@@ -33,14 +36,16 @@ def placeholders(store: Store, lowers: Sequence[str]) -> str:
     return path
 
 
-def _at_the_top(lowers: Sequence[str]) -> list[tuple[int, int, int]]:
+def _at_the_top(lowers: Sequence[Node]) -> list[tuple[int, int, int]]:
     """Return mode and owner of the folders at the top; what else has a name, or hides it, is replaced."""
     found: dict[str, os.stat_result] = {}
     for lower in lowers:
         if len(found) == len(_AT_THE_TOP):
             break
-        for name in set(_AT_THE_TOP).intersection(os.listdir(lower)).difference(found):
-            found[name] = os.lstat(f"{lower}/{name}")
+        for name in set(_AT_THE_TOP).intersection(lower.names()).difference(found):
+            node = lower.find(name)
+            if node is not None:
+                found[name] = node.status
     statuses = [found.get(name) for name in _AT_THE_TOP]
     return [
         (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
@@ -74,7 +79,7 @@ def _make(store: Store, path: str, found: Sequence[tuple[int, int, int]]) -> Non
 
 def put_into(store: Store, root: str) -> None:
     """Make the places in a tree that is ours alone. Their times are the same in every tree."""
-    source = placeholders(store, [root])
+    source = placeholders(store, [FolderNode(root)])
     for name in _FOLDERS:
         path = f"{root}/{name}"
         if not os.path.isdir(path) or os.path.islink(path):
