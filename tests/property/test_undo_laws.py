@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hypothesis import assume, given, settings
@@ -126,3 +127,21 @@ def test_undo_in_any_order_succeeds_or_changes_nothing(
         for key in keys:  # newest first
             stock.engine.undo(key, force=True)
         assert stock.images() >= set(images)
+
+
+@given(WORLDS, st.lists(REMOVALS, min_size=2, max_size=4), st.randoms(use_true_random=False))
+@law
+def test_when_all_is_brought_back_in_any_order_nothing_is_lost(
+    world: World, removals: list[Removal], random: Random
+) -> None:
+    with filled(world) as (stock, images):
+        before, old = stock.dump(), {entry.key for entry in stock.engine.undo_entries()}
+        for removal in removals:
+            stock.engine.remove_images(removal.names(images), force=True, prune_parents=removal.prune_parents)
+        keys = [entry.key for entry in stock.engine.undo_entries() if entry.key not in old]
+        while keys:
+            key = random.choice(keys)
+            with suppress(Conflict):  # it needs a later one first
+                stock.engine.undo(key)
+                keys.remove(key)
+        assert stock.dump() == before

@@ -206,7 +206,9 @@ def _remove_image(tx: WriteTransaction, image: ImageID, deletion: int | None) ->
     if deletion is not None:
         tx.execute(
             f"""INSERT INTO deletion_image (deletion, parent, {IMAGE_COLUMNS})
-                SELECT ?, (SELECT id FROM image parent WHERE parent.key = image.parent), {IMAGE_COLUMNS}
+                SELECT ?,
+                       COALESCE((SELECT id FROM image above WHERE above.key = image.parent), lost_parent),
+                       {IMAGE_COLUMNS}
                 FROM image WHERE key = ?""",
             (deletion, key),
         )

@@ -146,17 +146,15 @@ def restore(tx: WriteTransaction, layout: Layout, key: int, now: int, *, force: 
     """Bring back what the entry holds, and remove the entry.
 
     Afterwards every image of the entry exists, with the parent it had if that
-    exists or is in the entry, and every name of the entry means what it meant.
+    exists, or as soon as another entry brings that back, and every name of the
+    entry means what it meant.
     Without `force` a name that means another image now, or whose image is
     gone, raises and nothing changes.
     """
     plan = plan_restore(tx, key, force=force)
     for image in plan.images:
         _bring_back(tx, key, image, now)
-    for image, parent in tx.all(
-        "SELECT id, parent FROM deletion_image WHERE deletion = ? ORDER BY id", (key,)
-    ):
-        link_parent(tx, parent, image)
+    _link_parents(tx, key)
     for name in plan.names:
         _point(tx, key, name, now)
     failpoints.hit("undo.rows")
@@ -173,6 +171,22 @@ def _bring_back(tx: WriteTransaction, key: int, image: ImageID, now: int) -> Non
     revive_layer(tx, tx.value("SELECT layer FROM image WHERE id = ?", (image,)))
     relink_containers(tx, image)
     record(tx, now, "undo", image)
+
+
+def _link_parents(tx: WriteTransaction, key: int) -> None:
+    """Give images their parents: those of the entry, and those here whose parents are in the entry."""
+    tx.execute(
+        """UPDATE image SET lost_parent = entry.parent FROM deletion_image AS entry
+           WHERE entry.deletion = ? AND entry.id = image.id AND image.parent IS NULL
+             AND entry.parent IS NOT NULL""",
+        (key,),
+    )
+    for image, parent in tx.all(
+        """SELECT id, lost_parent FROM image
+           WHERE lost_parent IS NOT NULL AND lost_parent IN (SELECT id FROM image) ORDER BY id"""
+    ):
+        link_parent(tx, parent, image)
+        tx.execute("UPDATE image SET lost_parent = NULL WHERE id = ?", (image,))
 
 
 def _point(tx: WriteTransaction, key: int, name: str, now: int) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ligan.store.layout import Layout
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """The number of the last file in store/schema."""
 
 BUSY_SECONDS = 60.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import pytest
@@ -137,6 +138,33 @@ def test_a_parent_in_the_entry_or_alive_is_linked_again(stock: Stock) -> None:
     stock.engine.undo()
     assert stock.dump() == before
     assert {row[0]: row[2] for row in before["image"]} == {base: None, middle: base, top: middle}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_parents_are_linked_again_in_whatever_order_they_come_back(
+    stock: Stock, order: tuple[int, ...]
+) -> None:
+    base = stock.image("a", names=["base:1"])
+    middle = stock.image("a", "b", parent=base, names=["middle:1"])
+    stock.image("a", "b", "c", parent=middle, names=["app:1"])
+    stock.image("a", "b", "d", parent=middle, names=["web:1"])
+    before = stock.dump()
+    entries = [remove(stock, name) for name in ("app:1", "web:1", "middle:1", "base:1")]
+    for index in order:
+        stock.engine.undo(entries[index])
+    assert stock.dump() == before
+
+
+def test_a_parent_that_is_not_back_yet_outlives_another_delete(stock: Stock) -> None:
+    base = stock.image("a", names=["base:1"])
+    stock.image("a", "b", parent=base, names=["app:1"])
+    before = stock.dump()
+    first, parents = remove(stock, "app:1"), remove(stock, "base:1")
+    stock.engine.undo(first)
+    again = remove(stock, "app:1")
+    stock.engine.undo(parents)
+    stock.engine.undo(again)
+    assert stock.dump() == before
 
 
 def test_a_parent_that_is_gone_is_not_linked(stock: Stock) -> None:
