@@ -12,6 +12,7 @@ import pytest
 from ligan.containers import attaching
 from ligan.containers.attach import open_attach_socket
 from tests.support.homes import PARENT
+from tests.support.logs import await_standstill
 from tests.support.waiting import SECONDS
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ pytestmark = pytest.mark.root
 
 RUN = ("run", "--network", "none", "--cgroup-parent", PARENT)
 MUCH = ("busybox", "seq", "1000000")
+LINES = 20_000
+"""Which a pipe alone would not hold."""
 
 
 def words(home: Home, *arguments: str) -> list[str]:
@@ -90,7 +93,8 @@ def test_stdin_of_one_client_ends_when_another_without_stdin_leaves(home: Home) 
 
 def test_status_is_known_before_slow_readers_are_done(home: Home) -> None:
     """conmon, which tells the status, waits for all who attached: pipes and sockets are full at the end."""
-    script = "until test -e /go; do echo tick; sleep 0.01; done; seq 1000000 & sleep 0.2; exit 7"
+    until = "until test -e {}; do {} sleep 0.01; done;"
+    script = f"{until.format('/go', 'echo tick;')} seq 1000000 & {until.format('/end', '')} exit 7"
     run = words(home, *RUN, "--name", "slow", "busybox", "sh", "-c", script)
     with subprocess.Popen(run, stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
@@ -99,9 +103,11 @@ def test_status_is_known_before_slow_readers_are_done(home: Home) -> None:
             assert attached.stdout is not None
             assert attached.stdout.readline() == b"tick\n"
             assert into(home, subprocess.DEVNULL, "exec", "slow", "touch", "/go") == (0, b"")
+            await_standstill(f"{home.store.layout.container(home.row('slow').id)}/log", LINES)
+            assert into(home, subprocess.DEVNULL, "exec", "slow", "touch", "/end") == (0, b"")
             assert home.await_state("slow", "exited").exit_code == 7
             for program, output in ((running, running.stdout), (attached, attached.stdout)):
                 numbers = output.read().replace(b"tick\n", b"").splitlines()
                 assert numbers[:-1] == [b"%d" % number for number in range(1, len(numbers))]
-                assert len(numbers) > 20_000
+                assert len(numbers) > LINES
                 assert program.wait(SECONDS) == 7
