@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ligan.containers.locking import is_watched
+from ligan.containers.locking import Watch, is_watched
 from ligan.containers.supervising import Supervisor
 from ligan.store.layout import Layout
 from ligan.store.store import Store
@@ -63,6 +63,16 @@ def test_restart_by_hand_stays_watched(home: Home) -> None:
         home.engine.restart_container(container, 0)
         until(lambda: is_watched(home.store.layout, container))
         home.engine.kill_container(container)
+
+
+def test_a_run_is_watched_once_nobody_else_does(home: Home) -> None:
+    """As of a container that is started again before its last run's exit command has had its turn."""
+    with supervised(home):
+        container = home.create("sleep", "1000")
+        with Watch(home.store.layout, container) as other:
+            assert other.is_held
+            home.engine.start_container(container)
+        until(lambda: is_watched(home.store.layout, container))
 
 
 def test_containers_run_on_when_it_stops_and_are_watched_again(home: Home) -> None:

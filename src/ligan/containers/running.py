@@ -46,9 +46,10 @@ _FAILED = 128
 def start(store: Store, name: str, keep: Keep | None = None) -> bool:
     """Start what does not run; returns False where it runs already.
 
-    `keep` takes the container's ID and the watch over this run, from before its process runs; it is not
-    called where another process watches. Raises what the runtime says, in Docker's words; then the container
-    is as before, the error in its row, or it is gone, if it was to go at its end.
+    `keep` takes the container's ID and the watch over this run, from before its process runs; nothing is held
+    where another process watches, or has yet to see that the last run is over. Raises what the runtime
+    says, in Docker's words; then the container is as before, the error in its row, or it is gone, if it was
+    to go at its end.
     """
     container = current(store, name)
     with Locked(store.layout, container.id):
@@ -79,8 +80,7 @@ def _launch_watched(store: Store, container: Container, keep: Keep | None, *, re
         if keep is not None:
             # The last run's exit command may have had it for a moment.
             watch = watch if watch.is_held else Watch(store.layout, container.id)
-            if watch.is_held:
-                keep(container.id, watch.handed_over())
+            keep(container.id, watch.handed_over())
     finally:
         watch.close()
 

@@ -63,6 +63,9 @@ def end(store: Store, name: str) -> Ended:
 _ROTATE_MILLISECONDS = 1000
 """How often the daemon looks at the logs that have a limit."""
 
+_CLAIM_MILLISECONDS = 100
+"""How often the daemon asks for the watch over a run that somebody else has."""
+
 
 def wait(store: Store, name: str, condition: str = "not-running") -> Ended:
     """Return when the container does not run, has ended once more, or is gone.
@@ -133,6 +136,7 @@ class Supervisor:
         self._report = report
         self._new: SimpleQueue[tuple[str, Watch]] = SimpleQueue()
         self._runs: dict[int, tuple[str, Watch]] = {}
+        self._claims: set[str] = set()
         self._restarts: dict[str, int] = {}
         self._wanted: list[str] = []
         self._logs: dict[str, LogLimits] = {}
@@ -144,7 +148,7 @@ class Supervisor:
         self._thread.start()
 
     def add(self, container_id: str, watch: Watch) -> None:
-        """Take over the watch of a run that has just begun. For any thread."""
+        """Take over the watch of a run that has just begun, or claim it if nothing is held. For any thread."""
         self._new.put((container_id, watch))
         os.write(self._ring, b"\0")
 
@@ -180,6 +184,7 @@ class Supervisor:
                     self._start(store, self._wanted.pop(0))
                 self._rotate_logs(store)
                 self._take_new(store, poll)
+                self._take_claimed(store, poll)
         finally:
             store.close()
 
@@ -194,13 +199,27 @@ class Supervisor:
         self._wanted = [container.id for container in stopped if _wants_start(container)]
 
     def _take(self, store: Store, poll: select.poll, container: Container) -> None:
-        """Watch a run, unless another process does."""
+        """Watch a run, or claim it: another process may watch, or a last run's exit command for a moment."""
         try:
-            watch = _patient_watch(store, container.id)
+            watch = Watch(store.layout, container.id)
         except NoSuchContainer:
             return
         if watch.is_held:
             self._watch(store, poll, container, watch)
+        else:
+            self._claims.add(container.id)
+
+    def _take_claimed(self, store: Store, poll: select.poll) -> None:
+        """Watch those runs that nobody else watches any more."""
+        self._claims.difference_update([container_id for container_id, _ in self._runs.values()])
+        for container_id in list(self._claims):
+            with store.database.read() as tx:
+                container = rows.by_id(tx, container_id)
+            if container is None or not container.is_running:
+                self._claims.discard(container_id)
+            elif container.state != "restarting":  # else by whoever waits for that
+                self._claims.discard(container_id)
+                self._take(store, poll, container)
 
     def _take_new(self, store: Store, poll: select.poll) -> None:
         while not self._new.empty():
@@ -209,8 +228,10 @@ class Supervisor:
                 container = rows.by_id(tx, container_id)
             if container is None or container.state not in ("running", "paused"):
                 watch.close()
-            else:
+            elif watch.is_held:
                 self._watch(store, poll, container, watch)
+            else:
+                self._claims.add(container_id)
 
     def _watch(self, store: Store, poll: select.poll, container: Container, watch: Watch) -> None:
         pidfd = open_pidfd(process_of(container))
@@ -248,11 +269,12 @@ class Supervisor:
         """Return the milliseconds until there is something to do without being told, or None."""
         if self._wanted:
             return 0
-        most = _ROTATE_MILLISECONDS if self._logs else None
-        if not self._restarts:
-            return most
-        wait = max(0, -(-(min(self._restarts.values()) - store.now()) // 10**6))
-        return wait if most is None else min(wait, most)
+        waits = [-(-(at - store.now()) // 10**6) for at in self._restarts.values()]
+        if self._logs:
+            waits.append(_ROTATE_MILLISECONDS)
+        if self._claims:
+            waits.append(_CLAIM_MILLISECONDS)
+        return max(0, min(waits)) if waits else None
 
     def _rotate_logs(self, store: Store) -> None:
         for container_id, limits in self._logs.items():
@@ -289,16 +311,3 @@ def _wants_start(container: Container) -> bool:
         restarts=container.restarts,
         stopped_by_hand=container.stopped_by_hand,
     )
-
-
-def _patient_watch(store: Store, container_id: str) -> Watch:
-    """Return the watch, held if it can be had within a moment: so long has it an old run's exit command."""
-    for _ in range(_WATCH_TRIES):
-        watch = Watch(store.layout, container_id)
-        if watch.is_held:
-            break
-        time.sleep(_LOOK_SECONDS / 4)
-    return watch
-
-
-_WATCH_TRIES = 20
