@@ -148,7 +148,7 @@ class Supervisor:
         self._thread.start()
 
     def add(self, container_id: str, watch: Watch) -> None:
-        """Take over the watch of a run that has just begun, or claim it if nothing is held. For any thread."""
+        """Take over the watch of a run that has just begun; claim it if nothing is held. For any thread."""
         self._new.put((container_id, watch))
         os.write(self._ring, b"\0")
 
