@@ -27,6 +27,9 @@ DIGEST = sha256(BLOB)
 SECRET = "correct-horse"  # noqa: S105 - of no one
 JOE = Credentials("joe", SECRET)
 HASTY = FAST.replace(answer_timeout=0.9, idle_timeout=0.6, attempts=2)
+JUDGING = FAST.replace(idle_timeout=2.5, attempts=1)
+"""A machine that stands still for a moment is not taken for a registry that does."""
+
 BASIC = {"WWW_Authenticate": 'Basic realm="here"'}
 
 
@@ -161,7 +164,7 @@ def test_trickle_is_cut_off(registries: Registries, start: bytes) -> None:
             yield b"x"
 
     with pytest.raises(Interrupted, match="less than 512 bytes a second come"):
-        registries.open(registry, HASTY).repository("app").get_manifest("latest")
+        registries.open(registry, JUDGING).repository("app").get_manifest("latest")
 
 
 def test_credentials_do_not_follow_a_redirect_to_another_host(registries: Registries) -> None:
