@@ -30,7 +30,7 @@ class Numbering:
 
     _ID = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{12})(?![0-9a-f])")
     _AGE = re.compile(r"Less than a second|About an? (?:minute|hour)|\d+ (?:second|minute)s?")
-    _NAME = re.compile(r"\b[a-z]{3,}_[a-z]{3,}\b")
+    _NAME = re.compile(r"\b[a-z]{3,}_[a-z]{2,}\d?\b")
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
