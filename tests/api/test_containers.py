@@ -196,8 +196,9 @@ def test_containers_outlive_a_daemon_that_is_killed(isolated: Daemon, store_root
         "busybox",
         "sh",
         "-c",
-        "trap 'exit 8' TERM; while :; do sleep 0.1; done",
+        "trap 'exit 8' TERM; echo ready; while :; do sleep 0.1; done",
     )
+    until(lambda: docker(isolated, "logs", "long") == "ready\n")
     docker(isolated, "run", "-d", "--name", "brief", "busybox", "sh", "-c", "sleep 0.5; exit 7")
     docker(isolated, "run", "-d", "--name", "gone", "--rm", "busybox", "sleep", "0.5")
     docker(isolated, "run", "-d", "--name", "again", "--restart", "always", "busybox", "sleep", "0.5")

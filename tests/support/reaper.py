@@ -36,7 +36,8 @@ def main() -> None:
                 break
             with client:
                 filters += _listen(client)
-            server.settimeout(SECONDS)
+            if filters:  # else nobody has yet come for whom there is something to do
+                server.settimeout(SECONDS)
     for labels in filters:
         _remove(labels)
 
