@@ -232,9 +232,13 @@ class _Comparison:
 
     def _folder(self, folder: int, path: str, was_folder: bool, shows: bool) -> dict[str, str]:
         """Look at all that is in an open folder. Returns the kinds of what changed."""
-        gone = self._old.names(path) if was_folder else set()
         with os.scandir(folder) as entries:
             found = list(entries)
+        gone: set[str] = set()
+        if was_folder:
+            # Where the old content shows through, what is not here is as it was.
+            old = self._old
+            gone = old.names_among(path, [entry.name for entry in found]) if shows else old.names(path)
         new = [entry for entry in found if entry.name not in gone] if gone else found
         # Files are many: they cost a call and a sum each, and no more.
         files = [entry.name for entry in new if entry.is_file(follow_symlinks=False)]

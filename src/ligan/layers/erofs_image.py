@@ -13,7 +13,7 @@ from struct import Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 BLOCK = 512
 
@@ -269,10 +269,12 @@ def read_inode(image: bytes | bytearray, at: int = 0) -> Inode:
     return inode
 
 
-def read_entries(block: bytes) -> Iterator[tuple[bytes, int, bool]]:
-    """Yield names, numbers and "is a character device" of what a folder's block has, `.` and `..` too."""
+def read_entries(block: bytes) -> dict[bytes, tuple[int, bool]]:
+    """Return number and "is a character device" of what a folder's block has, by name, `.` and `..` too."""
     _, first, _ = _ENTRY.unpack_from(block)
     entries = list(_ENTRY.iter_unpack(block[:first]))
     ends = [*[name_at for _, name_at, _ in entries[1:]], len(block)]
-    for (number, name_at, kind), end in zip(entries, ends, strict=True):
-        yield block[name_at:end].rstrip(b"\0"), number, kind == _CHARACTER_DEVICE
+    return {
+        block[name_at:end].rstrip(b"\0"): (number, kind == _CHARACTER_DEVICE)
+        for (number, name_at, kind), end in zip(entries, ends, strict=True)
+    }

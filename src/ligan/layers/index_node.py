@@ -21,6 +21,7 @@ from ligan.layers.erofs_image import (
     read_entries,
     read_inode,
 )
+from ligan.store.db import explain
 
 _DAMAGED = (struct.error, KeyError, OverflowError, ValueError)
 """What comes of reading as an index what is none."""
@@ -29,11 +30,14 @@ _SECOND = 1_000_000_000
 
 
 class IndexNode:
-    """A Node (`ligan.layers.stack`) of a layer whose index is open. Raises Corrupt where that is damaged."""
+    """A Node (`ligan.layers.stack`) of a layer whose index is open.
+
+    Raises Corrupt for an index that is damaged, Unavailable for one that cannot be read.
+    """
 
     def __init__(self, index: int, number: int = ROOT) -> None:
         self._index = index
-        self._known: dict[str, tuple[int, bool]] = {}
+        self._known: dict[int, dict[bytes, tuple[int, bool]]] = {}
         at = place_of(number)
         try:
             start = _read(index, at, INODE_SIZE)
@@ -61,32 +65,48 @@ class IndexNode:
 
     def names(self) -> dict[str, bool]:
         return {
-            name: is_device and is_whiteout(IndexNode(self._index, number).status)
-            for name, (number, is_device) in self._entries().items()
+            os.fsdecode(name): is_device and is_whiteout(IndexNode(self._index, number).status)
+            for block in range(self._blocks)
+            for name, (number, is_device) in self._entries(block).items()
+            if name not in (b".", b"..")
         }
 
     def find(self, name: str) -> IndexNode | None:
-        entry = self._entries().get(name)
+        wanted = os.fsencode(name)
+        # The names are in order, by their bytes: the block is the last one whose first name is not above.
+        first, last = 0, self._blocks - 1
+        while first < last:
+            middle = (first + last + 1) // 2
+            if next(iter(self._entries(middle))) <= wanted:
+                first = middle
+            else:
+                last = middle - 1
+        entry = self._entries(first).get(wanted)
         return IndexNode(self._index, entry[0]) if entry else None
 
-    def _entries(self) -> dict[str, tuple[int, bool]]:
-        """Return number, and whether it is a character device, of all that is in the folder."""
-        if not self._known:
-            at, left = self._inode.data * BLOCK, self._inode.size
+    @property
+    def _blocks(self) -> int:
+        return -(-self._inode.size // BLOCK)
+
+    def _entries(self, block: int) -> dict[bytes, tuple[int, bool]]:
+        """Return number, and whether it is a character device, of what is in a block of the folder."""
+        known = self._known.get(block)
+        if known is None:
+            before = block * BLOCK
+            size = min(self._inode.size - before, BLOCK)
             try:
-                while left > 0:
-                    block = _read(self._index, at, min(left, BLOCK))
-                    for name, number, is_device in read_entries(block):
-                        self._known[os.fsdecode(name)] = number, is_device
-                    at, left = at + BLOCK, left - BLOCK
-                del self._known["."], self._known[".."]
+                known = read_entries(_read(self._index, self._inode.data * BLOCK + before, size))
             except _DAMAGED:
                 raise _corrupt() from None
-        return self._known
+            self._known[block] = known
+        return known
 
 
 def _read(index: int, at: int, size: int) -> bytes:
-    data = os.pread(index, size, at)
+    try:
+        data = os.pread(index, size, at)
+    except OSError as error:
+        raise explain(error, os.readlink(f"/proc/self/fd/{index}")) from error
     if len(data) < size:
         raise _corrupt()
     return data

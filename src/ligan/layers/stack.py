@@ -7,6 +7,7 @@ Source of the rules: the kernel's Documentation/filesystems/overlayfs.rst, "whit
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -14,7 +15,7 @@ from ligan.layers.attributes import CAPABILITY, is_whiteout, overlay_attribute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from typing import Protocol
 
     class Node(Protocol):
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 
         def find(self, name: str) -> Node | None:
             """Return what a folder has under a name, whiteouts too."""
+
+
+_FEW = 100
+"""As many names are looked for one by one in less time than it takes to list a large folder."""
 
 
 class FolderNode:
@@ -94,16 +99,20 @@ class Stack:
             shown |= folder.names()
         return {name for name, is_gone in shown.items() if not is_gone}
 
+    def names_among(self, path: str, names: Collection[str]) -> set[str]:
+        """Return those of these names that are in the folder at a path; of few, without listing it."""
+        if len(names) > _FEW:
+            return self.names(path).intersection(names)
+        folders = self._at(path)
+        return {name for name in names if _shown(folders, name) is not None}
+
     def find(self, path: str) -> Node:
         """Return what is at a path that is there. Raises FileNotFoundError where nothing is."""
         parent, _, name = path.rpartition("/")
-        for folder in self._at(parent):
-            node = folder.find(name)
-            if node is not None and not is_whiteout(node.status):
-                return node
-            if node is not None:
-                break
-        raise FileNotFoundError(2, os.strerror(2), path)
+        node = _shown(self._at(parent), name)
+        if node is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return node
 
     def _at(self, path: str) -> Sequence[Node]:
         """Return the layers' folders that the folder at a path is made of, the uppermost first."""
@@ -116,6 +125,14 @@ class Stack:
             self._folders.append(_merged(self._folders[-1], name))
         self._way = names
         return self._folders[-1]
+
+
+def _shown(folders: Sequence[Node], name: str) -> Node | None:
+    for folder in folders:
+        node = folder.find(name)
+        if node is not None:
+            return None if is_whiteout(node.status) else node
+    return None
 
 
 def _merged(folders: Sequence[Node], name: str) -> Sequence[Node]:
@@ -140,6 +157,9 @@ class Tree:
 
     def names(self, path: str) -> set[str]:
         return set(os.listdir(self._path + path))
+
+    def names_among(self, path: str, names: Collection[str]) -> set[str]:
+        return self.names(path).intersection(names)
 
     def find(self, path: str) -> Node:
         return FolderNode(self._path + path)
