@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ligan.errors import NotFound
+from ligan.errors import NotFound, Unavailable
 from ligan.layers.snapshots import Snapshots
 from ligan.store import failpoints
 from ligan.store.mounts import detach, is_mounted
@@ -143,6 +143,17 @@ class SnapshotSuite:
             snapshots, layer = self.snapshots(stock), stock.row(image).layer
             with snapshots.view(layer, with_places=True) as view, snapshots.below(layer) as below:
                 check_same(outlines_of(below), outlines(view))
+
+    def test_what_is_below_cannot_be_told_without_its_files(self, stock: Stock) -> None:
+        _container, layer = self.container(stock, *self.layers)
+        snapshots, layout = self.snapshots(stock), stock.store.layout
+        files = layout.layers if os.listdir(layout.layers) else layout.blobs
+        opened = os.listdir("/proc/self/fd")
+        os.rename(files, f"{files}-away")
+        with pytest.raises(Unavailable, match="no such file or directory"), snapshots.below(layer):
+            pass
+        os.rename(f"{files}-away", files)
+        assert os.listdir("/proc/self/fd") == opened
 
     def test_a_layer_that_comes_twice_is_seen_once(self, stock: Stock, tmp_path: str) -> None:
         layers = [self.layers[0], self.layers[1], self.layers[0]]

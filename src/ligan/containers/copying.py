@@ -9,7 +9,7 @@ from __future__ import annotations
 from ligan.containers import rows
 from ligan.containers.ending import current
 from ligan.containers.roots import MountedRoot, settle
-from ligan.errors import Invalid, NotFound
+from ligan.errors import Invalid, NotFound, Unavailable
 from ligan.layers.beneath import NoSuchPath
 
 TYPE_CHECKING = False
@@ -27,7 +27,11 @@ def changes(store: Store, name: str) -> dict[str, str]:
     """Return what differs from the container's image: kinds by path."""
     container = current(store, name)
     settle(store, container)
-    return changes_of(store, container)
+    try:
+        return changes_of(store, container)
+    except Unavailable:
+        current(store, container.id)  # it may have been removed meanwhile
+        raise
 
 
 def changes_of(store: Store, container: Container) -> dict[str, str]:

@@ -64,7 +64,7 @@ def overlay_layer(upper: str) -> Iterator[bytes]:
     as Docker's do. Raises Unavailable for what cannot be read, Unsupported for an overlay that was
     mounted with redirect_dir or metacopy.
     """
-    root = open_root(upper)
+    root = _open_tree(upper)
     try:
         yield from chunks(TreeTar(owners_here, upper=True).below(root), upper)
     finally:
@@ -78,7 +78,7 @@ def tree_layer(new: str, changes: Mapping[str, str]) -> Iterator[bytes]:
     the commit; here they bear none, so that the same changes are the same layer. Raises Unavailable for
     what cannot be read.
     """
-    root = open_root(new)
+    root = _open_tree(new)
     try:
         yield from chunks(_members(root, changes), new)
     finally:
@@ -88,7 +88,7 @@ def tree_layer(new: str, changes: Mapping[str, str]) -> Iterator[bytes]:
 def upper_size(upper: str) -> int:
     """Return the bytes that `docker ps --size` shows: those of each file in the upper directory, once."""
     sizes: dict[tuple[int, int], int] = {}
-    root = open_root(upper)
+    root = _open_tree(upper)
     try:
         pending = [""]
         while pending:
@@ -115,7 +115,7 @@ def upper_size(upper: str) -> int:
 def changes_size(new: str, changes: Mapping[str, str]) -> int:
     """Return the bytes of what was modified or added in `new`, counted as `upper_size` does."""
     sizes: dict[tuple[int, int], int] = {}
-    root = open_root(new)
+    root = _open_tree(new)
     try:
         for path, folder, base in _with_folders(root, changes):
             status = _status(folder, base) if changes[path] != DELETED else None
@@ -156,7 +156,7 @@ def _with_folders(root: int, paths: Iterable[str]) -> Iterator[tuple[str, int, s
 
 
 def _changes(new: str, old: Stack | Tree, *, overlay: bool) -> dict[str, str]:
-    root = open_root(new)
+    root = _open_tree(new)
     try:
         return _in_order(_Comparison(root, old, overlay=overlay).run())
     except OSError as error:
@@ -312,6 +312,13 @@ def _capability(path: str) -> bytes:
     if CAPABILITY not in os.listxattr(path, follow_symlinks=False):
         return b""
     return os.getxattr(path, CAPABILITY, follow_symlinks=False)
+
+
+def _open_tree(path: str) -> int:
+    try:
+        return open_root(path)
+    except OSError as error:
+        raise unreadable(error, path) from error
 
 
 def _open_folder(root: int, path: str) -> int | None:

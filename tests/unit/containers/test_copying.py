@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ligan.errors import Conflict, Invalid, NotFound
+from ligan.errors import Conflict, Invalid, NotFound, Unavailable
+from ligan.layers.diff import overlay_changes
 from tests.support import mounts
 from tests.support.containers import events, image, make, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ligan.layers.stack import Stack, Tree
     from tests.support.stores import Stock
 
 FILES = {"etc/passwd": b"root", "srv/www/index.html": b"hello", "tmp/x": b""}
@@ -74,6 +76,27 @@ def test_what_is_not_there(stock: Stock) -> None:
         with pytest.raises(NotFound) as error:
             call()
         assert error.value.message == "Could not find the file /nosuch in container web"
+
+
+def test_changes_of_a_container_that_is_removed_meanwhile(
+    stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(stock, "web")
+
+    def late(upper: str, lower: Stack | Tree) -> dict[str, str]:
+        stock.engine.remove_container("web")
+        return overlay_changes(upper, lower)
+
+    monkeypatch.setattr("ligan.layers.diff.overlay_changes", late)
+    with pytest.raises(NotFound, match="No such container: "):
+        stock.engine.container_changes("web")
+
+
+def test_changes_of_a_container_whose_files_are_gone(stock: Stock) -> None:
+    upper = stock.store.layout.upper(make(stock, "web").id)
+    os.rename(upper, f"{upper}-away")
+    with pytest.raises(Unavailable, match="/upper: no such file or directory"):
+        stock.engine.container_changes("web")
 
 
 def test_in(stock: Stock) -> None:

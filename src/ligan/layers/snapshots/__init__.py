@@ -292,17 +292,22 @@ class Below:
         self._view: View | None = None
 
     def __enter__(self) -> Stack | Tree:
-        driver, layers = self._snapshots._prepared(self._top)
-        if driver == VFS:
-            self._view = self._snapshots.view(self._top, with_places=True)
-            return Tree(self._view.__enter__())
-        store = self._snapshots._store
         try:
-            roots = [self._root(layer) for layer in once_each(layers)]
-            return Stack([FolderNode(placeholders(store, roots)), *roots])
+            with Explained(self._snapshots._layout.layers):
+                return self._told()
         except BaseException:
             self.__exit__(None, None, None)
             raise
+
+    def _told(self) -> Stack | Tree:
+        driver, layers = self._snapshots._prepared(self._top)
+        if driver == VFS:
+            view = self._snapshots.view(self._top, with_places=True)
+            tree = Tree(view.__enter__())
+            self._view = view
+            return tree
+        roots = [self._root(layer) for layer in once_each(layers)]
+        return Stack([FolderNode(placeholders(self._snapshots._store, roots)), *roots])
 
     def _root(self, layer: Layer) -> Node:
         layout = self._snapshots._layout
@@ -311,8 +316,7 @@ class Below:
         from ligan.layers.index_node import IndexNode
 
         path = layout.blob(Digest(layer.index))
-        with Explained(path):
-            self._indexes.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        self._indexes.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
         return IndexNode(self._indexes[-1])
 
     def __exit__(self, *exception: Any) -> None:
