@@ -23,7 +23,7 @@ _RUNTIMES = ("crun", "runc")
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _HYBRID = "/sys/fs/cgroup/unified/cgroup.controllers"
 
-_LOAD_SECONDS = 1.0
+_LOAD_SECONDS = 10.0
 """How long a start waits for the container's program to be loaded: it may come from a slow disk."""
 
 
@@ -156,7 +156,7 @@ def start(folder: str, container_id: str, pid: int) -> None:
     """Let a created container's process run, which has this pid. Raises RuntimeFailed.
 
     On return it runs its own program: by a signal before that, runc ends with its own status and crun not at
-    all. Only of a program that takes more than a second to be loaded it may still be the runtime's.
+    all. Only of a program that takes more than ten seconds to be loaded it may still be the runtime's.
     """
     from ligan.containers.processes import await_program
 
