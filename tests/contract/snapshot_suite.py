@@ -141,7 +141,10 @@ class SnapshotSuite:
         for layers in ([], self.layers[:1], self.layers, [*self.layers[:2], self.layers[0]]):
             image = stock.image(*layers)
             snapshots, layer = self.snapshots(stock), stock.row(image).layer
-            with snapshots.view(layer, with_places=True) as view, snapshots.below(layer) as below:
+            with (
+                snapshots.view(layer, with_places=True) as view,
+                snapshots.below(layer, self.driver) as below,
+            ):
                 check_same(outlines_of(below), outlines(view))
 
     def test_what_is_below_cannot_be_told_without_its_files(self, stock: Stock) -> None:
@@ -150,7 +153,10 @@ class SnapshotSuite:
         files = layout.layers if os.listdir(layout.layers) else layout.blobs
         opened = os.listdir("/proc/self/fd")
         os.rename(files, f"{files}-away")
-        with pytest.raises(Unavailable, match="no such file or directory"), snapshots.below(layer):
+        with (
+            pytest.raises(Unavailable, match="no such file or directory"),
+            snapshots.below(layer, self.driver),
+        ):
             pass
         os.rename(f"{files}-away", files)
         assert os.listdir("/proc/self/fd") == opened

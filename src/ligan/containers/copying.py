@@ -40,7 +40,7 @@ def changes_of(store: Store, container: Container) -> dict[str, str]:
     from ligan.layers.snapshots import Snapshots
     from ligan.layers.snapshots.drivers import VFS
 
-    with Snapshots(store).below(container.layer) as below:
+    with Snapshots(store).below(container.layer, container.driver) as below:
         if container.driver == VFS:
             return tree_changes(store.layout.merged(container.id), below)
         return overlay_changes(store.layout.upper(container.id), below)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from ligan.errors import Conflict, Invalid, NotFound, Unavailable
 from ligan.layers.diff import overlay_changes
 from tests.support import mounts
 from tests.support.containers import events, image, make, names_in
+from tests.support.trees import LayerTar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +92,24 @@ def test_changes_of_a_container_that_is_removed_meanwhile(
     monkeypatch.setattr("ligan.layers.diff.overlay_changes", late)
     with pytest.raises(NotFound, match="No such container: "):
         stock.engine.container_changes("web")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("made_by", ["erofs", "overlay", "vfs"])
+def test_changes_are_of_the_driver_that_the_container_has(stock: Stock, made_by: str) -> None:
+    # Overlay shows what is hidden by a whiteout of a folder that comes again in the same layer; vfs does not.
+    below = LayerTar().folder("a").add("a/old").done()
+    name = stock.image(below, LayerTar().add(".wh.a").folder("a").add("a/new").done())
+    stock.store.policy = stock.store.policy.replace(storage_driver=made_by)
+    container, changed = make(stock, "of", of=name, Cmd=["x"]), {}
+    if made_by != "vfs":
+        folder = f"{stock.store.layout.upper(container.id)}/a"
+        os.mkdir(folder)
+        os.mknod(f"{folder}/old", stat.S_IFCHR, 0)
+        changed = {"/a": "C", "/a/old": "D"}
+    for chosen in ("erofs", "overlay", "vfs"):
+        stock.store.policy = stock.store.policy.replace(storage_driver=chosen)
+        assert stock.engine.container_changes("of") == changed
 
 
 def test_changes_of_a_container_whose_files_are_gone(stock: Stock) -> None:

@@ -203,9 +203,9 @@ class Snapshots:
         """
         return View(self, top, with_places=with_places)
 
-    def below(self, top: int | None) -> Below:
-        """Return what tells of the files below a container, without mounting them: see Below."""
-        return Below(self, top)
+    def below(self, top: int | None, driver: str) -> Below:
+        """Return what tells of the files below a container with this driver, not mounting them: see Below."""
+        return Below(self, top, driver)
 
     def graph_driver(self, container: str, top: int | None) -> dict[str, Any]:
         """Return Docker's GraphDriver of a container: where its image's layers and its files really are."""
@@ -235,16 +235,20 @@ class Snapshots:
 class View:
     """`with snapshots.view(top) as path`: all that the layers show is in that folder, not to be written to.
 
-    It stays whatever is unmounted or removed meanwhile, until the end of the block.
+    It stays whatever is unmounted or removed meanwhile, until the end of the block. With `unpacked` it is as
+    a container with vfs has it.
     """
 
-    def __init__(self, snapshots: Snapshots, top: int | None, *, with_places: bool) -> None:
+    def __init__(
+        self, snapshots: Snapshots, top: int | None, *, with_places: bool, unpacked: bool = False
+    ) -> None:
         self._snapshots = snapshots
         self._top = top
         self._with_places = with_places
+        self._unpacked = unpacked
 
     def __enter__(self) -> str:
-        driver, layers = self._snapshots._prepared(self._top)
+        driver, layers = (VFS, []) if self._unpacked else self._snapshots._prepared(self._top)
         self._lease = self._snapshots._store.lease()
         self._path = ""
         try:
@@ -282,12 +286,14 @@ class Below:
     """`with snapshots.below(top) as stack`: all that is below a container, with the places for its mounts.
 
     It can be looked at until the end of the block, whatever is unmounted or removed meanwhile, but for layers
-    that are unpacked. Only where a layer is neither indexed nor unpacked a view is made of them all.
+    that are unpacked. For a container with vfs, whatever driver is chosen now, a view is made of them all: it
+    may differ from what overlay shows. So it is where a layer is neither indexed nor unpacked.
     """
 
-    def __init__(self, snapshots: Snapshots, top: int | None) -> None:
+    def __init__(self, snapshots: Snapshots, top: int | None, driver: str) -> None:
         self._snapshots = snapshots
         self._top = top
+        self._driver = driver
         self._indexes: list[int] = []
         self._view: View | None = None
 
@@ -300,9 +306,9 @@ class Below:
             raise
 
     def _told(self) -> Stack | Tree:
-        driver, layers = self._snapshots._prepared(self._top)
-        if driver == VFS:
-            view = self._snapshots.view(self._top, with_places=True)
+        layers = [] if self._driver == VFS else self._snapshots._prepared(self._top)[1]
+        if self._driver == VFS or not all(layer.index or layer.unpacked for layer in layers):
+            view = View(self._snapshots, self._top, with_places=True, unpacked=True)
             tree = Tree(view.__enter__())
             self._view = view
             return tree
