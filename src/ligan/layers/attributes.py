@@ -5,13 +5,10 @@ Source: the kernel's Documentation/filesystems/overlayfs.rst, "whiteouts and opa
 
 from __future__ import annotations
 
+import os
 import stat
 
 from ligan.layers.namespaces import in_user_namespace
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import os
 
 CAPABILITY = "security.capability"
 
@@ -22,6 +19,13 @@ def overlay_attribute(name: str) -> str:
     In a user namespace nobody may set `trusted` ones, and overlay is mounted with `userxattr`.
     """
     return f"{'user' if in_user_namespace() else 'trusted'}.overlay.{name}"
+
+
+def attribute(path: str, name: str) -> bytes:
+    """Return an extended attribute of what is at a path, a link too; empty where there is none."""
+    if name not in os.listxattr(path, follow_symlinks=False):
+        return b""
+    return os.getxattr(path, name, follow_symlinks=False)
 
 
 def is_whiteout(status: os.stat_result) -> bool:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import stat
 
-from ligan.layers.attributes import CAPABILITY, is_whiteout
+from ligan.layers.attributes import CAPABILITY, attribute, is_whiteout
 from ligan.layers.beneath import CHANGED, open_folder, open_root
 from ligan.layers.tar_write import header
 from ligan.layers.tree_tar import (
@@ -276,7 +276,8 @@ class _Comparison:
             return
         was_folder = stat.S_ISDIR(old.st_mode)
         if _differ(new, old) or (
-            stat.S_ISREG(new.st_mode) and _capability(f"/proc/self/fd/{folder}/{name}") != before.capability
+            stat.S_ISREG(new.st_mode)
+            and attribute(f"/proc/self/fd/{folder}/{name}", CAPABILITY) != before.capability
         ):
             kinds[path] = MODIFIED
         if stat.S_ISDIR(new.st_mode):
@@ -306,12 +307,6 @@ def _same_time(new: int, old: int) -> bool:
     seconds, fraction = divmod(new, 1_000_000_000)
     old_seconds, old_fraction = divmod(old, 1_000_000_000)
     return seconds == old_seconds and (fraction == old_fraction or not fraction or not old_fraction)
-
-
-def _capability(path: str) -> bytes:
-    if CAPABILITY not in os.listxattr(path, follow_symlinks=False):
-        return b""
-    return os.getxattr(path, CAPABILITY, follow_symlinks=False)
 
 
 def _open_tree(path: str) -> int:

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 
-from ligan.layers.attributes import CAPABILITY, is_whiteout, overlay_attribute
+from ligan.layers.attributes import CAPABILITY, attribute, is_whiteout, overlay_attribute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,19 +53,14 @@ class FolderNode:
 
     @property
     def capability(self) -> bytes:
-        return self._attribute(CAPABILITY)
+        return attribute(self._path, CAPABILITY)
 
     @property
     def is_opaque(self) -> bool:
-        opaque = overlay_attribute("opaque") if self._attributes else ""
-        return self._attribute(opaque) == b"y"
-
-    @property
-    def _attributes(self) -> list[str]:
-        return os.listxattr(self._path, follow_symlinks=False)
-
-    def _attribute(self, name: str) -> bytes:
-        return os.getxattr(self._path, name, follow_symlinks=False) if name in self._attributes else b""
+        # Most folders have no attribute at all: then the name of this one need not be found out.
+        if not os.listxattr(self._path, follow_symlinks=False):
+            return False
+        return attribute(self._path, overlay_attribute("opaque")) == b"y"
 
     def names(self) -> dict[str, bool]:
         with os.scandir(self._path) as entries:
