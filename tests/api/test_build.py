@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import gc
 import io
 import json
 import os
 import shutil
 import socket
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -21,9 +19,10 @@ import pytest
 from tests.differential.builds import MTIME, File, Files, context
 from tests.support import registry
 from tests.support.asking import ask
+from tests.support.docker_py import LEAVES_SOCKETS, docker_py
 from tests.support.dockers import containing
 from tests.support.homes import Home
-from tests.support.waiting import SECONDS, receive_until, until
+from tests.support.waiting import receive_until, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,20 +30,15 @@ if TYPE_CHECKING:
     from tests.support.asking import Answer
     from tests.support.serving import Daemon
 
-pytestmark = [
-    pytest.mark.root,
-    # docker-py leaves the socket of a stream that it has read to the collector.
-    pytest.mark.filterwarnings("ignore:.*<socket:pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.root, LEAVES_SOCKETS]
 
 BEGUN = rb'{"stream":"begun\n"}'
 
 
 @pytest.fixture
 def client(isolated: Daemon) -> Iterator[Any]:
-    with closing(docker.DockerClient(base_url=isolated.host, timeout=SECONDS)) as client:
+    with docker_py(isolated) as client:
         yield client
-    gc.collect()  # while such a warning is still expected
 
 
 @pytest.fixture(scope="module")

@@ -13,25 +13,20 @@ import docker
 import docker.errors
 import pytest
 
-from tests.support.waiting import SECONDS, receive_until, until
+from tests.support.docker_py import LEAVES_SOCKETS, docker_py
+from tests.support.waiting import receive_until, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.serving import Daemon
 
-pytestmark = [
-    pytest.mark.root,
-    # docker-py leaves the socket of a stream that it has read to the collector.
-    pytest.mark.filterwarnings(
-        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-    ),
-]
+pytestmark = [pytest.mark.root, LEAVES_SOCKETS]
 
 
 @pytest.fixture
 def client(isolated: Daemon) -> Iterator[Any]:
-    with closing(docker.DockerClient(base_url=isolated.host, timeout=SECONDS)) as client:
+    with docker_py(isolated) as client:
         yield client
 
 
@@ -162,7 +157,7 @@ def test_counts_of_info(client: Any, sleeper: Any) -> None:
 
 
 def test_networks(networked: Daemon) -> None:
-    with closing(docker.DockerClient(base_url=networked.host, timeout=SECONDS)) as client:
+    with docker_py(networked) as client:
         network = client.networks.create("net", labels={"of": "test"})
         web = client.containers.run(
             "busybox", "sleep 1000", detach=True, network="net", ports={"80/tcp": None}

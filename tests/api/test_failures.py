@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import docker
 import docker.errors
 import pytest
 
-from tests.support.waiting import SECONDS
+from tests.support.docker_py import LEAVES_SOCKETS, docker_py
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.serving import Daemon
 
-pytestmark = [
-    pytest.mark.root,
-    # docker-py leaves the socket of a stream that it has read to the collector.
-    pytest.mark.filterwarnings(
-        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-    ),
-]
+pytestmark = [pytest.mark.root, LEAVES_SOCKETS]
 
 
 @pytest.fixture
 def client(isolated: Daemon) -> Iterator[Any]:
-    with closing(docker.DockerClient(base_url=isolated.host, timeout=SECONDS)) as client:
+    with docker_py(isolated) as client:
         yield client
 
 

@@ -10,16 +10,15 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import docker
 import pytest
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from tests.support import reaper
+from tests.support.docker_py import LEAVES_SOCKETS, docker_py
 from tests.support.dockers import fetched
 from tests.support.waiting import SECONDS, until
 
@@ -28,21 +27,14 @@ if TYPE_CHECKING:
 
     from tests.support.serving import Daemon
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.netavark,
-    # docker-py leaves the socket of a stream that it has read to the collector.
-    pytest.mark.filterwarnings(
-        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-    ),
-]
+pytestmark = [pytest.mark.root, pytest.mark.netavark, LEAVES_SOCKETS]
 
 SERVER = ["sh", "-c", "echo served > /index.html; echo ready; exec httpd -f -p 80 -h /"]
 
 
 @pytest.fixture
 def client(networked: Daemon) -> Iterator[Any]:
-    with closing(docker.DockerClient(base_url=networked.host, timeout=SECONDS)) as client:
+    with docker_py(networked) as client:
         yield client
 
 
