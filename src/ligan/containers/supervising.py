@@ -60,11 +60,8 @@ def end(store: Store, name: str) -> Ended:
     return ended(store, current(store, name).id)
 
 
-_ROTATE_MILLISECONDS = 1000
-"""How often the daemon looks at the logs that have a limit."""
-
-_CLAIM_MILLISECONDS = 100
-"""How often the daemon asks for the watch over a run that somebody else has."""
+_TURN_MILLISECONDS = 1000
+"""How often the daemon looks at the logs that have a limit, and asks for the watches that others have."""
 
 
 def wait(store: Store, name: str, condition: str = "not-running") -> Ended:
@@ -270,10 +267,8 @@ class Supervisor:
         if self._wanted:
             return 0
         waits = [-(-(at - store.now()) // 10**6) for at in self._restarts.values()]
-        if self._logs:
-            waits.append(_ROTATE_MILLISECONDS)
-        if self._claims:
-            waits.append(_CLAIM_MILLISECONDS)
+        if self._logs or self._claims:
+            waits.append(_TURN_MILLISECONDS)
         return max(0, min(waits)) if waits else None
 
     def _rotate_logs(self, store: Store) -> None:
